@@ -1,0 +1,68 @@
+"""From values to the metric objects that prometheus-client encodes, by the declarations of the catalogue."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from prometheus_client.core import Metric
+from prometheus_client.samples import Exemplar, Sample
+from prometheus_client.utils import floatToGoString
+
+from exporter.catalogue import FAMILIES, Family
+
+_POSITION = {family: position for position, family in enumerate(FAMILIES)}
+
+
+@dataclass(frozen=True, slots=True)
+class HistogramValue:
+    """`counts` are cumulative, one for each of the family's bounds and one for +Inf; `total` is in its unit.
+
+    `exemplars` are by the bucket's position in `counts`.
+    """
+
+    counts: Sequence[int]
+    total: float
+    exemplars: Mapping[int, Exemplar] = field(default_factory=dict)
+
+
+class Samples:
+    """Collects values; `metrics` gives them in the catalogue's order, each family sorted by label values.
+
+    So the page does not show in which order the values came.
+    """
+
+    def __init__(self) -> None:
+        self._rows: dict[Family, list[tuple[tuple[str, ...], float | HistogramValue]]] = {}
+
+    def add(self, family: Family, value: float | HistogramValue, *labels: str) -> None:
+        """One value; `labels` in the order in which the family declares its label names."""
+        if len(labels) != len(family.labels):
+            raise ValueError(f"{family.name} takes the labels {family.labels}, not {labels}")
+        self._rows.setdefault(family, []).append((labels, value))
+
+    def metrics(self) -> list[Metric]:
+        """A metric object for each family that got a value."""
+        return [_metric(family, self._rows[family]) for family in sorted(self._rows, key=_POSITION.__getitem__)]
+
+
+def _metric(family: Family, rows: list[tuple[tuple[str, ...], float | HistogramValue]]) -> Metric:
+    suffix = {"counter": "_total", "info": "_info"}.get(family.kind, "")
+    metric = Metric(family.name.removesuffix(suffix), family.help, family.kind)
+    samples = metric.samples
+    for values, value in sorted(rows, key=lambda row: row[0]):
+        labels = dict(zip(family.labels, values, strict=True))
+        if isinstance(value, HistogramValue):
+            samples.extend(_histogram_samples(family, labels, value))
+        else:
+            samples.append(Sample(family.name, labels, value))
+    return metric
+
+
+def _histogram_samples(family: Family, labels: dict[str, str], value: HistogramValue) -> list[Sample]:
+    bounds = [*map(floatToGoString, family.buckets), "+Inf"]
+    samples = [
+        Sample(f"{family.name}_bucket", labels | {"le": bound}, count, None, value.exemplars.get(position))
+        for position, (bound, count) in enumerate(zip(bounds, value.counts, strict=True))
+    ]
+    samples.append(Sample(f"{family.name}_count", labels, value.counts[-1]))
+    samples.append(Sample(f"{family.name}_sum", labels, value.total))
+    return samples
