@@ -5,6 +5,8 @@ from typing import Literal, Protocol
 
 from prometheus_client.core import Metric
 
+from exporter.config import Config
+
 
 class SourceError(Exception):
     """A source could not deliver. The message names the thing and the mend; it is logged and shown as it is."""
@@ -41,3 +43,13 @@ class Source(Protocol):
 
     async def close(self) -> None:
         """Release everything. Called once, also when `start` was not."""
+
+
+def build(config: Config) -> list[Source]:
+    """The sources that the configuration names. To add one: its package, its test, one line here."""
+    from exporter.sources.database import DatabaseSource
+
+    sources: list[Source] = []
+    if config.database.path is not None:
+        sources.append(DatabaseSource(config.database.path, config))
+    return sources

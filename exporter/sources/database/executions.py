@@ -1,9 +1,10 @@
 """agent_executions: how often each agent acted, how it went, how long it took."""
 
 from bisect import bisect_left
-from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from operator import itemgetter
+from typing import Any, ClassVar
 
 from prometheus_client.samples import Exemplar
 
@@ -11,10 +12,19 @@ from exporter import catalogue as c
 from exporter.config import Config
 from exporter.samples import HistogramValue
 from exporter.sources.database import sql
-from exporter.sources.database.names import type_label
+from exporter.sources.database.names import OTHER, spell_type
 from exporter.sources.database.sql import MICRO, NANO
-from exporter.sources.database.table import Range, Read, Sums, Table, TableSamples, newest
-from exporter.sources.database.window import Moment, Window, mean, moment
+from exporter.sources.database.table import (
+    Range,
+    Reads,
+    Sums,
+    Table,
+    TableSamples,
+    greatest,
+    per_unit,
+    seconds,
+)
+from exporter.sources.database.window import Moment, Recent, mean, moment
 
 _CONFIDENCE, _CONFIDENCE_KIND = sql.json_member("output_data", "output_kind", "$.confidence")
 _SIGNALS, _SIGNALS_KIND = sql.json_member("output_data", "output_kind", "$.signalsGenerated")
@@ -30,7 +40,9 @@ WITH typed AS (
     {_SIGNALS} AS raw_signals, {_SIGNALS_KIND} AS signals_kind
   FROM typed
 ), clean AS MATERIALIZED (
-  SELECT id, agent_name, execution_type, ms, us, error_message IS NOT NULL AS errored,
+  SELECT row_id, ms, us, {sql.text("agent_name")} AS agent_name, {sql.text("execution_type")} AS execution_type,
+    typeof(agent_name) = 'blob' AS bad_agent, typeof(execution_type) = 'blob' AS bad_type,
+    error_message IS NOT NULL AS errored,
     CASE WHEN success IN (0, 1) THEN success END AS success,
     {sql.ratio("raw_confidence", "confidence_kind")} AS confidence,
     {sql.whole("raw_signals", "signals_kind")} AS signals,
@@ -46,12 +58,13 @@ WITH typed AS (
 
 TOTALS = f"""{CLEAN}
 SELECT json_array(
-  max(id), count(*),
-  json_object('timestamp', {sql.total("bad_timestamp")}, 'execution_time_ms', {sql.total("bad_time")},
+  max(row_id), count(*),
+  json_object('timestamp', {sql.total("bad_timestamp")}, 'agent_name', {sql.total("bad_agent")},
+    'execution_type', {sql.total("bad_type")}, 'execution_time_ms', {sql.total("bad_time")},
     'success', {sql.total("bad_success")}, 'output_data', {sql.total("bad_output")}),
-  (SELECT json_group_array(json_array({sql.name("agent_name")}, {sql.name("execution_type")}, first, newest, sums))
+  (SELECT json_group_array(json_array({sql.name("agent_name")}, {sql.name("execution_type")}, first, newest, json(sums)))
    FROM (
-    SELECT agent_name, execution_type, min(id) AS first, max(ms) AS newest,
+    SELECT agent_name, execution_type, min(row_id) AS first, max(ms) AS newest,
       json_array(
         count(*), count(*) FILTER (WHERE success = 1), count(*) FILTER (WHERE success = 0), sum(errored),
         {sql.total("signals")}, {sql.total("us")}, {sql.total("confidence")},
@@ -64,30 +77,42 @@ SELECT json_array(
 # The newest rows of each agent in the range: no other of them can be among its newest of all.
 RECENT = f"""{CLEAN}
 SELECT json_group_array(json_array(
-  {sql.name("agent_name")}, {sql.name("execution_type")}, id, ms, success, us, errored))
-FROM (SELECT *, row_number() OVER (PARTITION BY agent_name ORDER BY ms DESC, id DESC) AS place FROM clean)
+  {sql.name("agent_name")}, {sql.name("execution_type")}, row_id, ms, success, us, errored))
+FROM (SELECT *, row_number() OVER (PARTITION BY agent_name ORDER BY ms DESC, row_id DESC) AS place FROM clean)
 WHERE place <= :window
 """
 
-_DURATIONS = len(c.DURATION_BUCKETS) + 1
+RECENT_FAMILIES = (
+    c.RECENT_EXECUTIONS,
+    c.RECENT_SUCCESS,
+    c.RECENT_ERROR,
+    c.RECENT_RESPONSE_TIME,
+    c.RECENT_WINDOW_START,
+)
+
+_COUNTS = 7
+_DURATIONS = _COUNTS + len(c.DURATION_BUCKETS) + 1
 
 
 @dataclass(frozen=True, slots=True)
 class _Execution:
-    """A row of the window. `us` is the execution time in microseconds."""
+    """A row of the window; `us` is its execution time in microseconds."""
 
     moment: Moment
-    id: int
     kind: str
     success: int | None
     us: int | None
     errored: int
 
+    def exemplar(self) -> Exemplar:
+        ms, row_id = self.moment
+        return Exemplar({"execution_id": str(row_id)}, (self.us or 0) / MICRO, seconds(ms))
 
-@dataclass(slots=True)
-class _Agent:
-    recent: Window[_Execution]
-    newest_ms: int | None = None
+
+def _execution(
+    kind: str | None, row_id: int, ms: int | None, success: int | None, us: int | None, errored: int
+) -> _Execution:
+    return _Execution(moment(ms, row_id), spell_type(kind) or OTHER, success, us, errored)
 
 
 class Executions(Table):
@@ -104,47 +129,79 @@ class Executions(Table):
         "error_message",
     )
     identity = ("timestamp", "agent_name", "execution_type", "execution_time_ms")
-    needs = {
-        "timestamp": frozenset({c.EXECUTION_LAST, c.RECENT_WINDOW_START}),
-        "execution_type": frozenset(
-            {
-                c.EXECUTIONS,
-                c.EXECUTIONS_SUCCEEDED,
-                c.EXECUTIONS_FAILED,
-                c.EXECUTIONS_ERRORED,
-                c.EXECUTION_DURATION,
-            }
-        ),
-        "output_data": frozenset({c.EXECUTION_CONFIDENCE, c.EXECUTION_SIGNALS}),
-        "success": frozenset({c.EXECUTIONS_SUCCEEDED, c.EXECUTIONS_FAILED, c.RECENT_SUCCESS}),
-        "execution_time_ms": frozenset({c.EXECUTION_DURATION, c.RECENT_RESPONSE_TIME}),
-        "error_message": frozenset({c.EXECUTIONS_ERRORED, c.RECENT_ERROR}),
+    required = ("agent_name",)
+    needs: ClassVar = {
+        "timestamp": {c.EXECUTION_LAST, *RECENT_FAMILIES},
+        "execution_type": {
+            c.EXECUTIONS,
+            c.EXECUTIONS_SUCCEEDED,
+            c.EXECUTIONS_FAILED,
+            c.EXECUTIONS_ERRORED,
+            c.EXECUTION_DURATION,
+        },
+        "output_data": {c.EXECUTION_CONFIDENCE, c.EXECUTION_SIGNALS},
+        "success": {c.EXECUTIONS_SUCCEEDED, c.EXECUTIONS_FAILED, c.RECENT_SUCCESS},
+        "execution_time_ms": {c.EXECUTION_DURATION, c.RECENT_RESPONSE_TIME},
+        "error_message": {c.EXECUTIONS_ERRORED, c.RECENT_ERROR},
     }
 
-    def __init__(self, config: Config, present: frozenset[str]) -> None:
-        super().__init__(config, present)
-        self._totals_sql = TOTALS.format(source=self._source)
-        self._recent_sql = RECENT.format(source=self._source)
-        window = config.database.window
-        self._agents: defaultdict[str, _Agent] = defaultdict(lambda: _Agent(Window(window)))
-        self._sums: Sums[tuple[str, str]] = Sums()
+    def __init__(self, config: Config, present: frozenset[str], clock: Callable[[], float]) -> None:
+        super().__init__(config, present, clock)
+        self._totals_sql = TOTALS.format(source=self.source)
+        self._recent_sql = RECENT.format(source=self.source)
+        self._sums = Sums()
+        self._newest: dict[str, int | None] = {}
+        self._recent: Recent[_Execution] = Recent(self.labels, self.window)
 
-    async def fold(self, read: Read, span: Range) -> int | None:
-        last, rows, malformed, groups = await read(self._totals_sql, span.parameters())
+    async def seed(self, read: Reads, span: Range) -> None:
+        rows = await self._read_recent(read, span)
+        self._recent.seed((agent, moment(ms, row_id)[0]) for agent, _, row_id, ms, *_ in rows)
+
+    async def fold(self, read: Reads, span: Range) -> int | None:
+        last, rows, malformed, groups = await read.json(self._totals_sql, span.parameters())
         if last is None:
             return None
         recent = []
-        if any(self._agents[label].recent.takes(ms) for label, ms in self._newest(groups).items()):
+        if any(self._recent.wants(agent, newest_ms) for agent, _, _, newest_ms, _ in groups):
             recent = await self._read_recent(read, Range(span.after, last, span.limit))
         self.count(rows, malformed)
-        for agent, kind, _, newest_ms, sums in sorted(groups, key=lambda group: group[2]):
-            key = self.labels.pair("type", agent, type_label(kind), sums[0])
+        for agent, kind, _, newest_ms, sums in sorted(groups, key=itemgetter(2)):
+            key = self.labels.admit_type(agent, kind, sums[0])
             self._sums.add(key, sums)
-            state = self._agents[key[0]]
-            state.newest_ms = newest(state.newest_ms, newest_ms)
-        self._merge(recent)
-        return last
+            self._newest[key[0]] = greatest(self._newest.get(key[0]), newest_ms)
+        self._recent.merge((row[0], _execution(*row[1:])) for row in recent)
+        return int(last)
 
-    async def seed(self, read: Read, span: Range) -> None:
-        """So that the first catch-up, oldest first, need not read every range's newest rows too."""
-        self._merge(await self._read_recent(read, span))
+    async def _read_recent(self, read: Reads, span: Range) -> list[Any]:
+        rows: list[Any] = await read.json(self._recent_sql, {**span.parameters(), "window": self.window})
+        return rows
+
+    def samples(self, out: TableSamples) -> None:
+        for (agent, kind), sums in self._sums.items():
+            out.add(c.EXECUTIONS, sums[0], agent, kind)
+            out.add(c.EXECUTIONS_SUCCEEDED, sums[1], agent, kind)
+            out.add(c.EXECUTIONS_FAILED, sums[2], agent, kind)
+            out.add(c.EXECUTIONS_ERRORED, sums[3], agent, kind)
+            durations = HistogramValue(
+                sums[_COUNTS:_DURATIONS], sums[5] / MICRO, self._exemplars(agent, kind)
+            )
+            out.add(c.EXECUTION_DURATION, durations, agent, kind)
+        for agent, sums in self._sums.by_first().items():
+            out.add(c.EXECUTION_SIGNALS, sums[4], agent)
+            out.add(c.EXECUTION_CONFIDENCE, HistogramValue(sums[_DURATIONS:], sums[6] / NANO), agent)
+            out.add(c.EXECUTION_LAST, seconds(self._newest[agent]), agent)
+            self._recent_samples(out, agent, self._recent.rows(agent))
+
+    def _recent_samples(self, out: TableSamples, agent: str, rows: list[_Execution]) -> None:
+        readable = [row.moment[0] for row in rows if seconds(row.moment[0]) is not None]
+        out.add(c.RECENT_EXECUTIONS, len(rows), agent)
+        out.add(c.RECENT_SUCCESS, mean(row.success for row in rows), agent)
+        out.add(c.RECENT_ERROR, mean(row.errored for row in rows), agent)
+        out.add(c.RECENT_RESPONSE_TIME, per_unit(mean(row.us for row in rows), MICRO), agent)
+        out.add(c.RECENT_WINDOW_START, seconds(min(readable, default=None)), agent)
+
+    def _exemplars(self, agent: str, kind: str) -> dict[int, Exemplar]:
+        """For each bucket the newest row of the window that is in it."""
+        bounds = c.DURATION_BUCKETS
+        rows = [row for row in self._recent.rows(agent) if row.kind == kind and row.us is not None]
+        return {bisect_left(bounds, (row.us or 0) / MICRO): row.exemplar() for row in reversed(rows)}

@@ -2,13 +2,18 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import TypeVar
 
 from exporter.sources.database.sql import NAME_LENGTH
 
+T = TypeVar("T")
+
 UNKNOWN = "unknown"
 OTHER = "other"
+TOO_LONG = None
+"""The spelling of a name that is longer than a label value may be."""
 
 _SEPARATORS = re.compile(r"[\W_]+")
 
@@ -19,59 +24,91 @@ def kebab(name: str) -> str:
     return _SEPARATORS.sub("-", unicodedata.normalize("NFC", name).lower()).strip("-")
 
 
-def agent_label(name: str | None, aliases: Mapping[str, str]) -> str:
+def spell_agent(name: str | None, aliases: Mapping[str, str]) -> str | None:
     """The `agent` label of a name in the data. The keys and values of `aliases` are labels."""
     if name is not None and len(name) > NAME_LENGTH:
-        return OTHER
-    label = kebab(name or "") or UNKNOWN
-    return aliases.get(label, label)
+        return TOO_LONG
+    label = kebab(name or "")
+    return aliases.get(label, label) or UNKNOWN
 
 
-def type_label(name: str | None) -> str:
+def spell_type(name: str | None) -> str | None:
     """An execution or decision type: its own spelling."""
     if not name:
         return UNKNOWN
     # Prometheus refuses a whole page for one NUL.
-    return OTHER if len(name) > NAME_LENGTH else name.replace("\0", "\ufffd")
+    return TOO_LONG if len(name) > NAME_LENGTH else name.replace("\0", "\ufffd")
 
 
 class Labels:
     """The labels of one table: the first names in row order keep theirs, later ones become `other`.
 
-    `overflow` counts the rows or entries to which that happened.
+    `overflow` counts the rows or entries to which that happened. Data that says "other" takes no place.
     """
 
     def __init__(self, aliases: Mapping[str, str], agents: int, pairs: int) -> None:
-        self._aliases = aliases
+        self._aliases = {kebab(name): kebab(alias) for name, alias in aliases.items()}
         self._max_agents, self._max_pairs = agents, pairs
         self._agents: set[str] = set()
-        self._pairs: dict[str, set[tuple[str, str]]] = {}
+        self._types: set[tuple[str, str]] = set()
+        self._recipients: set[tuple[str, str]] = set()
         self.overflow = 0
 
-    def agent(self, name: str | None, count: int = 0) -> str:
-        """The label of an agent's name, in `count` rows that are new; with 0 nothing new is admitted."""
-        label = agent_label(name, self._aliases)
-        if label not in self._agents:
-            if count and label != OTHER and len(self._agents) < self._max_agents:
-                self._agents.add(label)
-            else:
-                self.overflow += count
-                return OTHER
+    def spelling(self, name: str | None) -> str | None:
+        """An agent's label as long as the bound is not reached."""
+        return spell_agent(name, self._aliases)
+
+    def admit(self, agent: str | None, count: int) -> str:
+        """The label of an agent in `count` new rows."""
+        label, overflows = self._agent(agent)
+        self.overflow += count * overflows
         return label
 
-    def pair(self, kind: str, name: str | None, second: str, count: int) -> tuple[str, str]:
-        """The labels of an agent's name with a second label, each kind of pair within its own bound."""
-        overflow = self.overflow
-        pair = self.agent(name, count), second
-        pairs = self._pairs.setdefault(kind, set())
-        if pair not in pairs:
-            if second != OTHER and len(pairs) < self._max_pairs:
-                pairs.add(pair)
-            else:
-                self.overflow = overflow + count
-                return pair[0], OTHER
-        return pair
+    def admit_type(self, agent: str | None, kind: str | None, count: int) -> tuple[str, str]:
+        """The labels of an agent and a type in `count` new rows; a row overflows once."""
+        label, agent_overflows = self._agent(agent)
+        second, type_overflows = _bounded(
+            spell_type(kind), lambda kind: _admits(self._types, (label, kind), self._max_pairs)
+        )
+        self.overflow += count * (agent_overflows or type_overflows)
+        return label, second
 
-    def target(self, name: str | None) -> str:
-        """The label of an agent that is only spoken of."""
-        return agent_label(name, self._aliases)
+    def admit_recipient(self, agent: str | None, to_agent: str, count: int) -> tuple[str, str]:
+        """The labels of an agent, whose row was admitted before, and of whom it wrote to in `count` entries."""
+        label = self.known(agent)
+        second, overflows = _bounded(
+            self.spelling(to_agent), lambda to: _admits(self._recipients, (label, to), self._max_pairs)
+        )
+        self.overflow += count * overflows
+        return label, second
+
+    def admit_status(self, status: str | None) -> tuple[str, bool]:
+        """The label of a status, and whether it is `other` because of the bound; counts nothing."""
+        return _bounded(spell_type(status), lambda kind: _admits(self._types, ("", kind), self._max_agents))
+
+    def known(self, agent: str | None) -> str:
+        """The label of an agent whose row was admitted before."""
+        return _bounded(self.spelling(agent), self._agents.__contains__)[0]
+
+    def known_type(self, agent: str | None, kind: str | None) -> tuple[str, str]:
+        """The labels of an agent and a type whose row was admitted before."""
+        label = self.known(agent)
+        return label, _bounded(spell_type(kind), lambda kind: (label, kind) in self._types)[0]
+
+    def _agent(self, agent: str | None) -> tuple[str, bool]:
+        return _bounded(self.spelling(agent), lambda label: _admits(self._agents, label, self._max_agents))
+
+
+def _admits(seen: set[T], value: T, limit: int) -> bool:
+    if value not in seen and len(seen) < limit:
+        seen.add(value)
+    return value in seen
+
+
+def _bounded(label: str | None, admits: Callable[[str], bool]) -> tuple[str, bool]:
+    """(label, whether it is `other` because of a bound)."""
+    if label == OTHER:
+        return OTHER, False
+    if label is TOO_LONG or not admits(label):
+        return OTHER, True
+    return label, False

@@ -4,6 +4,8 @@ Numbers become integers in a fixed unit, so that sums do not depend on the order
 is bounded by LIMIT, so that the sum over a range of MAX_ROWS rows cannot overflow.
 """
 
+import sys
+
 LIMIT = 2**50
 MAX_ROWS = 4096
 
@@ -13,7 +15,14 @@ NANO = 10**9
 
 NAME_LENGTH = 128
 
-_DATE_TIME = "[0-9][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9][ T][0-2][0-9]:[0-5][0-9]:[0-5][0-9]*"
+_DATE = "[0-9][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]"
+_TIME = "[0-2][0-9]:[0-5][0-9]:[0-5][0-9]"
+_FORMS = (f"{_DATE} {_TIME}", f"{_DATE}T{_TIME}.[0-9][0-9][0-9]Z")
+
+
+def text(column: str) -> str:
+    """A name as text; NULL for a BLOB."""
+    return f"CASE WHEN typeof({column}) <> 'blob' THEN {column} END"
 
 
 def name(column: str) -> str:
@@ -25,11 +34,29 @@ def name(column: str) -> str:
 
 
 def epoch_ms(column: str) -> str:
-    """Milliseconds since 1970 of '2025-10-10 15:30:00' or '2025-10-10T15:30:00.000Z', both UTC."""
-    return (
-        f"CASE WHEN {column} GLOB '{_DATE_TIME}' "
-        f"THEN CAST(round((julianday({column}) - 2440587.5) * 86400000.0) AS INTEGER) END"
+    """Milliseconds since 1970 of '2025-10-10 15:30:00' or '2025-10-10T15:30:00.000Z', both UTC.
+
+    The two forms that the bot writes are tried first; others may have any fraction, and a Z or none.
+    """
+    is_form = " OR ".join(f"{column} GLOB '{form}'" for form in _FORMS)
+    second = f"substr({column}, 1, 10) || ' ' || substr({column}, 12, 8)"
+    # SQLite takes 30 February for 2 March, and 24:00.
+    exists = f"(substr({column}, 9, 2) <= '28' AND substr({column}, 12, 2) < '24' OR datetime({second}) = {second})"
+    is_other_form = (
+        f"{column} GLOB '{_DATE}[ T]{_TIME}*' AND (substr({column}, 20) IN ('', 'Z') "
+        f"OR {column} GLOB '*.[0-9]*' AND ltrim(substr({column}, 21), '0123456789') IN ('', 'Z') "
+        f"AND substr({column}, 20, 1) = '.')"
     )
+    fraction = f"CAST(substr(rtrim(substr({column}, 21), 'Z') || '000', 1, 3) AS INTEGER)"
+    return (
+        f"CASE WHEN typeof({column}) <> 'text' THEN NULL "
+        f"WHEN ({is_form}) AND {exists} THEN {_ms(column)} "
+        f"WHEN {is_other_form} AND {exists} THEN {_ms(second)} + {fraction} END"
+    )
+
+
+def _ms(moment: str) -> str:
+    return f"CAST(round((julianday({moment}) - 2440587.5) * 86400000.0) AS INTEGER)"
 
 
 def number(value: str, kind: str, unit: int | float, lowest: int = -LIMIT, highest: int = LIMIT) -> str:
@@ -39,6 +66,27 @@ def number(value: str, kind: str, unit: int | float, lowest: int = -LIMIT, highe
         f"CASE WHEN {kind} IN ('integer', 'real') AND {scaled} BETWEEN {lowest} AND {highest} "
         f"THEN CAST(round({scaled}) AS INTEGER) END"
     )
+
+
+def real(value: str, kind: str, lowest: int) -> str:
+    """A number as it is, up to LIMIT."""
+    return (
+        f"CASE WHEN {kind} IN ('integer', 'real') AND {value} BETWEEN {lowest} AND {LIMIT} THEN {value} END"
+    )
+
+
+def finite(column: str) -> str:
+    """A column's number as it is."""
+    return f"CASE WHEN {_is_finite(column)} THEN {column} END"
+
+
+def bad_finite(column: str) -> str:
+    """1 where something is in the column that is no finite number, else 0."""
+    return f"({column} IS NOT NULL AND NOT {_is_finite(column)})"
+
+
+def _is_finite(column: str) -> str:
+    return f"(typeof({column}) IN ('integer', 'real') AND abs({column}) <= {sys.float_info.max!r})"
 
 
 def ratio(value: str, kind: str) -> str:
@@ -98,12 +146,31 @@ def total(value: str) -> str:
 
 
 def source(table: str, wanted: tuple[str, ...], present: frozenset[str]) -> str:
-    """The rows of a range, as `id` and the wanted columns; NULL for a column that the table does not have.
+    """The rows of a range, as `row_id` and the wanted columns; NULL for a column that the table lacks.
 
     A range is the first :limit rows after row number :after, up to :upto.
     """
-    columns = ", ".join(f'"{column}"' if column in present else f'NULL AS "{column}"' for column in wanted)
     return (
-        f'SELECT rowid AS id, {columns} FROM "{table}" '
+        f"{_select(table, wanted, present)} "
         "WHERE rowid > :after AND rowid <= :upto ORDER BY rowid LIMIT :limit"
     )
+
+
+def chosen(table: str, wanted: tuple[str, ...], present: frozenset[str]) -> str:
+    """As `source`, the rows whose numbers are in :row_ids, a JSON array."""
+    return f"{_select(table, wanted, present)} WHERE rowid IN (SELECT value FROM json_each(:row_ids))"
+
+
+def first_and_last(table: str, wanted: tuple[str, ...], present: frozenset[str]) -> str:
+    """As `source`, row 1 and the newest row."""
+    return f'{_select(table, wanted, present)} WHERE rowid IN (1, (SELECT max(rowid) FROM "{table}"))'
+
+
+def newest(table: str, wanted: tuple[str, ...], present: frozenset[str]) -> str:
+    """As `source`, the newest :limit rows."""
+    return f"{_select(table, wanted, present)} ORDER BY rowid DESC LIMIT :limit"
+
+
+def _select(table: str, wanted: tuple[str, ...], present: frozenset[str]) -> str:
+    columns = ", ".join(f'"{column}"' if column in present else f'NULL AS "{column}"' for column in wanted)
+    return f'SELECT rowid AS row_id, {columns} FROM "{table}"'

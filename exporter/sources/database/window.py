@@ -1,7 +1,11 @@
 """The newest rows of an agent, as a value that ranges can be merged into in any order."""
 
+from collections import defaultdict
 from collections.abc import Iterable
+from heapq import nlargest
 from typing import Generic, Protocol, TypeVar
+
+from exporter.sources.database.names import Labels
 
 Moment = tuple[float, int]
 """When a row is from: milliseconds since 1970 (-inf where that cannot be read), then its row number."""
@@ -33,11 +37,50 @@ class Window(Generic[Row]):
         merged = {row.moment: row for row in (*self.rows, *rows)}
         self.rows = [merged[key] for key in sorted(merged, reverse=True)[: self._size]]
 
-    def takes(self, newest_ms: int | None) -> bool:
+    def takes(self, newest_ms: float) -> bool:
         """False where no row up to that time can have a place any more."""
-        if len(self.rows) < self._size:
-            return True
-        return moment(newest_ms, 0)[0] >= self.rows[-1].moment[0]
+        return len(self.rows) < self._size or newest_ms >= self.rows[-1].moment[0]
+
+
+class Recent(Generic[Row]):
+    """A window for each agent, by its label.
+
+    The first catch-up goes from the oldest row to the newest, so that each range would have rows for every
+    window until a later one replaces them. `seed` tells beforehand how far back the windows will reach.
+    """
+
+    def __init__(self, labels: Labels, size: int) -> None:
+        self._labels = labels
+        self._size = size
+        self._windows: defaultdict[str, Window[Row]] = defaultdict(lambda: Window(size))
+        self._floors: dict[str | None, float] = {}
+
+    def rows(self, agent: str) -> list[Row]:
+        """The rows of an agent's window, newest first."""
+        return self._windows[agent].rows
+
+    def seed(self, found: Iterable[tuple[str | None, float]]) -> None:
+        """Learns from the names and times of the newest rows of the table."""
+        times: defaultdict[str | None, list[float]] = defaultdict(list)
+        for name, ms in found:
+            times[self._labels.spelling(name)].append(ms)
+        for agent, known in times.items():
+            if len(known) >= self._size:
+                self._floors[agent] = nlargest(self._size, known)[-1]
+
+    def wants(self, name: str | None, newest_ms: int | None) -> bool:
+        """False where no row with that name, up to that time, will have a place."""
+        ms = moment(newest_ms, 0)[0]
+        reaches = ms >= self._floors.get(self._labels.spelling(name), ms)
+        return reaches and self._windows[self._labels.known(name)].takes(ms)
+
+    def merge(self, found: Iterable[tuple[str | None, Row]]) -> None:
+        """Takes rows with their agents' names."""
+        rows: defaultdict[str, list[Row]] = defaultdict(list)
+        for name, row in found:
+            rows[self._labels.known(name)].append(row)
+        for agent, known in rows.items():
+            self._windows[agent].merge(known)
 
 
 def mean(values: Iterable[float | None]) -> float | None:

@@ -1,0 +1,253 @@
+"""The three scenarios as tables: everything that tells them apart is a number here.
+
+Shares "of 50" are kept exactly, since the exporter's window is the newest 50 rows of an agent (`decks.py`).
+Intervals are in seconds of the live bot at speed 1; the older history runs HISTORY_STRETCH times slower.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+HISTORY_STRETCH = 20
+"""The older history has one event where the live bot has this many."""
+
+WARM_UP_SECONDS = 2400
+"""So long before the start (divided by the speed) the live pace begins: each window of 50 is fresh."""
+
+TROUBLE_SECONDS = 6 * 3600
+"""So long before the start a scenario's trouble began; before that every bot was healthy."""
+
+
+@dataclass(frozen=True)
+class Agent:
+    """One agent's character."""
+
+    name: str
+    """As the data spells it: an id, or a display name."""
+    execution_types: tuple[str, ...]
+    """Empty: it never logs an execution (it only trades)."""
+    decision_types: tuple[str, ...]
+    interval_seconds: float
+    """Mean time between two executions."""
+    response_ms: int = 700
+    succeeded_of_50: int = 49
+    coordinated_of_50: int = 45
+    """Negotiations that succeed; always steady."""
+    steady: bool = False
+    """Any 50 executions in a row have exactly that mean and that success, not only each 50 of a new deck."""
+    confidence: float = 0.82
+    """Mean stated confidence. Outcomes come true as often as stated, unless `comes_true` says otherwise."""
+    comes_true: float | None = None
+    confidence_as_percent: bool = False
+    autonomy: float = 0.85
+    autonomy_as_percent: bool = False
+    reputation: float = 0.86
+    goal_progress: float = 0.76
+    decision_share: float = 0.4
+    """Share of its executions that log a decision."""
+    trade_share: float = 0.0
+    """Share of its executions that end in a trade."""
+    signals_of_execution: int | None = None
+    """At most so many signals an execution; None: the agent does not report signals."""
+    numeric_results: bool = False
+    """`outcome.actualResult` is a number, not a sentence."""
+    learns: float = 0.12
+    """Share of its decisions with learning adjustments."""
+    unlogged_share: float = 0.0
+    """Share of its executions with neither `success` nor a time."""
+    cache_hit_ratio: float | None = None
+    reports_itself: bool = True
+    """Has `getPerformanceMetrics()`."""
+    stops_after_seconds: float | None = None
+    """So long after the start it never acts again (divided by the speed)."""
+
+    @property
+    def id(self) -> str:
+        return self.name.lower().replace(" ", "-")
+
+
+@dataclass(frozen=True)
+class Market:
+    """What one step of the price does: a pull towards a level, noise, and the level's own drift."""
+
+    drift: float
+    """Of the level, per step, as a ratio."""
+    floor: float = 0.7
+    """The level never falls under this share of the first price."""
+    fear_greed: int = 62
+    deployed: float = 0.45
+    """Share of the portfolio that the bot likes to hold in BTC."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    name: str
+    description: str
+    agents: tuple[Agent, ...]
+    """As they are since the trouble began; before that as in HEALTHY_AGENTS."""
+    market: Market
+    alert_levels: Mapping[str, float] = field(
+        default_factory=lambda: MappingProxyType({"info": 0.8, "warning": 0.2})
+    )
+    """Weights of the levels in `system_alerts`."""
+
+
+MARKET_HUNTER = Agent(
+    "market-hunter",
+    ("decision_cycle", "signal_scan"),
+    ("MARKET_SCAN", "SOURCE_SELECTION", "STRATEGY_ADJUSTMENT"),
+    interval_seconds=12,
+    response_ms=1150,
+    succeeded_of_50=48,
+    confidence=0.8,
+    autonomy=0.9,
+    reputation=0.87,
+    trade_share=0.04,
+    signals_of_execution=4,
+    numeric_results=True,
+    cache_hit_ratio=0.78,
+)
+STRATEGIC_ORCHESTRATOR = Agent(
+    "strategic-orchestrator",
+    ("orchestration_cycle",),
+    ("AGENT_ADAPTATION", "EXPERT_METHODOLOGY_INTEGRATION"),
+    interval_seconds=30,
+    coordinated_of_50=47,
+    response_ms=1350,
+    autonomy=0.92,
+    reputation=0.91,
+    goal_progress=0.8,
+    decision_share=0.7,
+    trade_share=0.06,
+    learns=0.25,
+    reports_itself=False,
+)
+PERFORMANCE_OPTIMIZER = Agent(
+    "performance-optimizer",
+    ("optimization_cycle",),
+    ("STRATEGY_ADJUSTMENT", "RESOURCE_ALLOCATION"),
+    interval_seconds=35,
+    response_ms=520,
+    confidence=0.84,
+    numeric_results=True,
+    learns=0.3,
+    cache_hit_ratio=0.88,
+)
+CONTENT_CREATOR = Agent(
+    "content-creator",
+    ("content_cycle", "post_draft"),
+    ("CONTENT_PLAN", "MARKET_SCAN"),
+    interval_seconds=38,
+    coordinated_of_50=44,
+    response_ms=1450,
+    succeeded_of_50=48,
+    confidence=0.78,
+    confidence_as_percent=True,
+    autonomy=0.78,
+    cache_hit_ratio=0.64,
+)
+MARKET_ANALYZER = Agent(
+    "market-analyzer",
+    ("analysis_cycle",),
+    ("MARKET_SCAN", "STRATEGY_ADJUSTMENT"),
+    interval_seconds=20,
+    response_ms=820,
+    confidence=0.83,
+    trade_share=0.03,
+    signals_of_execution=2,
+    numeric_results=True,
+)
+NARRATIVE_ARCHITECT = Agent(
+    "narrative-architect",
+    ("narrative_cycle",),
+    ("NARRATIVE_SHIFT", "CONTENT_PLAN"),
+    interval_seconds=32,
+    coordinated_of_50=46,
+    response_ms=940,
+    confidence=0.79,
+    autonomy_as_percent=True,
+    cache_hit_ratio=0.7,
+)
+AUTONOMOUS_MARKET_HUNTER = Agent(
+    "autonomous-market-hunter",
+    ("autonomous_cycle",),
+    ("SOURCE_SELECTION",),
+    interval_seconds=25,
+    response_ms=610,
+    trade_share=0.04,
+    signals_of_execution=3,
+    unlogged_share=0.06,
+)
+INTELLIGENT_EXECUTION_AGENT = Agent(
+    "Intelligent Execution Agent",
+    ("trading_decision",),
+    ("TRADE_EXECUTION",),
+    interval_seconds=22,
+    response_ms=380,
+    confidence=0.81,
+    confidence_as_percent=True,
+    autonomy=0.74,
+    trade_share=0.3,
+    numeric_results=True,
+    reports_itself=False,
+)
+BITCOIN_ORCHESTRATOR = Agent(
+    "bitcoin-orchestrator", (), (), interval_seconds=150, trade_share=1.0, reports_itself=False
+)
+
+HEALTHY_AGENTS = (
+    MARKET_HUNTER,
+    STRATEGIC_ORCHESTRATOR,
+    PERFORMANCE_OPTIMIZER,
+    CONTENT_CREATOR,
+    MARKET_ANALYZER,
+    NARRATIVE_ARCHITECT,
+    AUTONOMOUS_MARKET_HUNTER,
+    INTELLIGENT_EXECUTION_AGENT,
+    BITCOIN_ORCHESTRATOR,
+)
+RISING = Market(drift=0.00009)
+LEVEL = Market(drift=0.0)
+
+HEALTHY = Scenario("healthy", "no threshold is crossed", HEALTHY_AGENTS, LEVEL)
+
+
+def _with(*changed: Agent) -> tuple[Agent, ...]:
+    by_name = {agent.name: agent for agent in changed}
+    return tuple(by_name.get(agent.name, agent) for agent in HEALTHY_AGENTS)
+
+
+DEGRADED = Scenario(
+    "degraded",
+    "market-hunter answers in 2.8 s, succeeds in 62 % and coordinates in 54 %; all others are healthy",
+    _with(replace(MARKET_HUNTER, response_ms=2800, succeeded_of_50=31, coordinated_of_50=27, steady=True)),
+    LEVEL,
+)
+FAILING = Scenario(
+    "failing",
+    "narrative-architect stops, market-analyzer succeeds in 40 %, trades are slow, the price falls",
+    _with(
+        replace(NARRATIVE_ARCHITECT, stops_after_seconds=90),
+        replace(
+            MARKET_ANALYZER,
+            succeeded_of_50=20,
+            coordinated_of_50=22,
+            steady=True,
+            confidence=0.9,
+            comes_true=0.35,
+            autonomy=0.4,
+            reputation=0.38,
+            goal_progress=0.31,
+        ),
+        replace(
+            INTELLIGENT_EXECUTION_AGENT, response_ms=3400, succeeded_of_50=33, steady=True, goal_progress=0.45
+        ),
+        replace(STRATEGIC_ORCHESTRATOR, succeeded_of_50=41, steady=True, reputation=0.7, goal_progress=0.52),
+    ),
+    Market(drift=-0.0006, fear_greed=18, deployed=0.85),
+    MappingProxyType({"info": 0.3, "warning": 0.4, "error": 0.2, "critical": 0.1}),
+)
+
+SCENARIOS: Mapping[str, Scenario] = MappingProxyType({s.name: s for s in (HEALTHY, DEGRADED, FAILING)})

@@ -1,0 +1,334 @@
+"""Follows one database file: which tables it has, how far each has been read, whether it is still that file."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+import structlog
+from prometheus_client.core import Metric
+
+from exporter.config import Config
+from exporter.samples import Samples
+from exporter.sources import SourceError
+from exporter.sources.database import sql
+from exporter.sources.database.control import SystemAlerts, SystemCommands, SystemConfig
+from exporter.sources.database.decisions import Decisions
+from exporter.sources.database.executions import Executions
+from exporter.sources.database.market import Market
+from exporter.sources.database.portfolio import History, Portfolio
+from exporter.sources.database.reader import LAST_RESORT_BUDGET, READ_BUDGET, Reader, TooLongError
+from exporter.sources.database.table import Range, Table, TableSamples
+from exporter.sources.database.trades import Trades
+
+T = TypeVar("T")
+
+TABLES: tuple[type[Table], ...] = (
+    Executions,
+    Decisions,
+    History,
+    Portfolio,
+    Trades,
+    Market,
+    SystemConfig,
+    SystemAlerts,
+    SystemCommands,
+)
+
+TARGET_HOLD = READ_BUDGET * 0.4
+"""Seconds that a range is made to take, so that few are cut off and done again."""
+FIRST_LIMIT = 256
+ATTEMPTS = 5
+SEED_ROWS = 2048
+
+SCHEMA = """
+SELECT json_group_array(json_array(name, (
+  SELECT json_group_array(json_array(name, upper(type) = 'INTEGER' AND pk = 1)) FROM pragma_table_info(list.name)
+))) FROM pragma_table_list AS list WHERE schema = 'main' AND type = 'table' AND NOT wr
+"""
+
+log = structlog.get_logger()
+
+
+class RestartError(Exception):
+    """Rows that were counted are gone and others stand in their place: totals have to start anew."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a table has been read. `position` is the number of the last row read, `newest` of the newest."""
+
+    table: Table
+    integer_key: bool
+    position: int = 0
+    newest: int = 0
+    first_row: tuple[int, str] | None = None
+    last_row: str | None = None
+    limit: int = FIRST_LIMIT
+    seeded: bool = False
+    caught_up: bool = False
+    changed: bool = True
+    metrics: list[Metric] = field(default_factory=list)
+
+    @property
+    def unread(self) -> int:
+        """Row numbers between the last row read and the newest."""
+        return max(0, self.newest - self.position)
+
+
+class Follower:
+    """The tables of one file. `reader` raises what concerns the file; RestartError is raised here."""
+
+    def __init__(self, reader: Reader, config: Config, clock: Callable[[], float]) -> None:
+        self._reader = reader
+        self._config = config
+        self._clock = clock
+        self._schema_version: int | None = None
+        self._has_sequence = False
+        self._survey_sql = ""
+        self.tables: dict[str, Progress] = {}
+        self.missing: list[str] = []
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether every table that there is has been read to the end once."""
+        return all(progress.caught_up for progress in self.tables.values())
+
+    @property
+    def surveyed(self) -> bool:
+        """Whether it is known which tables there are."""
+        return self._schema_version is not None
+
+    def next_to_catch_up(self) -> Progress | None:
+        """The first growing table that has not been read to the end once."""
+        return next((progress for progress in self._growing().values() if not progress.caught_up), None)
+
+    @property
+    def behind(self) -> bool:
+        """Whether there are rows that the last survey saw and that have not been read."""
+        return any(progress.unread for progress in self.tables.values() if progress.table.identity)
+
+    async def survey(self) -> None:
+        """Looks at each table's ends: whether they are what was read, and how much there is to read."""
+        (version,) = await self._patiently("PRAGMA schema_version", {})
+        if version != self._schema_version:
+            await self._load_schema()
+            self._schema_version = version
+        if not self._survey_sql:
+            return
+        parameters: dict[str, Any] = {}
+        for name, progress in self._growing().items():
+            parameters[f"{name}_first"] = progress.first_row[0] if progress.first_row else None
+            parameters[f"{name}_position"] = progress.position
+        (found,) = await self._patiently(self._survey_sql, parameters)
+        self._compare(dict(zip(self._growing(), json.loads(found), strict=True)))
+
+    def _growing(self) -> dict[str, Progress]:
+        return {name: progress for name, progress in self.tables.items() if progress.table.identity}
+
+    async def _load_schema(self) -> None:
+        (found,) = await self._patiently(SCHEMA, {})
+        schema = {name: dict(columns) for name, columns in json.loads(found)}
+        self._has_sequence = "sqlite_sequence" in schema
+        known, self.tables, self.missing = self.tables, {}, []
+        for kind in TABLES:
+            columns = schema.get(kind.name)
+            lacking = [column for column in kind.required if column not in columns] if columns else []
+            if columns is None or lacking:
+                what = f"column {lacking[0]} of table {kind.name}" if lacking else f"table {kind.name}"
+                self.missing.append(what)
+            else:
+                self.tables[kind.name] = self._progress(kind, columns, known.get(kind.name))
+        log.info("database schema read", tables=",".join(self.tables), missing=",".join(self.missing))
+        self._survey_sql = self._make_survey(schema)
+
+    def _progress(self, kind: type[Table], columns: dict[str, int], known: Progress | None) -> Progress:
+        present = frozenset(columns)
+        if known is not None and known.table.present == present:
+            return known
+        absent = [column for column in kind.columns if column not in present]
+        if absent:
+            log.info("database columns missing", table=kind.name, columns=",".join(absent))
+        return Progress(kind(self._config, present, self._clock), integer_key=any(columns.values()))
+
+    def _make_survey(self, schema: dict[str, Any]) -> str:
+        parts = [self._survey_of(name, progress.table) for name, progress in self._growing().items()]
+        return f"SELECT json_array({', '.join(parts)})" if parts else ""
+
+    def _survey_of(self, name: str, table: Table) -> str:
+        columns = [column for column in table.identity if column in table.present]
+        mark = " || ',' || ".join(f'quote(substr("{column}", 1, 100))' for column in columns) or "''"
+        sequence = (
+            f"(SELECT seq FROM sqlite_sequence WHERE name = '{name}')" if self._has_sequence else "NULL"
+        )
+        return (
+            f'(SELECT json_array((SELECT max(rowid) FROM "{name}"), {sequence}, '
+            f'(SELECT {mark} FROM "{name}" WHERE rowid = :{name}_first), '
+            f'(SELECT {mark} FROM "{name}" WHERE rowid = :{name}_position), '
+            f'(SELECT json_array(rowid, {mark}) FROM "{name}" ORDER BY rowid LIMIT 1)))'
+        )
+
+    def _compare(self, found: dict[str, Any]) -> None:
+        """Takes note of each table's ends; RestartError where they are not those that were read."""
+        other: list[Progress] = []
+        same: list[Progress] = []
+        for name, (newest, sequence, first, last, oldest) in found.items():
+            progress = self.tables[name]
+            if self._is_other(progress, newest, sequence, first, last):
+                other.append(progress)
+            elif first is not None or last is not None:
+                same.append(progress)
+            progress.newest = newest or 0
+            progress.last_row = last
+            progress.first_row = tuple(oldest) if oldest else None
+        if other:
+            self._restart(other, vouched=any(progress.integer_key for progress in same))
+
+    @staticmethod
+    def _is_other(
+        progress: Progress, newest: int | None, sequence: Any, first: str | None, last: str | None
+    ) -> bool:
+        """Whether rows that were read have been replaced, not only deleted.
+
+        Of an AUTOINCREMENT table the sequence tells that row numbers went further than the rows that are left.
+        """
+        if not progress.position:
+            return False
+        highest = max(newest or 0, sequence if isinstance(sequence, int) else 0)
+        first_differs = progress.first_row is not None and first not in (None, progress.first_row[1])
+        last_differs = progress.last_row is not None and last not in (None, progress.last_row)
+        return highest < progress.position or first_differs or last_differs
+
+    def _restart(self, other: list[Progress], vouched: bool) -> None:
+        """VACUUM may renumber the rows of a table without an integer key. So where only such tables differ,
+        and another one vouches that it is the same file, only they are read again; else all are."""
+        renumbered = vouched and not any(progress.integer_key for progress in other)
+        restarted = other if renumbered else list(self.tables.values())
+        for progress in restarted:
+            table = progress.table
+            fresh = Progress(type(table)(self._config, table.present, self._clock), progress.integer_key)
+            fresh.newest = progress.newest
+            self.tables[table.name] = fresh
+        names = ",".join(progress.table.name for progress in restarted)
+        raise RestartError(f"rows of {names} were replaced or renumbered")
+
+    async def advance(self, progress: Progress) -> bool:
+        """Reads the next range of a table; whether there is more of it."""
+        table, reader = progress.table, self._reader
+        if not progress.seeded:
+            await self._seed(progress)
+        if progress.unread:
+            reader.longest_hold = 0.0
+            span = Range(progress.position, progress.newest, progress.limit)
+            try:
+                last = await table.fold(reader, span)
+            except TooLongError:
+                await self._shrink(progress)
+                return True
+            self._adapt(progress, reader.longest_hold)
+            progress.position = progress.newest if last is None else last
+            progress.last_row = None
+            progress.changed = True
+        progress.caught_up = progress.caught_up or not progress.unread
+        return bool(progress.unread)
+
+    async def _seed(self, progress: Progress) -> None:
+        limit = SEED_ROWS
+        while limit and progress.unread > limit:
+            try:
+                await progress.table.seed(
+                    self._reader, Range(progress.newest - limit, progress.newest, limit)
+                )
+                break
+            except TooLongError:
+                limit //= 2
+        progress.seeded = True
+
+    def _adapt(self, progress: Progress, hold: float) -> None:
+        if hold > TARGET_HOLD:
+            progress.limit = max(1, int(progress.limit * TARGET_HOLD / hold))
+        elif hold < TARGET_HOLD / 2:
+            progress.limit = min(sql.MAX_ROWS, progress.limit * 2)
+
+    async def _shrink(self, progress: Progress) -> None:
+        if progress.limit > 1:
+            progress.limit //= 2
+            return
+        span = Range(progress.position, progress.newest, 1)
+        self._reader.budget = LAST_RESORT_BUDGET
+        try:
+            last = await progress.table.fold(self._reader, span)
+        except TooLongError:
+            last = await self._skip(progress)
+        finally:
+            self._reader.budget = READ_BUDGET
+        progress.position = progress.newest if last is None else last
+        progress.changed = True
+
+    async def _skip(self, progress: Progress) -> int | None:
+        """Leaves out a row that is too large to be read without blocking the bot."""
+        name = progress.table.name
+        statement = f'SELECT min(rowid) FROM "{name}" WHERE rowid > :position'
+        (row_id,) = await self._patiently(statement, {"position": progress.position})
+        progress.table.malformed["*"] += 1
+        log.warning("database row left out: it cannot be read in time", table=name, rowid=row_id)
+        return None if row_id is None else int(row_id)
+
+    async def follow(self) -> None:
+        """Looks again at rows that may have changed."""
+        for progress in self.tables.values():
+            if progress.table.identity and not progress.caught_up:
+                continue
+            if await self._attempted(partial(progress.table.follow, self._reader)):
+                progress.changed = True
+            if not progress.table.identity:
+                progress.caught_up = True
+
+    async def revisit(self, share: float) -> None:
+        """Looks again at the next `share` of all older decisions."""
+        progress = self.tables.get(Decisions.name)
+        if progress is not None and progress.caught_up and isinstance(progress.table, Decisions):
+            await progress.table.revisit(self._reader, share)
+            progress.changed = True
+
+    async def _patiently(self, statement: str, parameters: dict[str, Any]) -> tuple[Any, ...]:
+        async def read() -> tuple[Any, ...]:
+            return await self._reader.row(statement, parameters)
+
+        return await self._attempted(read)
+
+    async def _attempted(self, read: Callable[[], Awaitable[T]]) -> T:
+        """A small read that may be cut off because the machine is busy."""
+        for _ in range(ATTEMPTS):
+            try:
+                return await read()
+            except TooLongError:
+                await asyncio.sleep(READ_BUDGET)
+        raise SourceError(
+            f"{self._reader.path} is read too slowly: {ATTEMPTS} reads took over {READ_BUDGET} s each"
+        )
+
+    def metrics(self) -> list[Metric]:
+        """The families of all tables that have caught up."""
+        self._tell_price()
+        for progress in self.tables.values():
+            table = progress.table
+            if progress.caught_up and (progress.changed or not table.identity or isinstance(table, History)):
+                samples = Samples()
+                table.samples(TableSamples(samples, table))
+                progress.metrics, progress.changed = samples.metrics(), False
+        return [metric for progress in self.tables.values() for metric in progress.metrics]
+
+    def _tell_price(self) -> None:
+        """The portfolio is valued at the newest market price, else the newest snapshot's."""
+        portfolio, market, history = (self.tables.get(kind.name) for kind in (Portfolio, Market, History))
+        if portfolio is None or not isinstance(portfolio.table, Portfolio):
+            return
+        prices = [
+            progress.table.price
+            for progress in (market, history)
+            if progress and progress.caught_up and isinstance(progress.table, Market | History)
+        ]
+        portfolio.table.price = next((price for price in prices if price is not None), None)

@@ -1,0 +1,226 @@
+"""Short reads of the bot's database: the only code that touches the file.
+
+The bot dies if a commit of its waits for a second, so a read holds its shared lock for READ_BUDGET at most
+(a progress handler cuts it off), and a pause as long as the hold follows each. Every statement gives one row,
+made by SQLite: between two rows this thread would have to wait for Python's interpreter lock while it holds
+the file's. The file is never opened by other means, which would drop SQLite's locks.
+"""
+
+import asyncio
+import json
+import logging
+import sqlite3
+import time
+from bisect import bisect_left
+from collections.abc import Mapping
+from pathlib import Path
+from stat import S_ISREG
+from typing import Any, NamedTuple
+
+import aiosqlite
+
+from exporter.catalogue import READ_BUCKETS
+from exporter.sources import SourceError
+
+READ_BUDGET = 0.025
+"""Seconds that a read may hold its lock."""
+LAST_RESORT_BUDGET = 0.075
+"""Seconds for a single row that READ_BUDGET is not enough for."""
+STEPS_BETWEEN_CHECKS = 4000
+"""Steps of SQLite's machine between two looks at the clock: about half a millisecond."""
+LOCK_PATIENCE = 0.1
+"""Seconds that SQLite waits for the bot's lock at a try: the bot holds it for 91 ms at the most."""
+SHORTEST_PAUSE = 0.001
+"""Seconds between two reads."""
+
+# The bot's rows are no business of a debug log.
+logging.getLogger("aiosqlite").setLevel(logging.WARNING)
+
+_MEANING = {
+    "SQLITE_READONLY_ROLLBACK": "has a hot journal (the bot was killed while it wrote): start the bot, which "
+    "rolls it back when it opens the file",
+    "SQLITE_READONLY_DIRECTORY": "is in WAL mode in a directory that cannot be written: give the exporter "
+    "write access to the directory, or the database its default journal mode",
+    "SQLITE_READONLY_CANTINIT": "is in WAL mode and its -shm file cannot be made: give the exporter write "
+    "access to the directory, or the database its default journal mode",
+    "SQLITE_READONLY_RECOVERY": "has a write-ahead log that needs recovery: start the bot, or give the "
+    "exporter write access to the directory",
+    "SQLITE_CANTOPEN": "cannot be opened: check that the exporter's user may read it and enter its directory",
+    "SQLITE_NOTADB": "is not an SQLite database: check the path",
+    "SQLITE_CORRUPT": "is damaged: stop the bot and check it with PRAGMA integrity_check",
+    "SQLITE_BUSY": "stayed locked: look for a program that holds a lock on it",
+    "SQLITE_IOERR": "cannot be read: check the disk",
+}
+
+
+class TooLongError(Exception):
+    """A read was cut off because it was over its budget."""
+
+
+class ReplacedError(Exception):
+    """The file at the path is not the one that is open."""
+
+
+class Identity(NamedTuple):
+    """Tells a file from another one at the same path."""
+
+    device: int
+    inode: int
+
+
+class _Rows(list[tuple[Any, ...]]):
+    """All rows of a statement that has ended."""
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        return self
+
+
+class _Connection(sqlite3.Connection):
+    """Ends every statement at once, and cuts off one that is over its budget.
+
+    A statement's time begins with the first call of the progress handler, that is once it has its lock.
+    """
+
+    budget = READ_BUDGET
+    hold = 0.0
+    _began: float | None = None
+
+    def over_budget(self) -> bool:
+        now = time.monotonic()
+        if self._began is None:
+            self._began = now
+        return now - self._began > self.budget
+
+    def execute(self, sql: str, parameters: Any = (), /) -> Any:
+        self._began = None
+        try:
+            return _Rows(super().execute(sql, parameters).fetchall())
+        finally:
+            self.hold = 0.0 if self._began is None else time.monotonic() - self._began
+
+
+class Reader:
+    """One read-only connection, opened when it is needed and again after an error.
+
+    `deadline` (on time.monotonic's clock) is until when a locked file is waited for; `budget` is how long a
+    read may hold its lock; `longest_hold` is the longest hold, in seconds, since it was last set to 0.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.identity: Identity | None = None
+        self.deadline = 0.0
+        self.budget = READ_BUDGET
+        self.longest_hold = 0.0
+        self.holds = [0] * (len(READ_BUCKETS) + 1)
+        self.hold_total = 0.0
+        self._database: aiosqlite.Connection | None = None
+        self._connection: _Connection | None = None
+
+    async def open(self) -> None:
+        """Opens the file if it is not open; SourceError where that cannot be."""
+        if self._database is not None:
+            return
+        identity = self._identity_at_path()
+        uri = f"{self.path.absolute().as_uri()}?mode=ro"
+        try:
+            self._database = await aiosqlite.connect(
+                uri, uri=True, timeout=LOCK_PATIENCE, isolation_level=None, factory=self._connect
+            )
+            await self._prepare(self._database)
+        except sqlite3.Error as error:
+            raise await self._failed(error) from error
+        self.identity = identity
+
+    def _connect(self, *args: Any, **kwargs: Any) -> sqlite3.Connection:
+        self._connection = _Connection(*args, **kwargs)
+        return self._connection
+
+    async def _prepare(self, database: aiosqlite.Connection) -> None:
+        assert self._connection is not None
+        # A text that is no UTF-8 would fail the whole statement.
+        database.text_factory = lambda text: text.decode(errors="replace")
+        await database.set_progress_handler(self._connection.over_budget, STEPS_BETWEEN_CHECKS)
+        for pragma in ("query_only = 1", "temp_store = MEMORY", "cache_size = -2048", "mmap_size = 0"):
+            await database.execute_fetchall(f"PRAGMA {pragma}")
+
+    async def close(self) -> None:
+        """Closes the file; the next read opens it again."""
+        database, self._database, self._connection = self._database, None, None
+        if database is not None:
+            await database.close()
+
+    def check_identity(self) -> None:
+        """ReplacedError if another file is at the path by now, SourceError if there is none."""
+        if self._identity_at_path() != self.identity:
+            raise ReplacedError
+
+    def _identity_at_path(self) -> Identity:
+        try:
+            status = self.path.stat()
+        except OSError as error:
+            raise SourceError(
+                f"{self.path} cannot be read: {error.strerror}; check --database.path"
+            ) from error
+        if not S_ISREG(status.st_mode):
+            raise SourceError(f"{self.path} is not a file; check --database.path")
+        return Identity(status.st_dev, status.st_ino)
+
+    def modified(self) -> tuple[int, int] | None:
+        """Changes whenever the file is written to; None without a file."""
+        try:
+            status = self.path.stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size
+
+    def sizes(self) -> tuple[int, int] | None:
+        """Bytes of the file and of its write-ahead log, 0 without one; None without a file."""
+        try:
+            size = self.path.stat().st_size
+        except OSError:
+            return None
+        try:
+            return size, Path(f"{self.path}-wal").stat().st_size
+        except OSError:
+            return size, 0
+
+    async def row(self, statement: str, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The one row that the statement gives. Raises TooLongError, ReplacedError or SourceError."""
+        await self.open()
+        self.check_identity()
+        while True:
+            assert self._database is not None
+            assert self._connection is not None
+            self._connection.budget = self.budget
+            try:
+                rows = await self._database.execute_fetchall(statement, parameters)
+                return tuple(next(iter(rows)))
+            except sqlite3.Error as error:
+                name = error.sqlite_errorname
+                if name == "SQLITE_INTERRUPT":
+                    raise TooLongError from error
+                if name != "SQLITE_BUSY" or time.monotonic() > self.deadline:
+                    raise await self._failed(error) from error
+            finally:
+                await self._pause()
+
+    async def json(self, statement: str, parameters: Mapping[str, Any]) -> Any:
+        """The value of the row's only column, which is JSON text. Raises as `row`."""
+        return json.loads((await self.row(statement, parameters))[0])
+
+    async def _pause(self) -> None:
+        """Gives way to the bot for as long as the read held its lock."""
+        hold = self._connection.hold if self._connection else 0.0
+        self.longest_hold = max(self.longest_hold, hold)
+        self.holds[bisect_left(READ_BUCKETS, hold)] += 1
+        self.hold_total += hold
+        await asyncio.sleep(max(hold, SHORTEST_PAUSE))
+
+    async def _failed(self, error: sqlite3.Error) -> SourceError:
+        await self.close()
+        name = getattr(error, "sqlite_errorname", type(error).__name__)
+        meaning = _MEANING.get(name) or _MEANING.get(
+            "_".join(name.split("_")[:2]), f"cannot be read: {error}"
+        )
+        return SourceError(f"{self.path} {meaning} ({name})")

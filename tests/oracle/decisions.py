@@ -1,0 +1,212 @@
+"""agent_decisions."""
+
+from collections import Counter
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from . import values
+from .executions import RATIO_BUCKETS
+from .table import (
+    Labels,
+    Samples,
+    Settings,
+    Table,
+    grouped,
+    known,
+    mean,
+    newest_last,
+    rowid,
+    seconds,
+)
+from .values import OTHER, UnusableError
+
+ALTERNATIVES_BUCKETS = ("0", "1", "2", "3", "5", "8")
+RISKS = ("low", "medium", "high", OTHER)
+BANDS = [f"0.{tenth}" for tenth in range(10)]
+
+
+@dataclass(frozen=True)
+class Decision:
+    rowid: int
+    agent: str
+    kind: str
+    at: int | None
+    confidence: int | None
+    risk: str | None
+    alternatives: int | None
+    success: bool | None
+    result: float | None
+    autonomy: int | None
+    performance: int | None
+    learning_rate: float | None
+    adjustments: int | None
+    recipients: tuple[str, ...]
+
+    @property
+    def resolved(self) -> bool:
+        return self.confidence is not None and self.success is not None
+
+    @property
+    def band(self) -> str:
+        return BANDS[min(self.confidence * 10 // values.RATIO, 9)]
+
+    @property
+    def squared_error(self) -> int:
+        return (self.confidence - (values.RATIO if self.success else 0)) ** 2
+
+
+def read(table: Table, labels: Labels) -> list[Decision]:
+    return [_decision(table, labels, row) for row in table.rows]
+
+
+def _decision(table: Table, labels: Labels, row: dict) -> Decision:
+    agent, kind = labels.agent_and_kind(
+        table.read(row, "agent", values.text), table.read(row, "type", values.text)
+    )
+    reasoning = table.read(row, "reasoning", values.json_object)
+    outcome = table.read(row, "outcome", values.json_object)
+    state = table.read(row, "agent_state", values.json_object)
+    feedback = table.read(row, "feedback", values.json_object)
+    return Decision(
+        rowid=rowid(row),
+        agent=agent,
+        kind=kind,
+        at=table.read(row, "timestamp", values.timestamp),
+        confidence=table.read_key(reasoning, "confidence", "reasoning", values.ratio),
+        risk=table.read_key(reasoning, "riskAssessment", "reasoning", _risk),
+        alternatives=table.read_key(reasoning, "alternatives", "reasoning", _length),
+        success=table.read_key(outcome, "success", "outcome", values.boolean),
+        result=table.read_key(outcome, "actualResult", "outcome", _result),
+        autonomy=table.read_key(state, "autonomyLevel", "agent_state", values.ratio),
+        performance=table.read_key(state, "performanceScore", "agent_state", values.ratio),
+        learning_rate=table.read_key(state, "learningRate", "agent_state", values.not_negative),
+        adjustments=table.read_key(feedback, "learningAdjustments", "feedback", _length),
+        recipients=_recipients(table, labels, row, agent),
+    )
+
+
+def _risk(value: Any) -> str:
+    risk = value.lower() if isinstance(value, str) else OTHER
+    return risk if risk in RISKS else OTHER
+
+
+def _length(value: Any) -> int:
+    return len(values.array(value))
+
+
+def _result(value: Any) -> float | None:
+    """What is no number is normal here; a number that is not finite is unusable."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(values.number(value))
+
+
+def _recipients(table: Table, labels: Labels, row: dict, sender: str) -> tuple[str, ...]:
+    system = table.read(row, "system", values.json_object)
+    entries = table.read_key(system, "interAgentCommunication", "system", values.array)
+    targets = [table.use(entry, "system", _target) for entry in _without_null(entries)]
+    return tuple(labels.recipient(sender, target) for target in known(targets))
+
+
+def _without_null(entries: list[Any] | None) -> list[Any]:
+    """A null entry is no object: it must not pass as missing."""
+    return [False if entry is None else entry for entry in entries or []]
+
+
+def _target(entry: Any) -> str:
+    if not isinstance(entry, dict):
+        raise UnusableError(entry)
+    return values.text(entry.get("target"))
+
+
+def put(samples: Samples, table: Table, labels: Labels, settings: Settings) -> None:
+    decisions = read(table, labels)
+    if not table.has("agent"):
+        labels.overflow = 0  # no label, no overflow
+        return
+    if table.has("type"):
+        for (agent, kind), rows in grouped(decisions, lambda row: (row.agent, row.kind)).items():
+            _put_pair(samples, table, rows, agent=agent, decision_type=kind)
+    for agent, rows in grouped(decisions, lambda row: row.agent).items():
+        _put_agent(samples, table, rows, agent)
+        if table.has("timestamp"):
+            ordered = newest_last(rows)
+            _put_state(samples, ordered[-1], agent)
+            _put_window(samples, table, ordered[-settings.window :], agent)
+            _put_brier(samples, [row for row in ordered if row.resolved][-settings.window :], agent)
+
+
+def _put_pair(samples: Samples, table: Table, rows: list[Decision], **pair: str) -> None:
+    samples.put("tweetbot_decisions_total", len(rows), **pair)
+    if table.has("outcome"):
+        samples.put("tweetbot_decisions_succeeded_total", sum(row.success is True for row in rows), **pair)
+        samples.put("tweetbot_decisions_failed_total", sum(row.success is False for row in rows), **pair)
+
+
+def _put_agent(samples: Samples, table: Table, rows: list[Decision], agent: str) -> None:
+    if table.has("outcome"):
+        _put_outcomes(samples, rows, agent)
+    if table.has("reasoning"):
+        _put_reasoning(samples, rows, agent)
+    if table.has("outcome", "reasoning"):
+        _put_calibration(samples, [row for row in rows if row.resolved], agent)
+    if table.has("feedback"):
+        adjustments = sum(known(row.adjustments for row in rows))
+        samples.put("tweetbot_learning_adjustments_total", adjustments, agent=agent)
+    for recipient, messages in Counter(to for row in rows for to in row.recipients).items():
+        samples.put("tweetbot_decision_messages_total", messages, agent=agent, to_agent=recipient)
+    newest = max(known(row.at for row in rows), default=None)
+    samples.put_known("tweetbot_decision_last_timestamp_seconds", seconds(newest), agent=agent)
+
+
+def _put_outcomes(samples: Samples, rows: list[Decision], agent: str) -> None:
+    samples.put("tweetbot_decisions_pending", sum(row.success is None for row in rows), agent=agent)
+    samples.put("tweetbot_decision_outcome_revisions_total", 0, agent=agent)
+    samples.put("tweetbot_decision_results_total", len(known(row.result for row in rows)), agent=agent)
+
+
+def _put_reasoning(samples: Samples, rows: list[Decision], agent: str) -> None:
+    for risk in RISKS:
+        rated = sum(row.risk == risk for row in rows)
+        samples.put("tweetbot_decisions_by_risk_total", rated, agent=agent, risk=risk)
+    confidences = known(row.confidence for row in rows)
+    samples.put_histogram(
+        "tweetbot_decision_confidence_ratio", confidences, RATIO_BUCKETS, values.RATIO, agent=agent
+    )
+    alternatives = known(row.alternatives for row in rows)
+    samples.put_histogram(
+        "tweetbot_decision_alternatives", alternatives, ALTERNATIVES_BUCKETS, 1, agent=agent
+    )
+
+
+def _put_calibration(samples: Samples, resolved: list[Decision], agent: str) -> None:
+    for band in BANDS:
+        inside = [row for row in resolved if row.band == band]
+        labels = {"agent": agent, "confidence_band": band}
+        samples.put("tweetbot_decision_resolved_total", len(inside), **labels)
+        succeeded = sum(row.success is True for row in inside)
+        samples.put("tweetbot_decision_resolved_succeeded_total", succeeded, **labels)
+
+
+def _put_state(samples: Samples, newest: Decision, agent: str) -> None:
+    for name, units in (("autonomy", newest.autonomy), ("performance_score", newest.performance)):
+        samples.put_known(f"tweetbot_decision_{name}_ratio", mean(known([units]), values.RATIO), agent=agent)
+    samples.put_known("tweetbot_decision_learning_rate_ratio", newest.learning_rate, agent=agent)
+
+
+def _put_window(samples: Samples, table: Table, window: list[Decision], agent: str) -> None:
+    confidence = mean(known(row.confidence for row in window), values.RATIO)
+    samples.put_known("tweetbot_recent_confidence_ratio", confidence, agent=agent)
+    autonomy = mean(known(row.autonomy for row in window), values.RATIO)
+    samples.put_known("tweetbot_recent_autonomy_ratio", autonomy, agent=agent)
+    if table.has("feedback"):
+        adapted = mean(int((row.adjustments or 0) > 0) for row in window)
+        samples.put("tweetbot_recent_adaptation_ratio", adapted, agent=agent)
+    result = mean(Fraction(result) for result in known(row.result for row in window))
+    samples.put_known("tweetbot_recent_actual_result", result, agent=agent)
+
+
+def _put_brier(samples: Samples, resolved: list[Decision], agent: str) -> None:
+    score = mean((row.squared_error for row in resolved), values.RATIO**2)
+    samples.put_known("tweetbot_decision_brier_score", score, agent=agent)

@@ -1,0 +1,144 @@
+"""portfolio, portfolio_history and market_data: gauges, shown as they are stored."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate
+
+from . import values
+from .table import Samples, Settings, Table, known, newest_last, rowid, seconds
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A row of market_data or portfolio_history."""
+
+    rowid: int
+    at: int | None
+    price: float | None
+    value: float | None = None
+    volume: float | None = None
+    change: float | None = None
+    fear_greed: float | None = None
+
+
+def read_market(table: Table) -> list[Moment]:
+    """Oldest first; empty where the table has no timestamps to tell the newest by."""
+    moments = [
+        Moment(
+            rowid(row),
+            table.read(row, "timestamp", values.timestamp),
+            price=table.read(row, "price_usd", values.number),
+            volume=table.read(row, "volume_24h", values.number),
+            change=table.read(row, "price_change_24h", values.number),
+            fear_greed=table.read(row, "fear_greed_index", values.number),
+        )
+        for row in table.rows
+    ]
+    return newest_last(moments) if table.has("timestamp") else []
+
+
+def read_history(table: Table) -> list[Moment]:
+    """In row order."""
+    return [
+        Moment(
+            rowid(row),
+            table.read(row, "timestamp", values.timestamp),
+            price=table.read(row, "btc_price_usd", values.number),
+            value=table.read(row, "total_value_usd", values.number),
+        )
+        for row in table.rows
+    ]
+
+
+def put(
+    samples: Samples, live: Table | None, history: Table | None, market: Table | None, settings: Settings
+) -> None:
+    samples.put("tweetbot_portfolio_starting_value_usd", settings.starting_value_usd)
+    samples.put("tweetbot_portfolio_goal_value_usd", settings.goal_value_usd)
+    quotes = read_market(market) if market else []
+    snapshots = read_history(history) if history else []
+    if quotes:
+        _put_market(samples, quotes[-1])
+    _put_drawdown(samples, known(snapshot.value for snapshot in snapshots))
+    dated = [snapshot for snapshot in newest_last(snapshots) if snapshot.at is not None]
+    if dated:
+        samples.put("tweetbot_portfolio_snapshot_timestamp_seconds", seconds(dated[-1].at))
+        _put_week_start(samples, dated, settings.now)
+    ordered = newest_last(snapshots) if history and history.has("timestamp") else []
+    price = newest_price(quotes, ordered)
+    if live and live.rows:
+        _put_live(samples, live, price, settings)
+
+
+def newest_price(quotes: Iterable[Moment], snapshots: Iterable[Moment]) -> float | None:
+    """Market prices first, however old: a snapshot's only where there is none."""
+    prices = known(quote.price for quote in quotes) or known(snapshot.price for snapshot in snapshots)
+    return prices[-1] if prices else None
+
+
+def _put_market(samples: Samples, newest: Moment) -> None:
+    samples.put_known("tweetbot_market_price_usd", newest.price)
+    samples.put_known("tweetbot_market_volume_24h_usd", newest.volume)
+    change = None if newest.change is None else newest.change / 100
+    samples.put_known("tweetbot_market_price_change_24h_ratio", change)
+    samples.put_known("tweetbot_market_fear_greed_index", newest.fear_greed)
+    samples.put_known("tweetbot_market_updated_timestamp_seconds", seconds(newest.at))
+
+
+def _put_drawdown(samples: Samples, history: list[float]) -> None:
+    if not history:
+        return
+    samples.put("tweetbot_portfolio_peak_value_usd", max(history))
+    peaks = accumulate(history, max)
+    drawdowns = [(peak - value) / peak for peak, value in zip(peaks, history, strict=True) if peak > 0]
+    samples.put_known("tweetbot_portfolio_max_drawdown_ratio", max(drawdowns, default=None))
+
+
+def _put_week_start(samples: Samples, dated: list[Moment], now: float) -> None:
+    monday = week_start(now)
+    this_week = known(snapshot.value for snapshot in dated if snapshot.at >= monday)
+    samples.put_known("tweetbot_portfolio_week_start_value_usd", next(iter(this_week), None))
+
+
+def week_start(now: float) -> int:
+    """Monday 00:00 UTC, in milliseconds."""
+    today = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return int((today - timedelta(days=today.weekday())).timestamp()) * 1000
+
+
+def live_row(table: Table) -> dict:
+    """Id 1, else the highest id."""
+    return max(table.rows, key=lambda row: (row_id(row) == 1, row_id(row)))
+
+
+def row_id(row: dict) -> int:
+    id_ = row.get("id")
+    return id_ if isinstance(id_, int) else rowid(row)
+
+
+def _put_live(samples: Samples, table: Table, price: float | None, settings: Settings) -> None:
+    row = live_row(table)
+    btc = table.read(row, "btc_balance", values.number)
+    usd = table.read(row, "usd_balance", values.number)
+    updated = table.read(row, "last_updated", values.timestamp)
+    samples.put_known("tweetbot_portfolio_balance_btc", btc)
+    samples.put_known("tweetbot_portfolio_balance_usd", usd)
+    samples.put_known("tweetbot_portfolio_updated_timestamp_seconds", seconds(updated))
+    if btc is None or usd is None or price is None:
+        return
+    value, held = usd + float(btc) * price, float(btc) * price
+    if math.isfinite(value):
+        _put_value(samples, value, held, settings)
+
+
+def _put_value(samples: Samples, value: float, held: float, settings: Settings) -> None:
+    start, goal = settings.starting_value_usd, settings.goal_value_usd
+    samples.put("tweetbot_portfolio_value_usd", value)
+    if start:
+        samples.put("tweetbot_portfolio_growth_ratio", (value - start) / start)
+    if goal != start:
+        samples.put("tweetbot_portfolio_goal_progress_ratio", (value - start) / (goal - start))
+    if value and 0 <= held / value <= 1:
+        samples.put("tweetbot_portfolio_deployed_ratio", held / value)

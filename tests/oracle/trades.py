@@ -1,0 +1,137 @@
+"""trades."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from . import values
+from .table import Labels, Samples, Table, grouped, known, rowid, seconds
+
+SIDES = ("buy", "sell")
+VALUE_BUCKETS = ("10", "25", "50", "100", "250", "500", "1000", "2500", "5000", "10000")
+
+
+@dataclass(frozen=True)
+class Trade:
+    rowid: int
+    agent: str
+    side: str
+    at: int | None
+    amount: int | None
+    total: int | None
+    fee: int
+
+
+@dataclass(frozen=True)
+class Sale:
+    """What first-in-first-out matching says of one sell; `gain` is negative for a loss."""
+
+    agent: str
+    gain: int | None
+    unmatched: int
+
+
+@dataclass
+class Lot:
+    """A buy, and how much of it has not been sold yet."""
+
+    amount: int
+    left: int
+    cost: int
+
+
+def read(table: Table, labels: Labels) -> list[Trade]:
+    return known(_trade(table, labels, row) for row in table.rows)
+
+
+def _trade(table: Table, labels: Labels, row: dict) -> Trade | None:
+    """None where the side is not known: such a row counts nowhere, but for its malformed values."""
+    side = table.read(row, "trade_type", values.side)
+    at = table.read(row, "timestamp", values.timestamp)
+    amount = table.read(row, "amount_btc", values.btc)
+    total = table.read(row, "total_usd", values.usd)
+    fee = table.read(row, "fee_usd", values.usd) or 0
+    name = table.read(row, "executed_by", values.text)
+    return side and Trade(rowid(row), labels.agent(name), side, at, amount, total, fee)
+
+
+def sales(trades: list[Trade]) -> Iterator[Sale]:
+    lots: deque[Lot] = deque()
+    for trade in trades:
+        if trade.amount is None or trade.total is None:
+            continue
+        if trade.side == "buy":
+            lots.append(Lot(trade.amount, trade.amount, trade.total + trade.fee))
+        else:
+            yield _sale(trade, lots)
+
+
+def _sale(trade: Trade, lots: deque[Lot]) -> Sale:
+    unmatched, cost = trade.amount, Fraction(0)
+    while unmatched and lots:
+        lot = lots[0]
+        taken = min(unmatched, lot.left)
+        if taken:
+            cost += Fraction(lot.cost * taken, lot.amount)
+        unmatched -= taken
+        lot.left -= taken
+        if not lot.left:
+            lots.popleft()
+    matched = trade.amount - unmatched
+    if not matched:
+        return Sale(trade.agent, None, unmatched)
+    proceeds = Fraction((trade.total - trade.fee) * matched, trade.amount)
+    return Sale(trade.agent, values.round_half_away(proceeds - cost), unmatched)
+
+
+def put(samples: Samples, table: Table, labels: Labels) -> None:
+    trades = read(table, labels)
+    if not table.has("trade_type"):
+        return
+    for side in SIDES:
+        _put_side(samples, table, [trade for trade in trades if trade.side == side], side)
+    if not table.has("executed_by"):
+        return
+    agents = dict.fromkeys(trade.agent for trade in trades)
+    for agent in agents:
+        for side in SIDES:
+            rows = [trade for trade in trades if (trade.agent, trade.side) == (agent, side)]
+            _put_agent(samples, table, rows, agent=agent, side=side)
+    if table.has("amount_btc", "total_usd"):
+        sold = grouped(sales(trades), lambda sale: sale.agent)
+        for agent in agents:
+            _put_sales(samples, sold.get(agent, []), agent)
+
+
+def _put_side(samples: Samples, table: Table, trades: list[Trade], side: str) -> None:
+    if table.has("total_usd"):
+        totals = known(trade.total for trade in trades)
+        samples.put_histogram("tweetbot_trade_value_usd", totals, VALUE_BUCKETS, values.USD, side=side)
+    newest = max(known(trade.at for trade in trades), default=None)
+    samples.put_known("tweetbot_trade_last_timestamp_seconds", seconds(newest), side=side)
+
+
+def _put_agent(samples: Samples, table: Table, trades: list[Trade], **labels: str) -> None:
+    samples.put("tweetbot_trades_total", len(trades), **labels)
+    if table.has("amount_btc"):
+        amount = Fraction(sum(known(trade.amount for trade in trades)), values.BTC)
+        samples.put("tweetbot_trade_volume_btc_total", amount, **labels)
+    if table.has("total_usd"):
+        total = Fraction(sum(known(trade.total for trade in trades)), values.USD)
+        samples.put("tweetbot_trade_volume_usd_total", total, **labels)
+    if table.has("fee_usd"):
+        fees = Fraction(sum(trade.fee for trade in trades), values.USD)
+        samples.put("tweetbot_trade_fees_usd_total", fees, **labels)
+
+
+def _put_sales(samples: Samples, sold: list[Sale], agent: str) -> None:
+    gains = known(sale.gain for sale in sold)
+    samples.put("tweetbot_trades_profitable_total", sum(gain > 0 for gain in gains), agent=agent)
+    samples.put("tweetbot_trades_unprofitable_total", sum(gain <= 0 for gain in gains), agent=agent)
+    gained = sum(gain for gain in gains if gain > 0)
+    samples.put("tweetbot_trade_gains_usd_total", Fraction(gained, values.USD), agent=agent)
+    lost = -sum(gain for gain in gains if gain < 0)
+    samples.put("tweetbot_trade_losses_usd_total", Fraction(lost, values.USD), agent=agent)
+    unmatched = sum(sale.unmatched for sale in sold)
+    samples.put("tweetbot_trade_unmatched_btc_total", Fraction(unmatched, values.BTC), agent=agent)

@@ -1,0 +1,156 @@
+"""One value at a time: from what SQLite or JSON holds to an integer in a fixed unit, or `UnusableError`."""
+
+import json
+import math
+import re
+import unicodedata
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import Any
+
+RATIO = 10**9
+USD = 10**6
+BTC = 10**8
+MICROSECONDS = 10**6
+MILLISECONDS = 10**3
+
+LARGEST = 2**50
+LONGEST_NAME = 128
+UNKNOWN = "unknown"
+OTHER = "other"
+
+TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d+))?Z?", re.ASCII)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class UnusableError(ValueError):
+    """The value is there and cannot be used."""
+
+
+def number(value: Any) -> int | float:
+    """A finite JSON or SQL number as it is; a boolean, a text and a BLOB are none."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise UnusableError(value)
+    return value
+
+
+def not_negative(value: Any) -> int | float:
+    if number(value) < 0:
+        raise UnusableError(value)
+    return value
+
+
+def round_half_away(value: int | float | Fraction) -> int:
+    rounded = math.floor(abs(Fraction(value)) + Fraction(1, 2))
+    return -rounded if value < 0 else rounded
+
+
+def in_units(value: int | float, scale: int) -> int:
+    product = value * scale if isinstance(value, int) else value * float(scale)
+    if not math.isfinite(product) or abs(round_half_away(product)) > LARGEST:
+        raise UnusableError(value)
+    return round_half_away(product)
+
+
+def ratio(value: Any) -> int:
+    """Units of 1e-9: up to 1 as is, above 1 and up to 100 percent."""
+    if 0 <= number(value) <= 1:
+        return in_units(value, RATIO)
+    if 1 < value <= 100:
+        return in_units(value, RATIO // 100)
+    raise UnusableError(value)
+
+
+def duration(value: Any) -> int:
+    """Microseconds, from milliseconds."""
+    return in_units(not_negative(value), 1000)
+
+
+def usd(value: Any) -> int:
+    return in_units(not_negative(value), USD)
+
+
+def btc(value: Any) -> int:
+    return in_units(not_negative(value), BTC)
+
+
+def count(value: Any) -> int:
+    if not_negative(value) != int(value):
+        raise UnusableError(value)
+    return in_units(int(value), 1)
+
+
+def text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise UnusableError(value)
+    return value
+
+
+def boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise UnusableError(value)
+    return value
+
+
+def array(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise UnusableError(value)
+    return value
+
+
+def zero_or_one(value: Any) -> bool:
+    if number(value) not in (0, 1):
+        raise UnusableError(value)
+    return value == 1
+
+
+def side(value: Any) -> str:
+    if text(value).upper() not in ("BUY", "SELL"):
+        raise UnusableError(value)
+    return value.lower()
+
+
+def timestamp(value: Any) -> int:
+    """Milliseconds since 1970; both forms are UTC; what follows the milliseconds is cut off."""
+    form = TIMESTAMP.fullmatch(text(value))
+    if not form:
+        raise UnusableError(value)
+    day, time, fraction = form.groups()
+    try:
+        moment = datetime.fromisoformat(f"{day}T{time}+00:00")
+    except ValueError:
+        raise UnusableError(value) from None
+    since = moment - EPOCH
+    return (since.days * 86400 + since.seconds) * 1000 + int(((fraction or "") + "000")[:3])
+
+
+def json_object(value: Any) -> dict[str, Any]:
+    """Strict JSON, the first of duplicate keys, and only an object will do."""
+    try:
+        document = json.loads(
+            text(value), parse_constant=_refuse, parse_int=_integer, object_pairs_hook=_first_wins
+        )
+    except (ValueError, RecursionError):
+        raise UnusableError(value) from None
+    if not isinstance(document, dict):
+        raise UnusableError(value)
+    return document
+
+
+def _refuse(constant: str) -> None:
+    raise UnusableError(constant)
+
+
+def _integer(digits: str) -> int | float:
+    """SQLite reads an integer beyond 64 bits as a REAL."""
+    if len(digits) < 25 and -(2**63) <= int(digits) < 2**63:
+        return int(digits)
+    return float(digits)
+
+
+def _first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return dict(reversed(pairs))
+
+
+def kebab(name: str) -> str:
+    return re.sub(r"[\W_]+", "-", unicodedata.normalize("NFC", name).lower()).strip("-")
