@@ -1,6 +1,6 @@
 """Every metric family that is exported, declared once.
 
-Sources emit only what stands here; docs/metrics.md is generated from it (`python -m exporter.catalogue`).
+Sources emit only what stands here; docs/metrics.md is generated from it by reference.py.
 A name is the name of the series as Prometheus stores it, a counter's `_total` included.
 """
 

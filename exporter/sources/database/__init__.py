@@ -196,6 +196,8 @@ class DatabaseSource:
 
     async def inspect(self) -> list[Finding]:
         self._reader.deadline = time.monotonic() + self._config.database.timeout_seconds
+        if not self._reader.path.exists():
+            return [Finding("database", "missing", f"{self._reader.path} does not exist yet")]
         try:
             (journal,) = await self._reader.row("PRAGMA journal_mode", {})
             with suppress(ReplacedError):

@@ -1,0 +1,197 @@
+"""The command line. A command is a function here and a line in COMMANDS.
+
+Exit codes: 0 fine, 1 it could not be done, 2 wrong flags or configuration.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from socket import socket
+from typing import TYPE_CHECKING
+
+import structlog
+
+from exporter import __version__, flags, logs, running
+from exporter.config import Config, ConfigError, load
+from exporter.listen import Address, ListenError, bound_address, open_sockets
+
+if TYPE_CHECKING:
+    from exporter.demo import DemoBot
+
+log = structlog.get_logger(__name__)
+
+DEMO_ADDRESS = "127.0.0.1:9464"
+
+
+class FailedError(Exception):
+    """It could not be done. The message is for the user: what, and the mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`run` gets the parsed flags and returns the exit code."""
+
+    about: str
+    add_flags: flags.AddFlags
+    run: Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command that `arguments` (default: the process's) name; returns its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    named = given and not given[0].startswith("-")
+    name = given.pop(0) if named else "serve"
+    if name not in COMMANDS:
+        flags.unknown_command(name, list(COMMANDS))
+    command = COMMANDS[name]
+    commands = {each: other.about for each, other in COMMANDS.items()} if not named else {}
+    parsed = flags.parser(name, command.about, command.add_flags, commands).parse(given)
+    try:
+        return command.run(parsed)
+    except (ConfigError, ListenError, FailedError) as error:
+        print(f"{flags.PROGRAM}: error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ConfigError) else 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def serve(parsed: argparse.Namespace) -> int:
+    """Serves the metrics of one bot until a signal comes."""
+    config = _configured(parsed)
+    _need_database(config)
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(each) for each in open_sockets(config.web.listen_addresses)]
+        return running.run(_serve(config, sockets))
+
+
+def demo(parsed: argparse.Namespace) -> int:
+    """Serves the metrics of a simulated bot until a signal comes."""
+    from exporter.demo import DemoBot, DemoError  # a program of its own, which the others do not need
+
+    config = _configured(parsed, {"web.listen_addresses": [DEMO_ADDRESS]})
+    options = {name: getattr(parsed, name) for name in ("seed", "speed") if getattr(parsed, name) is not None}
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(each) for each in open_sockets(config.web.listen_addresses)]
+        try:
+            bot = DemoBot(directory=parsed.directory, scenario=parsed.scenario, **options)
+        except DemoError as error:
+            raise ConfigError(str(error)) from None
+        try:
+            return running.run(_demo(config, sockets, bot))
+        except DemoError as error:
+            raise FailedError(str(error)) from None
+
+
+def check(parsed: argparse.Namespace) -> int:
+    """Prints what is found of the bot, and what is missing; serves nothing."""
+    from exporter import checking, sources  # rich takes its time, which only this command has
+
+    config = _configured(parsed)
+    _need_database(config)
+    rows = asyncio.run(checking.inspect(sources.build(config)))
+    checking.show(rows)
+    return checking.exit_code(rows)
+
+
+def _configured(parsed: argparse.Namespace, defaults: Mapping[str, object] | None = None) -> Config:
+    """The configuration; from here on, logging is what it says."""
+    config = load(vars(parsed).get("config.file"), {**(defaults or {}), **flags.set_keys(parsed)})
+    logs.configure(config.log.level, config.log.format)
+    return config
+
+
+def _need_database(config: Config) -> None:
+    if config.database.path is None:
+        raise ConfigError(
+            "no database is given; name the bot's SQLite file with --database.path, or as database.path in "
+            "the file of --config.file (or try `tweetbot-exporter demo`)"
+        )
+
+
+async def _serve(
+    config: Config, sockets: Sequence[socket], announce: Callable[[Sequence[Address]], None] | None = None
+) -> None:
+    """Serves on listening `sockets` until cancelled; `announce` is called when everything is ready."""
+    from exporter import sources, web
+    from exporter.scrape import Scraper
+
+    log.info("starting", version=__version__)
+    scraper = Scraper(sources.build(config), config.source_timeouts())
+    try:
+        await scraper.start()
+        async with web.serving(web.make_app(scraper, config.web), sockets):
+            addresses = [bound_address(each) for each in sockets]
+            for address in addresses:
+                log.info("listening", address=str(address), telemetry_path=config.web.telemetry_path)
+            if announce:
+                announce(addresses)
+            await asyncio.Event().wait()
+    finally:
+        await scraper.close()
+
+
+async def _demo(config: Config, sockets: Sequence[socket], bot: "DemoBot") -> None:
+    """Serves what `bot` writes, until cancelled or until the bot ends, which is a DemoError."""
+    from exporter.demo import DemoError
+
+    def announce(addresses: Sequence[Address]) -> None:
+        _announce(addresses[0], config.web.telemetry_path, bot.database_path)
+
+    try:
+        await bot.start()
+        serving = asyncio.create_task(_serve(_with_database(config, bot.database_path), sockets, announce))
+        ended = asyncio.create_task(bot.wait())
+        try:
+            await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ended.cancel()
+            serving.cancel()
+            with suppress(asyncio.CancelledError):
+                await serving
+        raise DemoError(f"the demo bot ended: {ended.result()}")
+    finally:
+        await bot.stop()
+
+
+def _with_database(config: Config, path: Path) -> Config:
+    return config.model_copy(update={"database": config.database.model_copy(update={"path": path})})
+
+
+def _announce(address: Address, telemetry_path: str, database: Path) -> None:
+    url = f"http://{address._replace(host=address.host or 'localhost')}"
+    lines = [
+        "The demo bot is running. Open",
+        f"  {url}/  the exporter's own page",
+        f"  {url}{telemetry_path}  what Prometheus scrapes",
+        f"  {database}  what the bot writes",
+        "Ctrl-C ends it.",
+    ]
+    print("\n".join(lines), flush=True)
+
+
+def _add_serve_flags(parser: argparse.ArgumentParser) -> None:
+    flags.add_source_flags(parser)
+    flags.add_web_flags(parser, ":9464")
+    flags.add_log_flags(parser)
+
+
+def _add_demo_flags(parser: argparse.ArgumentParser) -> None:
+    flags.add_demo_flags(parser)
+    flags.add_web_flags(parser, DEMO_ADDRESS)
+    flags.add_log_flags(parser)
+
+
+def _add_check_flags(parser: argparse.ArgumentParser) -> None:
+    flags.add_source_flags(parser)
+    flags.add_log_flags(parser)
+
+
+COMMANDS = {
+    "serve": Command("Serve a TweetBot's metrics for Prometheus (the default).", _add_serve_flags, serve),
+    "demo": Command("Try it without a bot: simulate one and serve its metrics.", _add_demo_flags, demo),
+    "check": Command("Print what is found of a bot, and what is missing.", _add_check_flags, check),
+}
