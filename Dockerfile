@@ -1,0 +1,18 @@
+# The exporter, and nothing else: no compiler, no pip, no shell login; runs as an unprivileged user on a read-only
+# file system.
+FROM python:3.13-slim-bookworm AS build
+WORKDIR /src
+RUN python -m venv --without-pip /venv
+COPY pyproject.toml README.md LICENSE ./
+COPY exporter exporter
+RUN pip install --no-cache-dir --no-compile --prefix /venv .
+
+FROM python:3.13-slim-bookworm
+COPY --from=build /venv /venv
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+USER 65532:65532
+EXPOSE 9464
+HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["python", "-c", \
+  "import urllib.request as r; r.urlopen('http://127.0.0.1:9464/-/healthy', timeout=3)"]
+ENTRYPOINT ["tweetbot-exporter"]
+CMD ["serve", "--config.file=/etc/tweetbot-exporter/config.yml"]

@@ -1,0 +1,18 @@
+// What bounds the document, and the time it takes. state.schema.json states the same numbers.
+export const AGENTS = 1000;
+export const PAIRS = 1000;
+export const ID_LENGTH = 128;
+export const REPORT_VALUES = 64;
+export const REPORT_VALUES_TOTAL = 10_000;
+export const REPORT_DEPTH = 4;
+export const REPORT_KEY_LENGTH = 64;
+export const REPORT_KEYS_READ = 2000;
+export const SUCCESS_HISTORY = 1000;
+export const DOCUMENT_BYTES = 8 * 1024 * 1024;
+export const AGENTS_MILLISECONDS = 50;
+export const DOCUMENT_AGE_MILLISECONDS = 1000;
+
+export const CONNECTIONS = 16;
+export const REQUESTS_PER_SECOND = 250;
+export const REQUEST_BURST = 25;
+export const REQUEST_MILLISECONDS = 5000;

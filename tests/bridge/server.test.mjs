@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict';
+import http from 'node:http';
+import net from 'node:net';
+import { describe, test } from 'node:test';
+
+import { readOptions } from '../../exporter/bridge/options.mjs';
+import { StateServer } from '../../exporter/bridge/server.mjs';
+import { BRIDGE, folder, request, run, sleep, until } from './support.mjs';
+
+const SMALL = Buffer.from('{"version":1}');
+
+async function serving(context, options = {}, body = () => SMALL) {
+  const server = new StateServer(readOptions({ port: 0, ...options }, {}), body);
+  server.start();
+  context.after(() => server.stop());
+  await until(() => server.address(), 'the server');
+  return server.address().port;
+}
+
+/** Connects and says something; tells when the other side is done with it. */
+function connect(port, text = '') {
+  const socket = net.connect(port, '127.0.0.1', () => socket.write(text));
+  const start = performance.now();
+  socket.on('error', () => {});
+  socket.gone = new Promise((resolve) => socket.on('close', () => resolve(performance.now() - start)));
+  return socket.resume();
+}
+
+describe('server', { concurrency: true }, () => {
+  test('GET /state, and nothing else', async (context) => {
+    const port = await serving(context);
+    const answer = await request(port);
+    assert.deepEqual([answer.status, answer.body], [200, '{"version":1}']);
+    assert.equal(answer.headers['content-type'], 'application/json');
+    assert.equal((await request(port, { path: '/state?x=1' })).status, 200);
+    for (const path of ['/', '/state/', '/STATE', '/metrics', '/../state']) {
+      assert.equal((await request(port, { path })).status, 404);
+    }
+    for (const method of ['POST', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']) {
+      const refused = await request(port, { method });
+      assert.deepEqual([refused.status, refused.headers.allow, refused.body], [405, 'GET', '']);
+    }
+  });
+
+  test('with a token, only to those who have it', async (context) => {
+    const port = await serving(context, { token: 'secret' });
+    const status = async (authorization, more) =>
+      (await request(port, { headers: authorization ? { authorization } : {}, ...more })).status;
+    for (const wrong of [
+      undefined,
+      '',
+      'secret',
+      'Bearer',
+      'Bearer secret2',
+      'Bearer Secret',
+      'Basic secret',
+    ]) {
+      assert.equal(await status(wrong), 401);
+    }
+    assert.equal(await status(undefined, { path: '/none' }), 401);
+    assert.equal(await status('Bearer secret'), 200);
+    assert.equal(await status('Bearer secret', { path: '/none' }), 404);
+  });
+
+  test('without a token, only under a local name', async (context) => {
+    const port = await serving(context);
+    for (const host of [`127.0.0.1:${port}`, 'localhost', '[::1]:9465', 'LOCALHOST:1']) {
+      assert.equal((await request(port, { headers: { host } })).status, 200);
+    }
+    for (const host of ['example.org', '127.0.0.1.example.org', 'localhost.example.org:9465', '10.0.0.1']) {
+      assert.equal((await request(port, { headers: { host } })).status, 421);
+    }
+    const behindToken = await serving(context, { token: 'secret' });
+    const headers = { host: 'bot', authorization: 'Bearer secret' };
+    assert.equal((await request(behindToken, { headers })).status, 200);
+  });
+
+  test('a document that cannot be built costs that request', async (context) => {
+    let fail = true;
+    const port = await serving(context, {}, () => {
+      if (fail) throw new Error('body');
+      return SMALL;
+    });
+    await assert.rejects(request(port));
+    fail = false;
+    assert.equal((await request(port)).status, 200);
+  });
+
+  test('what is no HTTP is cut off', async (context) => {
+    const port = await serving(context);
+    for (const text of [
+      '\0\0\0\0\r\n\r\n',
+      'GET /state\r\n\r\n',
+      `GET /state HTTP/1.1\r\nx: ${'y'.repeat(20000)}\r\n\r\n`,
+    ]) {
+      assert.ok((await connect(port, text).gone) < 3000);
+    }
+    assert.equal((await request(port)).status, 200);
+  });
+
+  test('clients that are silent, slow, or stop reading are cut off', async (context) => {
+    const port = await serving(context, {}, () => Buffer.alloc(32 * 1024 * 1024, ' '));
+    const ask = 'GET /state HTTP/1.1\r\nHost: localhost\r\n\r\n';
+    const silent = connect(port);
+    const half = connect(port, 'GET /state HTTP/1.1\r\nHost: loc');
+    const deaf = connect(port, ask).pause();
+    const trickling = connect(port, ask).pause();
+    const trickle = setInterval(() => trickling.read(1), 200);
+    const uploading = connect(
+      port,
+      'POST /state HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n',
+    );
+    const upload = setInterval(() => uploading.write('x'), 200);
+    context.after(() => [trickle, upload].forEach(clearInterval));
+    for (const socket of [silent, half, uploading]) {
+      assert.ok((await socket.gone) < 8000);
+    }
+    for (const socket of [deaf, trickling]) {
+      socket.resume();
+      await socket.gone;
+      assert.ok(socket.bytesRead < 32 * 1024 * 1024, 'it got all');
+    }
+  });
+
+  test('no more than a few clients at once', async (context) => {
+    const port = await serving(context);
+    const sockets = Array.from({ length: 40 }, () => connect(port));
+    context.after(() => sockets.forEach((socket) => socket.destroy()));
+    let open = 40;
+    sockets.forEach((socket) => socket.gone.then(() => (open -= 1)));
+    await until(() => open <= 16, 'the others to be refused');
+    assert.equal(open, 16);
+    sockets.forEach((socket) => socket.destroy());
+    await until(async () => (await request(port).catch(() => ({}))).status === 200, 'room');
+  });
+
+  test('haste is slowed down', async (context) => {
+    const port = await serving(context);
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 8 });
+    context.after(() => agent.destroy());
+    const start = performance.now();
+    const answers = await Promise.all(Array.from({ length: 500 }, () => request(port, { agent })));
+    const seconds = (performance.now() - start) / 1000;
+    assert.ok(answers.every(({ status }) => status === 200));
+    assert.ok(seconds > 1.5, `${seconds} s`);
+  });
+
+  test('a pipeline without end is cut off', async (context) => {
+    const port = await serving(context);
+    const socket = connect(port, 'GET /state HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(20000));
+    assert.ok((await socket.gone) < 7000);
+    assert.equal((await request(port)).status, 200);
+  });
+
+  test('a process without a free descriptor lives on', async (context) => {
+    const script = `
+      import { closeSync, openSync } from 'node:fs';
+      import { connect } from 'node:net';
+      import { readOptions } from '${BRIDGE}options.mjs';
+      import { StateServer } from '${BRIDGE}server.mjs';
+      const server = new StateServer(readOptions({ port: 0 }, {}), () => Buffer.from('{}'), { retry: 20 });
+      server.start();
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      const client = connect(server.address().port, '127.0.0.1');
+      client.on('error', () => {});
+      const files = [];
+      try { for (;;) files.push(openSync('/dev/null')); } catch (error) { console.log(error.code); }
+      setTimeout(() => { files.forEach(closeSync); console.log('alive'); process.exit(0); }, 300);`;
+    const file = `${folder(context, { 'full.mjs': script })}/full.mjs`;
+    const { code, stdout } = await run(['-c', 'ulimit -n 64; exec "$0" "$1"', process.execPath, file], {
+      command: 'sh',
+    });
+    assert.deepEqual([code, stdout], [0, 'EMFILE\nalive\n']);
+  });
+
+  test('a port that is taken is tried again', async (context) => {
+    const squatter = net.createServer().listen(0, '127.0.0.1');
+    await until(() => squatter.address(), 'the squatter');
+    const { port } = squatter.address();
+    const server = new StateServer(readOptions({ port }, {}), () => SMALL, { retry: 100 });
+    context.after(() => server.stop());
+    server.start();
+    await sleep(250);
+    assert.equal(server.address(), null);
+    squatter.close();
+    await until(() => server.address(), 'the port');
+    assert.equal((await request(port)).status, 200);
+  });
+});

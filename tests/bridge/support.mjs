@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const BRIDGE = fileURLToPath(new URL('../../exporter/bridge/', import.meta.url));
+export const REGISTER = path.join(BRIDGE, 'register.mjs');
+export const SCHEMA = path.join(BRIDGE, 'state.schema.json');
+
+const python = process.env.PYTHON ?? 'python3';
+
+export const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+export async function until(condition, what, limit = 5000) {
+  for (const end = performance.now() + limit; performance.now() < end; await sleep(20)) {
+    const value = await condition();
+    if (value) return value;
+  }
+  throw new Error(`waited in vain for ${what}`);
+}
+
+/** A folder that is gone when the test is over. */
+export function folder(context, files = {}) {
+  const directory = mkdtempSync(path.join(tmpdir(), 'bridge-'));
+  context.after(() => rmSync(directory, { recursive: true, force: true }));
+  for (const [name, text] of Object.entries(files)) writeFileSync(path.join(directory, name), text);
+  return directory;
+}
+
+export async function freePort() {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** A request; `headers` are sent as given. */
+export function request(port, { path: url = '/state', method = 'GET', headers = {}, agent } = {}) {
+  return new Promise((resolve, reject) => {
+    const sent = http.request({ host: '127.0.0.1', port, path: url, method, headers, agent }, (response) => {
+      const chunks = [];
+      response.on('data', (chunk) => chunks.push(chunk));
+      response.on('error', reject);
+      response.on('end', () =>
+        resolve({
+          status: response.statusCode,
+          headers: response.headers,
+          body: Buffer.concat(chunks).toString(),
+        }),
+      );
+    });
+    sent.on('error', reject);
+    sent.end();
+  });
+}
+
+export async function state(port, options) {
+  const { status, body } = await request(port, options);
+  assert.equal(status, 200, body);
+  return JSON.parse(body);
+}
+
+/** A state that fulfils the condition. The first look is a little late: the document is the same for a second. */
+export async function stateWhen(port, condition = () => true, what = 'a state') {
+  await until(() => request(port, { path: '/' }).catch(() => undefined), `port ${port}`);
+  await sleep(120);
+  return until(async () => {
+    const document = await state(port).catch(() => undefined);
+    return document && condition(document) ? document : undefined;
+  }, what);
+}
+
+/** A child process: its outcome is a promise of { code, signal, stdout, stderr, milliseconds }. */
+export function start(args, { env = {}, cwd, command = process.execPath } = {}) {
+  const began = performance.now();
+  const child = spawn(command, args, { cwd, env: { ...process.env, NODE_OPTIONS: '', ...env } });
+  const output = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr']) child[name].on('data', (data) => (output[name] += data));
+  const outcome = new Promise((resolve) =>
+    child.on('close', (code, signal) =>
+      resolve({ code, signal, ...output, milliseconds: performance.now() - began }),
+    ),
+  );
+  return { child, outcome, output };
+}
+
+export const run = (args, options) => start(args, options).outcome;
+
+const VALIDATE = `
+import json, sys
+from jsonschema import Draft202012Validator
+with open(sys.argv[1]) as file:
+    schema = json.load(file)
+Draft202012Validator.check_schema(schema)
+for index, document in enumerate(json.load(sys.stdin)):
+    for error in Draft202012Validator(schema).iter_errors(document):
+        print(f"document {index} at {error.json_path}: {error.message[:200]}")
+`;
+
+/** Asserts that all documents fit the schema, by Python's jsonschema. */
+export function assertFits(...documents) {
+  const { status, stdout, stderr } = spawnSync(python, ['-c', VALIDATE, SCHEMA], {
+    input: JSON.stringify(documents),
+  });
+  assert.equal(status, 0, `no ${python} with jsonschema (set PYTHON to one that has it): ${stderr}`);
+  assert.equal(String(stdout), '');
+}
