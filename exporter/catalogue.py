@@ -341,6 +341,12 @@ AGENT_GOAL_PROGRESS = _agents.gauge(
     "agent",
     "goal",
 )
+AGENT_GOAL_PROGRESS_TIME = _agents.gauge(
+    "tweetbot_agent_goal_progress_timestamp_seconds", "When the agent gave its goal progress.", "agent"
+)
+AGENT_ADAPTATIONS = _agents.counter(
+    "tweetbot_agent_adaptations_total", "adaptationCount of the live agent.", "agent"
+)
 AGENT_PERFORMANCE = _agents.gauge(
     "tweetbot_agent_performance_ratio",
     "(reputation + overall goal progress + autonomy) / 3, where all three are known.",
@@ -348,6 +354,9 @@ AGENT_PERFORMANCE = _agents.gauge(
 )
 AGENT_RECENT_DECISIONS = _agents.gauge(
     "tweetbot_agent_recent_decisions", "Length of the live agent's list of recent decisions.", "agent"
+)
+AGENT_DECISION_HISTORY = _agents.gauge(
+    "tweetbot_agent_decision_history", "Length of the live agent's whole list of decisions.", "agent"
 )
 AGENT_SUCCESS_HISTORY = _agents.gauge(
     "tweetbot_agent_success_history_ratio",
@@ -358,7 +367,7 @@ ORCHESTRATOR_RUNNING = _agents.gauge(
     "tweetbot_orchestrator_running", "1 if the orchestrator runs its cycle, else 0."
 )
 ORCHESTRATOR_CYCLES = _agents.counter(
-    "tweetbot_orchestrator_cycles_total", "Orchestration cycles ended since the bridge was attached."
+    "tweetbot_orchestrator_cycles_total", "Orchestration cycles begun since the bridge was attached."
 )
 ORCHESTRATOR_CYCLES_FAILED = _agents.counter(
     "tweetbot_orchestrator_cycles_failed_total", "Orchestration cycles that threw or rejected."
@@ -372,8 +381,15 @@ ORCHESTRATOR_LAST_CYCLE = _agents.gauge(
 ORCHESTRATOR_LEARNING_RATE = _agents.gauge(
     "tweetbot_orchestrator_learning_rate_ratio", "systemLearningRate of the orchestrator."
 )
+ORCHESTRATOR_PERFORMANCE = _agents.gauge(
+    "tweetbot_orchestrator_performance_ratio",
+    "systemPerformance.metrics of the orchestrator; aspect is success, decision_quality or "
+    "adaptation_effectiveness.",
+    "aspect",
+)
 BRIDGE_STATE = _agents.gauge(
-    "tweetbot_bridge_state_timestamp_seconds", "When the bridge made the state document that was read."
+    "tweetbot_bridge_state_timestamp_seconds",
+    "When the bridge made the newest state document that was read, also while none can be read.",
 )
 
 # --- Source 3: the bot's process -------------------------------------------------------------------------
@@ -390,6 +406,9 @@ PROCESS_RESIDENT = _system.gauge(
 PROCESS_HEAP_USED = _system.gauge("tweetbot_process_heap_used_bytes", "Used V8 heap of the bot's process.")
 PROCESS_HEAP_SIZE = _system.gauge(
     "tweetbot_process_heap_size_bytes", "Size of the bot's V8 heap (heapTotal)."
+)
+PROCESS_HEAP_LIMIT = _system.gauge(
+    "tweetbot_process_heap_limit_bytes", "V8 aborts the bot's process when its heap needs more than this."
 )
 PROCESS_FDS = _system.gauge("tweetbot_process_open_fds", "Open file descriptors of the bot's process.")
 PROCESS_THREADS = _system.gauge("tweetbot_process_threads", "Threads of the bot's process.")
@@ -419,6 +438,9 @@ MESSAGES_FAILED = _communication.counter(
 )
 MESSAGE_LATENCY = _communication.histogram(
     "tweetbot_message_latency_seconds", "Time until sendMessage was done.", LATENCY_BUCKETS, "from_agent"
+)
+MESSAGES_QUEUED = _communication.gauge(
+    "tweetbot_messages_queued", "Length of the channel's messageQueue, which the bot never empties."
 )
 NEGOTIATIONS = _communication.counter(
     "tweetbot_negotiations_total", "Negotiations, where the bot has them.", "agent"
@@ -464,6 +486,9 @@ REPORTED_RESPONSE_TIME = _reports.gauge(
 REPORTED_CACHE_HIT = _reports.gauge(
     "tweetbot_reported_cache_hit_ratio", "cacheHitRate of getPerformanceMetrics().", "agent"
 )
+REPORTED_TIME = _reports.gauge(
+    "tweetbot_reported_timestamp_seconds", "When the agent answered getPerformanceMetrics().", "agent"
+)
 REPORTED_VALUE = _reports.gauge(
     "tweetbot_reported_value",
     "Any other number of getPerformanceMetrics(); nested names are joined by a dot.",
@@ -493,6 +518,12 @@ LABEL_OVERFLOW = _exporter.counter(
     "tweetbot_label_overflow_total",
     "Rows or entries counted under the label value `other`, because a bound on label values was reached or a "
     "name has over 128 characters.",
+    "collector",
+)
+BRIDGE_MALFORMED = _exporter.counter(
+    "tweetbot_bridge_malformed_values_total",
+    "Values of the bridge's documents that are there and cannot be used, and are left out; counted at each "
+    "read.",
     "collector",
 )
 DATABASE_ROWS = _exporter.counter(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from exporter import __version__, flags, logs, running
+from exporter import __version__, flags, installing, logs, running
 from exporter.config import Config, ConfigError, load
 from exporter.listen import Address, ListenError, bound_address, open_sockets
 
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def serve(parsed: argparse.Namespace) -> int:
     """Serves the metrics of one bot until a signal comes."""
     config = _configured(parsed)
-    _need_database(config)
+    _need_a_bot(config)
     with ExitStack() as stack:
         sockets = [stack.enter_context(each) for each in open_sockets(config.web.listen_addresses)]
         return running.run(_serve(config, sockets))
@@ -91,10 +91,36 @@ def check(parsed: argparse.Namespace) -> int:
     from exporter import checking, sources  # rich takes its time, which only this command has
 
     config = _configured(parsed)
-    _need_database(config)
+    _need_a_bot(config)
     rows = asyncio.run(checking.inspect(sources.build(config)))
     checking.show(rows)
     return checking.exit_code(rows)
+
+
+def profile(parsed: argparse.Namespace) -> int:
+    """Prints all that is known of agents."""
+    from exporter.profile import command  # rich, as above
+
+    config = _configured(parsed, {"log.level": "warn"})
+    if parsed.url is None:
+        _need_a_bot(config)
+    try:
+        command.run(config, parsed.agent, parsed.json, parsed.url)
+    except command.ProfileError as error:
+        raise FailedError(str(error)) from None
+    return 0
+
+
+def bridge(parsed: argparse.Namespace) -> int:
+    """Prints where the bridge is and how a bot is started with it."""
+    if parsed.copy and parsed.directory is None:
+        raise ConfigError("--copy needs the bot's directory: tweetbot-exporter bridge DIRECTORY --copy")
+    try:
+        copied = installing.copy_to(parsed.directory) if parsed.copy else None
+    except installing.InstallError as error:
+        raise FailedError(str(error)) from None
+    print(installing.instructions(parsed.directory, copied))
+    return 0
 
 
 def _configured(parsed: argparse.Namespace, defaults: Mapping[str, object] | None = None) -> Config:
@@ -104,11 +130,11 @@ def _configured(parsed: argparse.Namespace, defaults: Mapping[str, object] | Non
     return config
 
 
-def _need_database(config: Config) -> None:
-    if config.database.path is None:
+def _need_a_bot(config: Config) -> None:
+    if not config.has_source:
         raise ConfigError(
             "no database is given; name the bot's SQLite file with --database.path, or as database.path in "
-            "the file of --config.file (or try `tweetbot-exporter demo`)"
+            "the file of --config.file, or its bridge with --bridge.url (or try `tweetbot-exporter demo`)"
         )
 
 
@@ -143,7 +169,7 @@ async def _demo(config: Config, sockets: Sequence[socket], bot: "DemoBot") -> No
 
     try:
         await bot.start()
-        serving = asyncio.create_task(_serve(_with_database(config, bot.database_path), sockets, announce))
+        serving = asyncio.create_task(_serve(_with_bot(config, bot), sockets, announce))
         ended = asyncio.create_task(bot.wait())
         try:
             await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -157,8 +183,10 @@ async def _demo(config: Config, sockets: Sequence[socket], bot: "DemoBot") -> No
         await bot.stop()
 
 
-def _with_database(config: Config, path: Path) -> Config:
-    return config.model_copy(update={"database": config.database.model_copy(update={"path": path})})
+def _with_bot(config: Config, bot: "DemoBot") -> Config:
+    database = config.database.model_copy(update={"path": bot.database_path})
+    live = config.bridge.model_copy(update={"url": bot.state_url})
+    return config.model_copy(update={"database": database, "bridge": live})
 
 
 def _announce(address: Address, telemetry_path: str, database: Path) -> None:
@@ -185,6 +213,12 @@ def _add_demo_flags(parser: argparse.ArgumentParser) -> None:
     flags.add_log_flags(parser)
 
 
+def _add_profile_flags(parser: argparse.ArgumentParser) -> None:
+    flags.add_profile_flags(parser)
+    flags.add_source_flags(parser)
+    flags.add_log_flags(parser)
+
+
 def _add_check_flags(parser: argparse.ArgumentParser) -> None:
     flags.add_source_flags(parser)
     flags.add_log_flags(parser)
@@ -193,5 +227,7 @@ def _add_check_flags(parser: argparse.ArgumentParser) -> None:
 COMMANDS = {
     "serve": Command("Serve a TweetBot's metrics for Prometheus (the default).", _add_serve_flags, serve),
     "demo": Command("Try it without a bot: simulate one and serve its metrics.", _add_demo_flags, demo),
+    "profile": Command("Print all that is known of agents.", _add_profile_flags, profile),
+    "bridge": Command("Print how to start a bot with the bridge.", flags.add_bridge_flags, bridge),
     "check": Command("Print what is found of a bot, and what is missing.", _add_check_flags, check),
 }

@@ -4,11 +4,13 @@ To add a section: a class with its keys and a field of `Config`. Messages name f
 never echo a value, which may be a secret in the wrong place.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self, get_args
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -53,6 +55,30 @@ def _not_empty(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _state_url(value: str) -> str:
+    """With the path of the state document where none is given."""
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not value.isprintable() or " " in value:
+        raise ValueError("must be the bridge's address, such as http://127.0.0.1:9465/state")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must not hold a user or password; put the bridge's token into bridge.token_file")
+    if parts.query or parts.fragment:
+        raise ValueError("must not have a query or fragment")
+    return parts._replace(path="/state").geturl() if parts.path in ("", "/") else value
+
+
+def _pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"is not a regular expression: {error}") from None
+    return value
+
+
 def _telemetry_path(value: str) -> str:
     if value == "/" or value.startswith("/-/"):
         raise ValueError("is taken by the exporter's own pages; use a path such as /metrics")
@@ -79,6 +105,24 @@ class Database(_Section):
     path: File | None = None
     timeout_seconds: float = Field(default=5.0, gt=0, le=60)
     window: int = Field(default=50, ge=1, le=500)
+
+
+class Bridge(_Section):
+    """The bridge in the bot's process. A document further off than `stale_after_seconds` is refused."""
+
+    url: Annotated[str, StringConstraints(max_length=2048), AfterValidator(_state_url)] | None = None
+    token_file: File | None = None
+    timeout_seconds: float = Field(default=3.0, gt=0, le=60)
+    stale_after_seconds: float = Field(default=60.0, gt=0, le=86_400)
+
+
+class Bot(_Section):
+    """How the bot's process is found where the bridge does not tell: by its pid file or its command line."""
+
+    pid_file: File | None = None
+    command_pattern: (
+        Annotated[str, StringConstraints(min_length=1, max_length=1024), AfterValidator(_pattern)] | None
+    ) = None
 
 
 class Portfolio(_Section):
@@ -135,11 +179,19 @@ class Config(_Section):
     """Everything that can be configured, with its defaults."""
 
     database: Database = Field(default_factory=Database)
+    bridge: Bridge = Field(default_factory=Bridge)
+    bot: Bot = Field(default_factory=Bot)
     portfolio: Portfolio = Field(default_factory=Portfolio)
     agents: Agents = Field(default_factory=Agents)
     limits: Limits = Field(default_factory=Limits)
     web: Web = Field(default_factory=Web)
     log: Log = Field(default_factory=Log)
+
+    @property
+    def has_source(self) -> bool:
+        """Whether anything leads to a bot."""
+        ways = (self.database.path, self.bridge.url, self.bot.pid_file, self.bot.command_pattern)
+        return any(way is not None for way in ways)
 
     def source_timeouts(self) -> dict[str, float]:
         """Seconds that each source may take, by its name: those of the sections that have a limit."""

@@ -79,6 +79,10 @@ def add_source_flags(to: argparse.ArgumentParser) -> None:
         "--config.file", type=_path, metavar="FILE", help="configuration in YAML; flags win over what it says"
     )
     _add(group, "database.path", "FILE", "the bot's SQLite file; it need not exist yet", type=_path)
+    _add(group, "bridge.url", "URL", "the bridge in the bot's process, such as http://127.0.0.1:9465")
+    _add(group, "bridge.token_file", "FILE", "holds the bridge's token", type=_path)
+    _add(group, "bot.pid_file", "FILE", "holds the process id of a bot without a bridge", type=_path)
+    _add(group, "bot.command_pattern", "REGEX", "matches the command line of a bot without a bridge")
 
 
 def add_web_flags(to: argparse.ArgumentParser, default_address: str) -> None:
@@ -130,6 +134,23 @@ def add_demo_flags(to: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--speed", type=float, metavar="FACTOR", help="how much faster than real time (default 1)"
     )
+
+
+def add_profile_flags(to: argparse.ArgumentParser) -> None:
+    """Whose profile, and how it is shown."""
+    group = to.add_argument_group("the profile")
+    group.add_argument("agent", nargs="*", metavar="AGENT", help="an agent's name (default: all)")
+    group.add_argument("--json", action="store_true", help="as JSON: one object for one AGENT, else a list")
+    group.add_argument("--url", metavar="URL", help="ask the exporter that runs there instead of the bot")
+
+
+def add_bridge_flags(to: argparse.ArgumentParser) -> None:
+    """For which bot."""
+    group = to.add_argument_group("the bridge")
+    group.add_argument(
+        "directory", nargs="?", type=_path, metavar="DIRECTORY", help="where the bot is started"
+    )
+    group.add_argument("--copy", action="store_true", help="copy the bridge's files into DIRECTORY")
 
 
 def set_keys(flags: argparse.Namespace) -> dict[str, object]:

@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from operator import itemgetter
 
 from prometheus_client.core import Metric
 from prometheus_client.samples import Exemplar, Sample
 from prometheus_client.utils import floatToGoString
 
 from exporter.catalogue import FAMILIES, Family
+
+LABEL_SETS_KEPT = 4096
 
 _POSITION = {family: position for position, family in enumerate(FAMILIES)}
 
@@ -41,28 +45,44 @@ class Samples:
 
     def metrics(self) -> list[Metric]:
         """A metric object for each family that got a value."""
-        return [_metric(family, self._rows[family]) for family in sorted(self._rows, key=_POSITION.__getitem__)]
+        return [
+            _metric(family, self._rows[family]) for family in sorted(self._rows, key=_POSITION.__getitem__)
+        ]
 
 
 def _metric(family: Family, rows: list[tuple[tuple[str, ...], float | HistogramValue]]) -> Metric:
     suffix = {"counter": "_total", "info": "_info"}.get(family.kind, "")
     metric = Metric(family.name.removesuffix(suffix), family.help, family.kind)
     samples = metric.samples
-    for values, value in sorted(rows, key=lambda row: row[0]):
-        labels = dict(zip(family.labels, values, strict=True))
+    for values, value in sorted(rows, key=itemgetter(0)):
         if isinstance(value, HistogramValue):
-            samples.extend(_histogram_samples(family, labels, value))
+            samples += _histogram_samples(family, values, value)
         else:
-            samples.append(Sample(family.name, labels, value))
+            samples.append(Sample(family.name, _labels(family.labels, values), value))
     return metric
 
 
-def _histogram_samples(family: Family, labels: dict[str, str], value: HistogramValue) -> list[Sample]:
-    bounds = [*map(floatToGoString, family.buckets), "+Inf"]
+def _histogram_samples(family: Family, values: tuple[str, ...], value: HistogramValue) -> list[Sample]:
+    labels, bucket, exemplars = _labels(family.labels, values), f"{family.name}_bucket", value.exemplars
+    by_bound = _bucket_labels(family.labels, values, family.buckets)
     samples = [
-        Sample(f"{family.name}_bucket", labels | {"le": bound}, count, None, value.exemplars.get(position))
-        for position, (bound, count) in enumerate(zip(bounds, value.counts, strict=True))
+        Sample(bucket, bound_labels, count, None, exemplars.get(position))
+        for position, (bound_labels, count) in enumerate(zip(by_bound, value.counts, strict=True))
     ]
     samples.append(Sample(f"{family.name}_count", labels, value.counts[-1]))
     samples.append(Sample(f"{family.name}_sum", labels, value.total))
     return samples
+
+
+# The same labels come at each scrape, and nobody changes them.
+@lru_cache(maxsize=LABEL_SETS_KEPT)
+def _labels(names: tuple[str, ...], values: tuple[str, ...]) -> dict[str, str]:
+    return dict(zip(names, values, strict=True))
+
+
+@lru_cache(maxsize=LABEL_SETS_KEPT)
+def _bucket_labels(
+    names: tuple[str, ...], values: tuple[str, ...], buckets: tuple[float, ...]
+) -> list[dict[str, str]]:
+    labels = _labels(names, values)
+    return [labels | {"le": bound} for bound in [*map(floatToGoString, buckets), "+Inf"]]

@@ -17,6 +17,7 @@ from exporter.config import Web
 from exporter.exposition import Format, accepts_gzip, choose_format, compress, encode
 from exporter.landing import CONTENT_SECURITY_POLICY, landing_page
 from exporter.own import HandlerMetrics, ProcessMetrics
+from exporter.profile import api
 from exporter.scrape import Scraper, merge, scrape_timeout
 
 log = structlog.get_logger(__name__)
@@ -47,6 +48,7 @@ def make_app(scraper: Scraper, config: Web) -> web.Application:
     app.router.add_get("/-/healthy", pages.healthy)
     app.router.add_get("/-/ready", pages.ready)
     app.router.add_get(config.telemetry_path, pages.metrics)
+    app.router.add_routes(api.routes(scraper))
     return app
 
 

@@ -38,6 +38,7 @@ class Bot:
     def __init__(self, **given):
         print("bot", given, flush=True)
         self.database_path = Path("/demo/bot.db")
+        self.state_url = "http://127.0.0.1:1/state"
     async def start(self):
         if {bot!r} == "fails": raise exporter.demo.DemoError("no room for the demo")
     async def wait(self):
@@ -219,7 +220,7 @@ def test_serve_is_the_default_and_flags_win(configured: Callable[..., Config], t
         (["--database"], "unknown flag --database"),
         (["--zzz"], "unknown flag --zzz; see tweetbot-exporter --help"),
         (["chekc"], "unknown command 'chekc'; did you mean check?"),
-        (["help"], "unknown command 'help'; commands are serve, demo, check"),
+        (["help"], "unknown command 'help'; commands are serve, demo, profile, bridge, check"),
         (["--log.level=info", "check"], "unexpected argument 'check' (a command stands before all flags)"),
         (["check", "--web.max-requests=1"], "unknown flag --web.max-requests"),
         (["--log.level=warning"], "invalid choice: 'warning'"),

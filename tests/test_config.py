@@ -13,6 +13,8 @@ from exporter.config import Config, ConfigError, load
 
 EVERYTHING = """
 database: {path: bot.db, timeout_seconds: 2, window: 20}
+bridge: {url: "http://127.0.0.1:9465", token_file: token, timeout_seconds: 1, stale_after_seconds: 9}
+bot: {pid_file: bot.pid, command_pattern: "node .*bot"}
 portfolio:
   starting_value_usd: 500
   goal_value_usd: 600.5
@@ -64,7 +66,11 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert (config.web.telemetry_path, config.web.max_requests) == ("/a/b", 0)
     assert config.web.disable_exporter_metrics
     assert (config.log.level, config.log.format) == ("debug", "json")
-    assert config.source_timeouts() == {"database": 2}
+    assert config.source_timeouts() == {"database": 2, "bridge": 1}
+    assert config.bridge.url == "http://127.0.0.1:9465/state"
+    assert (config.bridge.token_file, config.bot.pid_file) == (tmp_path / "token", tmp_path / "bot.pid")
+    assert (config.bridge.timeout_seconds, config.bridge.stale_after_seconds) == (1, 9)
+    assert config.bot.command_pattern == "node .*bot"
 
 
 @pytest.mark.parametrize("content", ["", "# nothing\n", "---\n", "\ufeff", "{}", "database:\nweb:\n", "\r\n"])
@@ -285,3 +291,47 @@ def test_what_is_allowed_comes_back_as_it_was_written(
     config = load(written(tmp_path, yaml.safe_dump(data)), {})
     assert (config.database.window, config.database.timeout_seconds) == (window, seconds)
     assert (config.web.max_requests, config.web.disable_exporter_metrics) == (requests, disabled)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("bridge.url", "127.0.0.1:9465", "must be the bridge's address"),
+        ("bridge.url", "file:///etc/passwd", "must be the bridge's address"),
+        ("bridge.url", "http://", "must be the bridge's address"),
+        ("bridge.url", "http://host:99999", "must be the bridge's address"),
+        ("bridge.url", "http://[::1", "must be the bridge's address"),
+        ("bridge.url", "http://a b/", "must be the bridge's address"),
+        ("bridge.url", "http://me:hunter2@host/state", "must not hold a user or password"),
+        ("bridge.url", "http://host/state?token=hunter2", "must not have a query"),
+        ("bot.command_pattern", "(", "is not a regular expression"),
+        ("bot.command_pattern", "", "must not be empty"),
+        ("bridge.timeout_seconds", 0, "must be above 0"),
+    ],
+)
+def test_what_leads_to_the_live_bot_is_checked(key: str, value: object, told: str) -> None:
+    message = refusal(None, {key: value})
+    assert told in message
+    assert "hunter2" not in message
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("http://127.0.0.1:9465/", "http://127.0.0.1:9465/state"),
+        ("https://bot.example/bridge/state", "https://bot.example/bridge/state"),
+        ("http://[::1]:9465", "http://[::1]:9465/state"),
+    ],
+)
+def test_the_bridge_url_without_a_path_means_the_state(given: str, url: str) -> None:
+    assert load(None, {"bridge.url": given}).bridge.url == url
+
+
+def test_any_way_to_the_bot_is_enough() -> None:
+    assert not load(None, {}).has_source
+    for key, value in {
+        "database.path": Path("x"),
+        "bot.pid_file": Path("x"),
+        "bot.command_pattern": "x",
+    }.items():
+        assert load(None, {key: value}).has_source

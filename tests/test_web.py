@@ -217,7 +217,12 @@ async def test_the_landing_page(fake_source: Fake) -> None:
         status, headers, page = await client.get("/")
         assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
         assert __version__ in page
-        assert re.findall(r'href="([^"]*)"', page) == ["/m", "/-/ready", "/-/healthy"]
+        assert re.findall(r'href="([^"]*)"', page) == [
+            "/m",
+            "/api/v1/agents",
+            "/-/ready",
+            "/-/healthy",
+        ]
         assert "&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;" in page
         assert "trades: &lt;b&gt;12&lt;/b&gt; % read" in page
         assert "<script" not in page

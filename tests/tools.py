@@ -3,17 +3,25 @@
 import asyncio
 import os
 import shutil
+import socket
 from collections.abc import Callable
 
 import pytest
 
 
-def needed(program: str) -> str:
-    """The path of a real component. Without it the test is skipped, and fails where CI is set."""
-    path = shutil.which(program)
+def needed(*names: str) -> str:
+    """The path of a real component, by any of its names. Without it the test is skipped; with CI set it fails."""
+    path = next(filter(None, map(shutil.which, names)), None)
     if path is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{program} is not installed")
-    return str(path)
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{names[0]} is not installed")
+    return path
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
 
 
 async def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:

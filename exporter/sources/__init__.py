@@ -9,7 +9,7 @@ from exporter.config import Config
 
 
 class SourceError(Exception):
-    """A source could not deliver. The message names the thing and the mend; it is logged and shown as it is."""
+    """A source could not deliver. Its message names the thing and the mend, and is shown as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Source(Protocol):
     async def start(self) -> None:
         """Begin work that goes on between scrapes. Must not raise because the target is away."""
 
-    async def collect(self, timeout: float) -> list[Metric]:
+    async def collect(self, timeout: float) -> list[Metric]:  # noqa: ASYNC109 (a limit to keep to)
         """The source's families, within `timeout` seconds, else SourceError."""
 
     def about(self) -> list[Metric]:
@@ -47,9 +47,20 @@ class Source(Protocol):
 
 def build(config: Config) -> list[Source]:
     """The sources that the configuration names. To add one: its package, its test, one line here."""
+    from exporter.sources.agents import AgentsSource
+    from exporter.sources.bridge import Bridge
+    from exporter.sources.communication import CommunicationSource
     from exporter.sources.database import DatabaseSource
+    from exporter.sources.self_reports import SelfReportsSource
+    from exporter.sources.system import SystemSource
 
     sources: list[Source] = []
     if config.database.path is not None:
         sources.append(DatabaseSource(config.database.path, config))
+    bridge = Bridge(config.bridge) if config.bridge.url is not None else None
+    if bridge is not None:
+        sources += [AgentsSource(bridge, config), CommunicationSource(bridge, config)]
+        sources.append(SelfReportsSource(bridge, config))
+    if bridge is not None or config.bot.pid_file is not None or config.bot.command_pattern is not None:
+        sources.append(SystemSource(bridge, config))
     return sources

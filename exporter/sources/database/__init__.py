@@ -173,7 +173,7 @@ class DatabaseSource:
         overflow = 0
         for name, progress in self._follower.tables.items():
             progress.table.about(samples)
-            overflow += progress.table.labels.overflow
+            overflow += 0 if progress.table.lacking else progress.table.labels.overflow
             if progress.table.identity:
                 samples.add(c.DATABASE_UNREAD, progress.unread, name)
         samples.add(c.LABEL_OVERFLOW, overflow, self.name)

@@ -115,7 +115,7 @@ class SystemCommands(Table):
         self._statuses = Counter(dict.fromkeys(STATUSES, 0))
         overflow = 0
         for status, _, commands in sorted(statuses, key=itemgetter(1)):
-            label, overflows = self.labels.admit_status(status)
+            label, overflows = self.labels.admit_status(status, STATUSES)
             self._statuses[label] += commands
             overflow += commands * overflows
         self.labels.overflow += max(0, overflow - self._overflow)

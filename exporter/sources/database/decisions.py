@@ -17,7 +17,7 @@ from exporter import catalogue as c
 from exporter.config import Config
 from exporter.samples import HistogramValue
 from exporter.sources.database import sql
-from exporter.sources.database.outcomes import BLOCK, OUTCOMES, Outcomes
+from exporter.sources.database.outcomes import BLOCK, OUTCOMES, PERHAPS_KNOWN, Outcomes
 from exporter.sources.database.reader import TooLongError
 from exporter.sources.database.sql import NANO
 from exporter.sources.database.table import (
@@ -100,6 +100,18 @@ SELECT agent, target, min(format('%019d %09d', row_id, place)) AS first, count(*
 ) GROUP BY agent, target
 """
 
+# The newest :window rows of each agent in the range: no other of them can be among its newest of all.
+RECENT = f"""
+  SELECT json_group_array(json_array(
+    {sql.name("agent")}, row_id, ms, {sql.name("decision_id")},
+    confidence, autonomy, performance, learning_rate, adjustments))
+  FROM (
+    SELECT agent, row_id, ms, decision_id, confidence, autonomy, performance, learning_rate, adjustments,
+      row_number() OVER (PARTITION BY agent ORDER BY ms DESC, row_id DESC) AS place
+    FROM clean WHERE :window)
+  WHERE place <= :window
+"""
+
 TOTALS = f"""{CLEAN}
 SELECT json_array(
   max(row_id), count(*),
@@ -115,16 +127,9 @@ SELECT json_array(
         {sql.cumulative("confidence", c.RATIO_BUCKETS, NANO)},
         {sql.cumulative("alternatives", c.ALTERNATIVES_BUCKETS, 1)}) AS sums
     FROM clean GROUP BY agent, type)),
-  (SELECT json_group_array(json_array({sql.name("agent")}, target, first, entries)) FROM ({MESSAGES}))
+  (SELECT json_group_array(json_array({sql.name("agent")}, target, first, entries)) FROM ({MESSAGES})),
+  ({RECENT})
 ) FROM clean
-"""
-
-RECENT = f"""{CLEAN}
-SELECT json_group_array(json_array(
-  {sql.name("agent")}, row_id, ms, {sql.name("decision_id")},
-  confidence, autonomy, performance, learning_rate, adjustments))
-FROM (SELECT *, row_number() OVER (PARTITION BY agent ORDER BY ms DESC, row_id DESC) AS place FROM clean)
-WHERE place <= :window
 """
 
 _RISK, _HISTOGRAMS = 4, 4 + len(RISKS)
@@ -215,9 +220,10 @@ class Decisions(Table):
     def __init__(self, config: Config, present: frozenset[str], clock: Callable[[], float]) -> None:
         super().__init__(config, present, clock)
         self._totals_sql = TOTALS.format(source=self.source)
-        self._recent_sql = RECENT.format(source=self.source)
+        self._reach_sql = sql.reach(self.source, "agent")
         self._outcomes_sql = OUTCOMES.format(source=self.source)
-        self._look_sql = OUTCOMES.format(source=sql.chosen(self.name, self.columns, present))
+        chosen = sql.chosen(self.name, self.columns, present)
+        self._look_sql = OUTCOMES.format(source=PERHAPS_KNOWN.format(source=chosen))
         self._sums = Sums()
         self._messages = Sums()
         self._newest: dict[str, int | None] = {}
@@ -226,17 +232,16 @@ class Decisions(Table):
         self.outcomes = Outcomes(self.labels, self.window)
 
     async def seed(self, read: Reads, span: Range) -> None:
-        rows = await self._read_recent(read, span)
-        self._recent.seed((agent, moment(ms, row_id)[0]) for agent, row_id, ms, *_ in rows)
+        self._recent.seed(await read.json(self._reach_sql, {**span.parameters(), "window": self.window}))
 
     async def fold(self, read: Reads, span: Range) -> int | None:
-        last, rows, malformed, groups, messages = await read.json(self._totals_sql, span.parameters())
+        window = self._recent.expected
+        last, rows, malformed, groups, messages, recent = await self._read(read, span, window)
         if last is None:
             return None
         span = Range(span.after, last, span.limit)
-        recent = []
-        if any(self._recent.wants(agent, newest_ms) for agent, _, _, newest_ms, _ in groups):
-            recent = await self._read_recent(read, span)
+        if self._recent.wants((agent, newest_ms) for agent, _, _, newest_ms, _ in groups) and not window:
+            *_, recent = await self._read(read, span, self.window)
         outcomes = await self._read_outcomes(read, span)
         self.count(rows, malformed)
         self._add(groups)
@@ -282,9 +287,9 @@ class Decisions(Table):
             after = rows[-1][0]
         return None
 
-    async def _read_recent(self, read: Reads, span: Range) -> list[Any]:
-        rows: list[Any] = await read.json(self._recent_sql, {**span.parameters(), "window": self.window})
-        return rows
+    async def _read(self, read: Reads, span: Range, window: int) -> list[Any]:
+        found: list[Any] = await read.json(self._totals_sql, {**span.parameters(), "window": window})
+        return found
 
     async def _read_outcomes(self, read: Reads, span: Range) -> list[Any]:
         rows: list[Any] = await read.json(self._outcomes_sql, {**span.parameters(), "pending": 1})
@@ -339,8 +344,9 @@ class Decisions(Table):
 
     def _exemplars(self, agent: str) -> dict[int, Exemplar]:
         """For each bucket the newest row of the window that is in it."""
-        return {
-            bisect_left(c.RATIO_BUCKETS, row.confidence / NANO): row.exemplar()
+        newest = {
+            bisect_left(c.RATIO_BUCKETS, row.confidence / NANO): row
             for row in reversed(self._recent.rows(agent))
             if row.confidence is not None and row.decision_id is not None
         }
+        return {bucket: row.exemplar() for bucket, row in newest.items()}

@@ -1,6 +1,7 @@
 """agent_executions: how often each agent acted, how it went, how long it took."""
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import itemgetter
@@ -56,6 +57,17 @@ WITH typed AS (
 )
 """
 
+# The newest :window rows of each agent in the range: no other of them can be among its newest of all.
+RECENT = f"""
+  SELECT json_group_array(json_array(
+    {sql.name("agent_name")}, {sql.name("execution_type")}, row_id, ms, success, us, errored))
+  FROM (
+    SELECT agent_name, execution_type, row_id, ms, success, us, errored,
+      row_number() OVER (PARTITION BY agent_name ORDER BY ms DESC, row_id DESC) AS place
+    FROM clean WHERE :window)
+  WHERE place <= :window
+"""
+
 TOTALS = f"""{CLEAN}
 SELECT json_array(
   max(row_id), count(*),
@@ -70,16 +82,9 @@ SELECT json_array(
         {sql.total("signals")}, {sql.total("us")}, {sql.total("confidence")},
         {sql.cumulative("us", c.DURATION_BUCKETS, MICRO)},
         {sql.cumulative("confidence", c.RATIO_BUCKETS, NANO)}) AS sums
-    FROM clean GROUP BY agent_name, execution_type))
+    FROM clean GROUP BY agent_name, execution_type)),
+  ({RECENT})
 ) FROM clean
-"""
-
-# The newest rows of each agent in the range: no other of them can be among its newest of all.
-RECENT = f"""{CLEAN}
-SELECT json_group_array(json_array(
-  {sql.name("agent_name")}, {sql.name("execution_type")}, row_id, ms, success, us, errored))
-FROM (SELECT *, row_number() OVER (PARTITION BY agent_name ORDER BY ms DESC, row_id DESC) AS place FROM clean)
-WHERE place <= :window
 """
 
 RECENT_FAMILIES = (
@@ -148,22 +153,21 @@ class Executions(Table):
     def __init__(self, config: Config, present: frozenset[str], clock: Callable[[], float]) -> None:
         super().__init__(config, present, clock)
         self._totals_sql = TOTALS.format(source=self.source)
-        self._recent_sql = RECENT.format(source=self.source)
+        self._reach_sql = sql.reach(self.source, "agent_name")
         self._sums = Sums()
         self._newest: dict[str, int | None] = {}
         self._recent: Recent[_Execution] = Recent(self.labels, self.window)
 
     async def seed(self, read: Reads, span: Range) -> None:
-        rows = await self._read_recent(read, span)
-        self._recent.seed((agent, moment(ms, row_id)[0]) for agent, _, row_id, ms, *_ in rows)
+        self._recent.seed(await read.json(self._reach_sql, {**span.parameters(), "window": self.window}))
 
     async def fold(self, read: Reads, span: Range) -> int | None:
-        last, rows, malformed, groups = await read.json(self._totals_sql, span.parameters())
+        window = self._recent.expected
+        last, rows, malformed, groups, recent = await self._read(read, span, window)
         if last is None:
             return None
-        recent = []
-        if any(self._recent.wants(agent, newest_ms) for agent, _, _, newest_ms, _ in groups):
-            recent = await self._read_recent(read, Range(span.after, last, span.limit))
+        if self._recent.wants((agent, newest_ms) for agent, _, _, newest_ms, _ in groups) and not window:
+            *_, recent = await self._read(read, Range(span.after, last, span.limit), self.window)
         self.count(rows, malformed)
         for agent, kind, _, newest_ms, sums in sorted(groups, key=itemgetter(2)):
             key = self.labels.admit_type(agent, kind, sums[0])
@@ -172,19 +176,18 @@ class Executions(Table):
         self._recent.merge((row[0], _execution(*row[1:])) for row in recent)
         return int(last)
 
-    async def _read_recent(self, read: Reads, span: Range) -> list[Any]:
-        rows: list[Any] = await read.json(self._recent_sql, {**span.parameters(), "window": self.window})
-        return rows
+    async def _read(self, read: Reads, span: Range, window: int) -> list[Any]:
+        found: list[Any] = await read.json(self._totals_sql, {**span.parameters(), "window": window})
+        return found
 
     def samples(self, out: TableSamples) -> None:
+        exemplars = {agent: self._exemplars(agent) for agent in self._newest}
         for (agent, kind), sums in self._sums.items():
             out.add(c.EXECUTIONS, sums[0], agent, kind)
             out.add(c.EXECUTIONS_SUCCEEDED, sums[1], agent, kind)
             out.add(c.EXECUTIONS_FAILED, sums[2], agent, kind)
             out.add(c.EXECUTIONS_ERRORED, sums[3], agent, kind)
-            durations = HistogramValue(
-                sums[_COUNTS:_DURATIONS], sums[5] / MICRO, self._exemplars(agent, kind)
-            )
+            durations = HistogramValue(sums[_COUNTS:_DURATIONS], sums[5] / MICRO, exemplars[agent][kind])
             out.add(c.EXECUTION_DURATION, durations, agent, kind)
         for agent, sums in self._sums.by_first().items():
             out.add(c.EXECUTION_SIGNALS, sums[4], agent)
@@ -200,8 +203,14 @@ class Executions(Table):
         out.add(c.RECENT_RESPONSE_TIME, per_unit(mean(row.us for row in rows), MICRO), agent)
         out.add(c.RECENT_WINDOW_START, seconds(min(readable, default=None)), agent)
 
-    def _exemplars(self, agent: str, kind: str) -> dict[int, Exemplar]:
-        """For each bucket the newest row of the window that is in it."""
-        bounds = c.DURATION_BUCKETS
-        rows = [row for row in self._recent.rows(agent) if row.kind == kind and row.us is not None]
-        return {bisect_left(bounds, (row.us or 0) / MICRO): row.exemplar() for row in reversed(rows)}
+    def _exemplars(self, agent: str) -> defaultdict[str, dict[int, Exemplar]]:
+        """For each type, and each bucket, the newest row of the window that is in it."""
+        newest = {
+            (row.kind, bisect_left(c.DURATION_BUCKETS, row.us / MICRO)): row
+            for row in reversed(self._recent.rows(agent))
+            if row.us is not None
+        }
+        exemplars: defaultdict[str, dict[int, Exemplar]] = defaultdict(dict)
+        for (kind, bucket), row in newest.items():
+            exemplars[kind][bucket] = row.exemplar()
+        return exemplars

@@ -37,7 +37,7 @@ TABLES: tuple[type[Table], ...] = (
     SystemCommands,
 )
 
-TARGET_HOLD = READ_BUDGET * 0.4
+TARGET_HOLD = READ_BUDGET * 0.5
 """Seconds that a range is made to take, so that few are cut off and done again."""
 FIRST_LIMIT = 256
 ATTEMPTS = 5
@@ -135,12 +135,12 @@ class Follower:
         known, self.tables, self.missing = self.tables, {}, []
         for kind in TABLES:
             columns = schema.get(kind.name)
-            lacking = [column for column in kind.required if column not in columns] if columns else []
-            if columns is None or lacking:
-                what = f"column {lacking[0]} of table {kind.name}" if lacking else f"table {kind.name}"
-                self.missing.append(what)
-            else:
-                self.tables[kind.name] = self._progress(kind, columns, known.get(kind.name))
+            if columns is None:
+                self.missing.append(f"table {kind.name}")
+                continue
+            progress = self._progress(kind, columns, known.get(kind.name))
+            self.tables[kind.name] = progress
+            self.missing += [f"column {column} of table {kind.name}" for column in progress.table.lacking]
         log.info("database schema read", tables=",".join(self.tables), missing=",".join(self.missing))
         self._survey_sql = self._make_survey(schema)
 
@@ -247,10 +247,10 @@ class Follower:
         progress.seeded = True
 
     def _adapt(self, progress: Progress, hold: float) -> None:
-        if hold > TARGET_HOLD:
-            progress.limit = max(1, int(progress.limit * TARGET_HOLD / hold))
-        elif hold < TARGET_HOLD / 2:
-            progress.limit = min(sql.MAX_ROWS, progress.limit * 2)
+        """Makes the next range longer or shorter, by the root of what it should be: one that was slow only
+        because the machine was busy does not make the next ones too short."""
+        factor = min(2.0, (TARGET_HOLD / hold) ** 0.5) if hold else 2.0
+        progress.limit = max(1, min(sql.MAX_ROWS, round(progress.limit * factor)))
 
     async def _shrink(self, progress: Progress) -> None:
         if progress.limit > 1:
@@ -315,7 +315,9 @@ class Follower:
         self._tell_price()
         for progress in self.tables.values():
             table = progress.table
-            if progress.caught_up and (progress.changed or not table.identity or isinstance(table, History)):
+            if table.lacking or not progress.caught_up:
+                continue
+            if progress.changed or not table.identity or isinstance(table, History):
                 samples = Samples()
                 table.samples(TableSamples(samples, table))
                 progress.metrics, progress.changed = samples.metrics(), False

@@ -63,7 +63,7 @@ class Market(Table):
     @property
     def price(self) -> float | None:
         """The newest usable price in USD."""
-        return self._priced.values[0] if self._priced else None
+        return self._priced.values[0] if self._priced and not self.lacking else None
 
     async def fold(self, read: Reads, span: Range) -> int | None:
         last, rows, malformed, ms, row_id, *rest = await read.row(self._newest_sql, span.parameters())

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from typing import TypeVar
 
@@ -82,13 +82,24 @@ class Labels:
         self.overflow += count * overflows
         return label, second
 
-    def admit_status(self, status: str | None) -> tuple[str, bool]:
-        """The label of a status, and whether it is `other` because of the bound; counts nothing."""
-        return _bounded(spell_type(status), lambda kind: _admits(self._types, ("", kind), self._max_agents))
+    def admit_status(self, status: str | None, usual: Collection[str]) -> tuple[str, bool]:
+        """The label of a status, and whether it is `other` because of the bound; counts nothing.
+
+        The usual ones take no place.
+        """
+        return _bounded(
+            spell_type(status),
+            lambda kind: kind in usual or _admits(self._types, ("", kind), self._max_agents),
+        )
 
     def known(self, agent: str | None) -> str:
         """The label of an agent whose row was admitted before."""
         return _bounded(self.spelling(agent), self._agents.__contains__)[0]
+
+    def upcoming(self, agent: str | None) -> str:
+        """The label of an agent whose row is to be admitted next."""
+        has_room = len(self._agents) < self._max_agents
+        return _bounded(self.spelling(agent), lambda label: has_room or label in self._agents)[0]
 
     def known_type(self, agent: str | None, kind: str | None) -> tuple[str, str]:
         """The labels of an agent and a type whose row was admitted before."""

@@ -25,7 +25,7 @@ BANDS = 10
 _CONFIDENCE, _CONFIDENCE_KIND = sql.json_member("reasoning", sql.json_kind("reasoning"), "$.confidence")
 _RAW_RESULT, _RESULT_KIND = sql.json_member("outcome", "outcome_kind", "$.actualResult")
 _, _SUCCESS_KIND = sql.json_member("outcome", "outcome_kind", "$.success")
-_RESULT = sql.real("raw_result", "result_kind", lowest=-sql.LIMIT)
+_RESULT = sql.real("raw_result", "result_kind")
 _UNUSABLE = f"""
   {sql.not_object("outcome_kind")} + coalesce(success_kind NOT IN ('true', 'false'), 0)
   + (coalesce(result_kind IN ('integer', 'real'), 0) AND {_RESULT} IS NULL)"""
@@ -34,8 +34,9 @@ _UNUSABLE = f"""
 OUTCOMES = f"""
 WITH typed AS (
   SELECT *, {sql.json_kind("outcome")} AS outcome_kind FROM ({{source}})
-), raw AS (
-  SELECT *, {_SUCCESS_KIND} AS success_kind, {_RAW_RESULT} AS raw_result, {_RESULT_KIND} AS result_kind
+), raw AS MATERIALIZED (
+  SELECT row_id, agent, type, timestamp, reasoning, outcome_kind,
+    {_SUCCESS_KIND} AS success_kind, {_RAW_RESULT} AS raw_result, {_RESULT_KIND} AS result_kind
   FROM typed
 ), clean AS MATERIALIZED (
   SELECT row_id, {sql.text("agent")} AS agent, type, timestamp, reasoning,
@@ -48,6 +49,13 @@ SELECT json_group_array(json_array(
   CASE WHEN success THEN {sql.name(sql.text("type"))} END,
   CASE WHEN success THEN {sql.ratio(_CONFIDENCE, _CONFIDENCE_KIND)} END))
 FROM clean WHERE :pending OR success OR result IS NOT NULL OR unusable
+"""
+
+# The rows of which something may be known: that nothing is known of most is seen with one look at their JSON.
+PERHAPS_KNOWN = f"""
+SELECT * FROM ({{source}}) WHERE CASE {sql.json_kind("outcome")}
+  WHEN 'object' THEN json_extract(outcome, '$.success', '$.actualResult') <> '[null,null]'
+  ELSE outcome IS NOT NULL END
 """
 
 # The byte of a row: whether it was added, the first known success and the one seen last (2 bits each, as in
@@ -94,8 +102,8 @@ class Outcomes:
 
     def __init__(self, labels: Labels, window: int) -> None:
         self._labels = labels
-        self._states: dict[int, bytearray] = {}
-        self._pending: dict[int, Counter[str]] = {}
+        self._states: defaultdict[int, bytearray] = defaultdict(lambda: bytearray(BLOCK))
+        self._pending: defaultdict[int, Counter[str]] = defaultdict(Counter)
         self._by_type: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
         self._revisions: Counter[str] = Counter()
         self._results: Counter[str] = Counter()
@@ -110,8 +118,8 @@ class Outcomes:
         for row in rows:
             outcome = _Outcome(*row)
             block, place = divmod(outcome.row_id, BLOCK)
-            self._states.setdefault(block, bytearray(BLOCK))[place] = _ADDED
-            self._pending.setdefault(block, Counter())[self._labels.known(outcome.agent)] += 1
+            self._states[block][place] = _ADDED
+            self._pending[block][self._labels.known(outcome.agent)] += 1
             malformed += self._see(outcome)
         return malformed
 

@@ -8,6 +8,7 @@ import sys
 
 LIMIT = 2**50
 MAX_ROWS = 4096
+LARGEST = sys.float_info.max
 
 MICRO = 10**6
 SATOSHI = 10**8
@@ -41,7 +42,7 @@ def epoch_ms(column: str) -> str:
     is_form = " OR ".join(f"{column} GLOB '{form}'" for form in _FORMS)
     second = f"substr({column}, 1, 10) || ' ' || substr({column}, 12, 8)"
     # SQLite takes 30 February for 2 March, and 24:00.
-    exists = f"(substr({column}, 9, 2) <= '28' AND substr({column}, 12, 2) < '24' OR datetime({second}) = {second})"
+    exists = f"(substr({column}, 9, 2) <= '28' AND substr({column}, 12, 2) < '24' OR datetime({second}, '0 days') = {second})"
     is_other_form = (
         f"{column} GLOB '{_DATE}[ T]{_TIME}*' AND (substr({column}, 20) IN ('', 'Z') "
         f"OR {column} GLOB '*.[0-9]*' AND ltrim(substr({column}, 21), '0123456789') IN ('', 'Z') "
@@ -68,10 +69,11 @@ def number(value: str, kind: str, unit: int | float, lowest: int = -LIMIT, highe
     )
 
 
-def real(value: str, kind: str, lowest: int) -> str:
-    """A number as it is, up to LIMIT."""
+def real(value: str, kind: str, lowest: float = -LARGEST) -> str:
+    """A finite number as it is."""
     return (
-        f"CASE WHEN {kind} IN ('integer', 'real') AND {value} BETWEEN {lowest} AND {LIMIT} THEN {value} END"
+        f"CASE WHEN {kind} IN ('integer', 'real') AND {value} BETWEEN {lowest!r} AND {LARGEST!r} "
+        f"THEN {value} END"
     )
 
 
@@ -86,7 +88,8 @@ def bad_finite(column: str) -> str:
 
 
 def _is_finite(column: str) -> str:
-    return f"(typeof({column}) IN ('integer', 'real') AND abs({column}) <= {sys.float_info.max!r})"
+    # Not abs(), which fails for the lowest of all integers.
+    return f"(typeof({column}) IN ('integer', 'real') AND {column} BETWEEN {-LARGEST!r} AND {LARGEST!r})"
 
 
 def ratio(value: str, kind: str) -> str:
@@ -159,6 +162,16 @@ def source(table: str, wanted: tuple[str, ...], present: frozenset[str]) -> str:
 def chosen(table: str, wanted: tuple[str, ...], present: frozenset[str]) -> str:
     """As `source`, the rows whose numbers are in :row_ids, a JSON array."""
     return f"{_select(table, wanted, present)} WHERE rowid IN (SELECT value FROM json_each(:row_ids))"
+
+
+def reach(rows: str, agent: str) -> str:
+    """[name, time] of each agent's :window-th newest of `rows`; of those agents only that have so many there."""
+    return f"""
+SELECT json_group_array(json_array({name(agent)}, ms)) FROM (
+  SELECT {agent}, ms, row_number() OVER (PARTITION BY {agent} ORDER BY ms DESC) AS place
+  FROM (SELECT {text(agent)} AS {agent}, {epoch_ms("timestamp")} AS ms FROM ({rows}))
+) WHERE place = :window
+"""
 
 
 def first_and_last(table: str, wanted: tuple[str, ...], present: frozenset[str]) -> str:

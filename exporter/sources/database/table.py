@@ -98,6 +98,7 @@ class Table(ABC):
         self.malformed: Counter[str] = Counter()
         self.window = config.database.window
         self.source = sql.source(self.name, self.columns, present)
+        self.lacking = [column for column in self.required if column not in present]
 
     async def fold(self, read: Reads, span: Range) -> int | None:
         """Adds a range; the last row number read, None where the range was empty.

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from heapq import nlargest
 from typing import Generic, Protocol, TypeVar
 
 from exporter.sources.database.names import Labels
@@ -47,6 +46,7 @@ class Recent(Generic[Row]):
 
     The first catch-up goes from the oldest row to the newest, so that each range would have rows for every
     window until a later one replaces them. `seed` tells beforehand how far back the windows will reach.
+    `expected` is how many rows of each agent are worth reading with the next range's totals.
     """
 
     def __init__(self, labels: Labels, size: int) -> None:
@@ -54,25 +54,30 @@ class Recent(Generic[Row]):
         self._size = size
         self._windows: defaultdict[str, Window[Row]] = defaultdict(lambda: Window(size))
         self._floors: dict[str | None, float] = {}
+        self.expected = 0
 
     def rows(self, agent: str) -> list[Row]:
         """The rows of an agent's window, newest first."""
         return self._windows[agent].rows
 
-    def seed(self, found: Iterable[tuple[str | None, float]]) -> None:
-        """Learns from the names and times of the newest rows of the table."""
-        times: defaultdict[str | None, list[float]] = defaultdict(list)
+    def seed(self, found: Iterable[tuple[str | None, int | None]]) -> None:
+        """Learns names, and a time from which on there are enough rows with that name to fill a window."""
         for name, ms in found:
-            times[self._labels.spelling(name)].append(ms)
-        for agent, known in times.items():
-            if len(known) >= self._size:
-                self._floors[agent] = nlargest(self._size, known)[-1]
+            agent = self._labels.spelling(name)
+            self._floors[agent] = max(moment(ms, 0)[0], self._floors.get(agent, float("-inf")))
 
-    def wants(self, name: str | None, newest_ms: int | None) -> bool:
-        """False where no row with that name, up to that time, will have a place."""
-        ms = moment(newest_ms, 0)[0]
+    def wants(self, newest: Iterable[tuple[str | None, int | None]]) -> bool:
+        """False where no row with those names, each up to its time, will have a place.
+
+        The next range is expected to be like this one.
+        """
+        wanted = any(self._has_place(name, moment(ms, 0)[0]) for name, ms in newest)
+        self.expected = self._size if wanted else 0
+        return wanted
+
+    def _has_place(self, name: str | None, ms: float) -> bool:
         reaches = ms >= self._floors.get(self._labels.spelling(name), ms)
-        return reaches and self._windows[self._labels.known(name)].takes(ms)
+        return reaches and self._windows[self._labels.upcoming(name)].takes(ms)
 
     def merge(self, found: Iterable[tuple[str | None, Row]]) -> None:
         """Takes rows with their agents' names."""

@@ -1,0 +1,197 @@
+"""The bot is not disturbed: a real writer that waits 1000 ms for a lock, beside the exporter on a large file."""
+
+import asyncio
+import json
+import sqlite3
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from tools import free_port
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+ROOT = Path(__file__).resolve().parents[2]
+EXECUTIONS = 2_000_000
+DECISIONS = 50_000
+LONGEST_WAIT = 0.25
+LONGEST_HOLD = 0.1
+WAL_BOUND = 32 * 2**20
+"""Bytes. SQLite checkpoints after 1000 pages, that is 4 MiB; without a checkpoint this writer makes far more."""
+
+# The disk's own time is not what is measured here, so SQLite does not wait for it.
+WRITER = """
+import json, sqlite3, sys, threading, time
+connection = sqlite3.connect(sys.argv[1], timeout=1.0, isolation_level=None)
+connection.execute("PRAGMA synchronous = OFF")
+stopped = threading.Event()
+threading.Thread(target=lambda: (sys.stdin.read(), stopped.set()), daemon=True).start()
+waits, failures = [], []
+while not stopped.wait(0.005):
+    began = time.perf_counter()
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(
+            "INSERT INTO agent_executions (timestamp, agent_name, execution_type, output_data, success, "
+            "execution_time_ms) VALUES (datetime(), 'market-hunter', 'scan', '{\\"confidence\\":0.8}', 1, 900)")
+        connection.execute(
+            "UPDATE agent_decisions SET outcome = json_patch(outcome, '{\\"success\\":true}') WHERE rowid = ?",
+            (1 + len(waits) % 50000,))
+        connection.execute("COMMIT")
+    except sqlite3.OperationalError as error:
+        failures.append(str(error))
+        connection.rollback()
+    waits.append(time.perf_counter() - began)
+print(json.dumps({"commits": len(waits), "failures": failures, "longest": max(waits)}))
+"""
+
+
+def make_file(path: Path, journal: str) -> None:
+    """A history of the bot's real shape, a little shorter in its JSON."""
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA journal_mode = {journal}")
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.executescript(
+        """
+        CREATE TABLE agent_executions (
+          id INTEGER PRIMARY KEY AUTOINCREMENT, timestamp DATETIME, agent_name VARCHAR(100) NOT NULL,
+          execution_type VARCHAR(50) NOT NULL, input_data TEXT, output_data TEXT, success BOOLEAN,
+          execution_time_ms INTEGER, error_message TEXT);
+        CREATE TABLE agent_decisions (
+          id VARCHAR(50) PRIMARY KEY, timestamp DATETIME, agent TEXT, type TEXT, context TEXT, reasoning TEXT,
+          outcome TEXT, agent_state TEXT, system TEXT, feedback TEXT);
+        """
+    )
+    counted = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
+    connection.execute(
+        counted + "INSERT INTO agent_executions (timestamp, agent_name, execution_type, output_data, success, "
+        "execution_time_ms) SELECT datetime(1700000000 + i, 'unixepoch'), 'agent-' || (i % 12), "
+        "CASE i % 3 WHEN 0 THEN 'scan' ELSE 'decision_cycle' END, "
+        """'{"action":"HOLD","confidence":75,"signalsGenerated":2,"reasoning":"waiting"}', i % 20 > 0, i % 3000 """
+        "FROM n",
+        (EXECUTIONS,),
+    )
+    connection.execute(
+        counted + "INSERT INTO agent_decisions SELECT 'dec_' || i, "
+        "strftime('%Y-%m-%dT%H:%M:%fZ', 1700000000 + i, 'unixepoch'), 'agent-' || (i % 12), 'SCAN', '{}', "
+        """'{"confidence":0.7,"riskAssessment":"low","alternatives":[]}', '{"success":null}', """
+        """'{"autonomyLevel":0.9}', '{"interAgentCommunication":[]}', '{"learningAdjustments":[]}' FROM n""",
+        (DECISIONS,),
+    )
+    connection.commit()
+    connection.close()
+
+
+@asynccontextmanager
+async def writing(path: Path) -> AsyncIterator[dict[str, Any]]:
+    """A writer that commits all the time; what it saw is in the dict afterwards."""
+    seen: dict[str, Any] = {}
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", WRITER, str(path), stdin=pipe, stdout=pipe
+    )
+    try:
+        yield seen
+    finally:
+        out, _ = await process.communicate(b"")
+        seen.update(json.loads(out))
+
+
+class Exporter:
+    """`tweetbot-exporter serve` in a process of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._url = f"http://127.0.0.1:{free_port()}"
+
+    async def __aenter__(self) -> "Exporter":
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "exporter", f"--database.path={self._path}", "--log.level=error",
+            f"--web.listen-address={self._url.removeprefix('http://')}", cwd=ROOT,
+        )  # fmt: skip
+        self._session = aiohttp.ClientSession()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+        self._process.terminate()
+        await self._process.wait()
+
+    async def ready(self) -> bool:
+        try:
+            async with self._session.get(f"{self._url}/-/ready") as response:
+                return response.status == 200
+        except aiohttp.ClientError:
+            return False
+
+    async def scrape(self) -> dict[tuple[str, str], float]:
+        """Values by sample name and its le or agent label."""
+        async with self._session.get(f"{self._url}/metrics") as response:
+            text = await response.text()
+        return {
+            (sample.name, sample.labels.get("le") or sample.labels.get("agent", "")): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+
+
+async def scraped_until_caught_up(exporter: Exporter, seconds: float) -> dict[tuple[str, str], float]:
+    """Scrapes every second until the catch-up is done and five seconds longer; the last page."""
+    page: dict[tuple[str, str], float] = {}
+    until = time.monotonic() + seconds
+    after = 0
+    while after < 5:
+        assert time.monotonic() < until, "the catch-up took too long"
+        await asyncio.sleep(1)
+        if await exporter.ready():
+            after += 1
+        if after or page:
+            page = await exporter.scrape()
+    return page
+
+
+@pytest.mark.parametrize("journal", ["DELETE", "WAL"])
+async def test_the_writer_is_not_disturbed(
+    journal: str, tmp_path: Path, record_property: Any
+) -> None:
+    path = tmp_path / "trading.db"
+    await asyncio.to_thread(make_file, path, journal)
+    async with writing(path) as alone:
+        await asyncio.sleep(5)
+    largest_wal = 0
+    async with writing(path) as beside, Exporter(path) as exporter:
+        task = asyncio.create_task(scraped_until_caught_up(exporter, 300))
+        began = time.monotonic()
+        while not task.done():
+            await asyncio.sleep(0.2)
+            wal = Path(f"{path}-wal")
+            largest_wal = max(largest_wal, wal.stat().st_size if wal.exists() else 0)
+        page = task.result()
+        took = time.monotonic() - began
+
+    holds = "tweetbot_database_read_duration_seconds"
+    reads, short = page[f"{holds}_count", ""], page[f"{holds}_bucket", str(LONGEST_HOLD)]
+    report = {
+        "journal": journal,
+        "seconds": round(took, 1),
+        "commits": beside["commits"],
+        "longest wait alone": round(alone["longest"], 4),
+        "longest wait beside the exporter": round(beside["longest"], 4),
+        "reads": reads,
+        "reads over 25 ms": reads - page[f"{holds}_bucket", "0.025"],
+        "largest WAL in MiB": round(largest_wal / 2**20, 1),
+    }
+    print(report)
+    record_property("lock", report)
+    assert beside["failures"] == []
+    assert beside["commits"] > 1000
+    assert beside["longest"] < LONGEST_WAIT
+    assert reads == short
+    assert largest_wal < WAL_BOUND
+    assert page["tweetbot_executions_total", "agent-1"] > 0

@@ -1,0 +1,19 @@
+"""The files of real bots, where they are there."""
+
+from pathlib import Path
+
+import pytest
+from oracle.page import difference
+
+from exporter.config import Config
+
+from .harness import expected_of, fresh_samples
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+FILES = sorted(DATA.glob("*.db"))
+
+
+@pytest.mark.skipif(not FILES, reason=f"no real files in {DATA}")
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+async def test_page_is_what_the_oracle_says(path):
+    assert difference(await fresh_samples(path), expected_of(path, Config())) == []
