@@ -26,7 +26,7 @@ class FakeSource:
     async def start(self) -> None:
         self.calls.append("start")
 
-    async def collect(self, timeout: float) -> list[Metric]:  # noqa: ASYNC109 (the protocol's)
+    async def collect(self, timeout: float) -> list[Metric]:
         self.timeouts.append(timeout)
         if self.given:
             return await self.given(timeout)

@@ -3,18 +3,17 @@
 import re
 import sqlite3
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from tools import needed, wait_until
 
 from exporter.catalogue import DATABASE_READ_DURATION, FAMILIES, Family
 from exporter.config import Config
 from exporter.reference import reference
 from exporter.sources.database import DatabaseSource
-from tools import needed, wait_until
 
 ROOT = Path(__file__).parent.parent
 GOLDEN = Path(__file__).parent / "golden"

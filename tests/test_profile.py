@@ -232,7 +232,7 @@ class Page:
 
     async def start(self) -> None: ...
 
-    async def collect(self, timeout: float) -> list[Any]:  # noqa: ASYNC109 (the protocol's)
+    async def collect(self, timeout: float) -> list[Any]:
         return samples().metrics()
 
     def about(self) -> list[Any]:

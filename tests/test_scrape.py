@@ -130,7 +130,7 @@ async def test_a_source_that_takes_too_long_is_cut_off(fake_source: Fake) -> Non
 
 
 async def test_a_source_may_say_itself_at_its_limit_what_kept_it(fake_source: Fake) -> None:
-    async def collect(timeout: float) -> list[Metric]:  # noqa: ASYNC109 (the protocol's)
+    async def collect(timeout: float) -> list[Metric]:
         await asyncio.sleep(timeout)
         raise SourceError("the file is locked")
 

@@ -93,7 +93,7 @@ def large(size: int) -> Callable[[float], Any]:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 (there is no event for it)
+        while not condition():
             await asyncio.sleep(0.005)
 
 
@@ -322,7 +322,7 @@ async def test_a_client_that_goes_away_gives_its_permit_back(fake_source: Fake) 
 
 async def until_served(client: Client) -> None:
     async with asyncio.timeout(10):
-        while (await client.get("/metrics"))[0] != 200:  # noqa: ASYNC110 (as above)
+        while (await client.get("/metrics"))[0] != 200:
             await asyncio.sleep(0.01)
 
 

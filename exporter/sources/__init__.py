@@ -29,7 +29,7 @@ class Source(Protocol):
     async def start(self) -> None:
         """Begin work that goes on between scrapes. Must not raise because the target is away."""
 
-    async def collect(self, timeout: float) -> list[Metric]:  # noqa: ASYNC109 (a limit to keep to)
+    async def collect(self, timeout: float) -> list[Metric]:
         """The source's families, within `timeout` seconds, else SourceError."""
 
     def about(self) -> list[Metric]:

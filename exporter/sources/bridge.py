@@ -60,7 +60,7 @@ class Bridge:
         host = urlsplit(self.url).hostname or ""
         return host in LOCAL_HOSTS or host.startswith("127.")
 
-    async def state(self, timeout: float) -> State:  # noqa: ASYNC109 (a source's own)
+    async def state(self, timeout: float) -> State:
         """The state as it is now; SourceError if it cannot be had within `timeout` seconds."""
         if self._task is None:
             self._task = asyncio.create_task(self._fetch(timeout * SHARE), name="fetch the bot's state")

@@ -87,7 +87,7 @@ class LiveSource:
     async def close(self) -> None:
         await self.bridge.close()
 
-    async def collect(self, timeout: float) -> list[Metric]:  # noqa: ASYNC109 (the protocol's)
+    async def collect(self, timeout: float) -> list[Metric]:
         state = await self.bridge.state(timeout)
         return await self.bridge.aside(partial(self.made_of, state))
 

@@ -62,7 +62,7 @@ class SystemSource:
         if self._bridge is not None:
             await self._bridge.close()
 
-    async def collect(self, timeout: float) -> list[Metric]:  # noqa: ASYNC109 (the protocol's)
+    async def collect(self, timeout: float) -> list[Metric]:
         state, trouble = await self._state(timeout)
         process = self._reader.part(state.document, "process") if state else {}
         vitals = await self._vitals(state)

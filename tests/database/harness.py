@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -161,6 +161,3 @@ def differing_lines(page: bytes, other: bytes) -> list[str]:
     return [f"- {line}" for line in here if line not in there] + [
         f"+ {line}" for line in there if line not in here
     ]
-
-
-

@@ -1,5 +1,6 @@
 """Outcomes that become known after their decision was read."""
 
+import asyncio
 import sqlite3
 from collections import Counter
 from contextlib import closing
@@ -7,7 +8,7 @@ from contextlib import closing
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle.files import UPSTREAM, Patch, TableRows, apply_patches, append_rows, write_database
+from oracle.files import UPSTREAM, Patch, TableRows, append_rows, apply_patches, write_database
 from oracle.rows import random_patches
 
 from exporter.sources.database import outcomes as outcomes_module
@@ -15,7 +16,6 @@ from exporter.sources.database import reader
 
 from .harness import Followed, following
 from .test_pages import moderate, written
-import asyncio
 
 DECISIONS = 12
 
@@ -129,7 +129,9 @@ async def followed_decisions(tmp_path):
 
 async def test_the_next_scrape_sees_an_outcome(followed_decisions):
     path, followed = followed_decisions
-    apply_patches(str(path), [Patch(3, '{"success":true,"actualResult":-0.5}'), Patch(4, '{"success":false}')])
+    apply_patches(
+        str(path), [Patch(3, '{"success":true,"actualResult":-0.5}'), Patch(4, '{"success":false}')]
+    )
     assert await counts(followed) == {"succeeded": 1, "failed": 1, "pending": 10, "revisions": 0}
     assert await followed.value("recent_actual_result", agent="a") == -0.5
     assert await followed.value("decision_results_total", agent="a") == 1

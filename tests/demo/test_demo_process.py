@@ -103,7 +103,7 @@ async def test_it_ends_when_its_parent_is_killed(tmp_path, given):
     parent.kill()
     await parent.wait()
     assert await ended(int(pid))
-    assert os.path.exists(database) is given  # noqa: ASYNC240, PTH110 - a look at a local file
+    assert os.path.exists(database) is given  # noqa: PTH110 - a look at a local file
 
 
 async def test_what_it_said_last_is_told_when_it_dies_of_a_lock(tmp_path):

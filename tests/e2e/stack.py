@@ -13,9 +13,9 @@ from typing import Any, NamedTuple, Self
 
 import aiohttp
 from aiohttp import web
+from tools import free_port, needed
 
 from exporter.demo import DemoBot
-from tools import free_port, needed
 
 ROOT = Path(__file__).resolve().parents[2]
 FACTOR = 30
@@ -88,7 +88,9 @@ class Stack:
     def __init__(self, directory: Path, database: Path | None = None) -> None:
         self._directory = directory
         self._database = database
-        self._state_port, self._exporter, self._prometheus, self._alertmanager = (free_port() for _ in range(4))
+        self._state_port, self._exporter, self._prometheus, self._alertmanager = (
+            free_port() for _ in range(4)
+        )
         self._bot: DemoBot | None = None
         self._processes: list[asyncio.subprocess.Process] = []
         self.receiver = Receiver()
@@ -128,7 +130,9 @@ class Stack:
                 while not condition():
                     await asyncio.sleep(0.2)
         except TimeoutError:
-            raise AssertionError(f"not within {seconds:g} s; received {sorted(self.receiver.notices)}") from None
+            raise AssertionError(
+                f"not within {seconds:g} s; received {sorted(self.receiver.notices)}"
+            ) from None
 
     async def alertmanager_alerts(self) -> list[dict[str, Any]]:
         """What Alertmanager's API says of all alerts, also of those that are inhibited."""
@@ -151,7 +155,9 @@ class Stack:
         (rules / "targets" / "tweetbot.yml").write_text(
             f"- targets: ['127.0.0.1:{self._exporter}']\n  labels: {{bot: demo}}\n"
         )
-        (rules / "targets" / "alertmanager.yml").write_text(f"- targets: ['127.0.0.1:{self._alertmanager}']\n")
+        (rules / "targets" / "alertmanager.yml").write_text(
+            f"- targets: ['127.0.0.1:{self._alertmanager}']\n"
+        )
         _replace(rules / "prometheus.yml", "localhost:9090", f"127.0.0.1:{self._prometheus}")
         _replace(rules / "alertmanager.yml", "http://localhost:9099", receiver)
 

@@ -3,7 +3,7 @@
 `expected(path)` reads every table with `SELECT rowid, *` and computes in plain Python. Where the contract
 leaves a choice, this is the reading taken here:
 
- 1. A JSON column that holds `null` is valid JSON and no object: malformed, as any other non-object.
+ 1. A JSON column that holds `null` is missing; any other valid JSON that is no object is malformed.
  2. `outcome.success` that is neither true, false nor null is malformed, and the decision pending.
  3. `outcome.actualResult` beyond the doubles (9e999) is malformed; the mean is over plain doubles.
  4. Malformed values are counted over all rows of the tables that only grow, even where only the newest row

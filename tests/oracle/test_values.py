@@ -63,7 +63,7 @@ def test_the_largest_usable_number_of_units():
     | rows.any_literals.map('{{"a":{}}}'.format)
 )
 def test_json_is_what_sqlite_takes_for_json(text):
-    valid = "SELECT iif(json_valid(:text), json_type(:text) = 'object', 0)"
+    valid = "SELECT iif(json_valid(:text), json_type(:text) IN ('object', 'null'), 0)"
     with closing(sqlite3.connect(":memory:")) as connection:
         (usable,) = connection.execute(valid, {"text": text}).fetchone()
     try:
@@ -72,3 +72,7 @@ def test_json_is_what_sqlite_takes_for_json(text):
         assert not usable
     else:
         assert usable
+
+
+def test_a_json_null_is_missing():
+    assert values.json_object(" null ") is None

@@ -124,15 +124,15 @@ def timestamp(value: Any) -> int:
     return (since.days * 86400 + since.seconds) * 1000 + int(((fraction or "") + "000")[:3])
 
 
-def json_object(value: Any) -> dict[str, Any]:
-    """Strict JSON, the first of duplicate keys, and only an object will do."""
+def json_object(value: Any) -> dict[str, Any] | None:
+    """Strict JSON, the first of duplicate keys, and only an object will do; null is None: missing."""
     try:
         document = json.loads(
             text(value), parse_constant=_refuse, parse_int=_integer, object_pairs_hook=_first_wins
         )
     except (ValueError, RecursionError):
         raise UnusableError(value) from None
-    if not isinstance(document, dict):
+    if document is not None and not isinstance(document, dict):
         raise UnusableError(value)
     return document
 

@@ -19,7 +19,7 @@ from exporter.config import Config
 from exporter.samples import HistogramValue, Samples
 from exporter.sources import Finding, SourceError
 from exporter.sources.database.follower import Follower, RestartError
-from exporter.sources.database.reader import Reader, ReplacedError
+from exporter.sources.database.reader import Reader, ReplacedError, Version
 
 PATIENCE = 1.0
 """Seconds that the background work waits for a locked file at a time, and between two tries after an error."""
@@ -44,10 +44,11 @@ class DatabaseSource:
         self._follower = Follower(self._reader, config, clock)
         self._lock = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
-        self._seen: tuple[int, tuple[int, int] | None] | None = None
+        self._seen: Version | None = None
         self._replacements = 0
         self._surveyed = 0.0
-        self._trouble: str | None = "the database has not been looked at yet"
+        self._trouble: str | None = None
+        self._stuck = False
         self._changes = 0
         self._revisited = (0, 0.0)
         self._share_left = 0.0
@@ -64,7 +65,10 @@ class DatabaseSource:
 
     async def collect(self, timeout: float) -> list[Metric]:
         async with self._lock:
-            await self._guarded(self._refresh, time.monotonic() + timeout * 0.8)
+            deadline = time.monotonic() + timeout * 0.8
+            await self._guarded(self._refresh, deadline)
+            if self._stuck:
+                await self._guarded(self._step, deadline)
             return [*self._configured(), *self._follower.metrics()]
 
     async def _guarded(self, action: Callable[[float], Awaitable[None]], deadline: float) -> None:
@@ -79,6 +83,7 @@ class DatabaseSource:
         except RestartError as error:
             self._restart(str(error))
         except SourceError as error:
+            self._follower.forget_schema()
             self._seen, self._trouble = None, str(error)
             raise
         except BaseException:
@@ -88,6 +93,7 @@ class DatabaseSource:
             self._trouble = None
 
     def _restart(self, why: str) -> None:
+        self._follower.forget_schema()
         self._seen, self._trouble = None, None
         self._replacements += 1
         log.warning("database replaced, its totals start anew", why=why, path=str(self._reader.path))
@@ -104,19 +110,9 @@ class DatabaseSource:
         await self._follower.survey()
 
     async def _has_changed(self) -> bool:
-        """Whether the file was written to since the last time.
-
-        SQLite tells by a counter in the file. A copy over the file may happen to have the same one: then
-        pages that SQLite kept would be of the old file, so it is opened anew.
-        """
-        modified = self._reader.modified()
-        (version,) = await self._reader.row("PRAGMA data_version", {})
-        if self._seen is not None and self._seen[0] == version and self._seen[1] != modified:
-            await self._reader.close()
-            (version,) = await self._reader.row("PRAGMA data_version", {})
-            self._seen = None
-        changed = self._seen != (version, modified)
-        self._seen = (version, modified)
+        """Whether the file was written to since the last time."""
+        before, self._seen = self._seen, await self._reader.version()
+        changed = self._seen != before
         self._changes += changed
         return changed
 
@@ -126,8 +122,10 @@ class DatabaseSource:
             try:
                 async with self._lock:
                     await self._guarded(self._step, time.monotonic() + PATIENCE)
+                    self._stuck = False
             except SourceError:
-                # The next scrape says so.
+                # The next scrape tries the same, and says so.
+                self._stuck = True
                 await asyncio.sleep(PATIENCE)
             except Exception as error:
                 self._trouble = f"fault in the exporter, please report it: {error!r}"
@@ -138,10 +136,11 @@ class DatabaseSource:
 
     async def _step(self, _deadline: float) -> None:
         follower, now = self._follower, time.monotonic()
-        if follower.caught_up and follower.surveyed:
+        if follower.caught_up:
             await self._revisit(now)
             return
         if now - self._surveyed > SURVEY_INTERVAL or not follower.surveyed:
+            await self._reader.version()
             await follower.survey()
             self._surveyed = now
         progress = follower.next_to_catch_up()
@@ -186,8 +185,8 @@ class DatabaseSource:
         return samples.metrics()
 
     def pending(self) -> list[str]:
-        if self._trouble is not None:
-            return [self._trouble]
+        if self._trouble is not None or not self._follower.surveyed:
+            return [self._trouble or "the database has not been looked at yet"]
         return [
             f"table {name}: {progress.unread} rows left of {progress.newest}"
             for name, progress in self._follower.tables.items()

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from operator import itemgetter
-from typing import Any, ClassVar
+from typing import Any
 
 from exporter import catalogue as c
 from exporter.config import Config

@@ -74,7 +74,8 @@ SELECT json_array(
   json_object('timestamp', {sql.total("bad_timestamp")}, 'agent_name', {sql.total("bad_agent")},
     'execution_type', {sql.total("bad_type")}, 'execution_time_ms', {sql.total("bad_time")},
     'success', {sql.total("bad_success")}, 'output_data', {sql.total("bad_output")}),
-  (SELECT json_group_array(json_array({sql.name("agent_name")}, {sql.name("execution_type")}, first, newest, json(sums)))
+  (SELECT json_group_array(json_array(
+      {sql.name("agent_name")}, {sql.name("execution_type")}, first, newest, json(sums)))
    FROM (
     SELECT agent_name, execution_type, min(row_id) AS first, max(ms) AS newest,
       json_array(

@@ -94,7 +94,7 @@ class Follower:
     @property
     def caught_up(self) -> bool:
         """Whether every table that there is has been read to the end once."""
-        return all(progress.caught_up for progress in self.tables.values())
+        return self.surveyed and all(progress.caught_up for progress in self.tables.values())
 
     @property
     def surveyed(self) -> bool:
@@ -110,12 +110,18 @@ class Follower:
         """Whether there are rows that the last survey saw and that have not been read."""
         return any(progress.unread for progress in self.tables.values() if progress.table.identity)
 
+    def forget_schema(self) -> None:
+        """The file may be another one, with other tables and by chance the same version of its schema."""
+        self._schema_version = None
+
     async def survey(self) -> None:
         """Looks at each table's ends: whether they are what was read, and how much there is to read."""
         (version,) = await self._patiently("PRAGMA schema_version", {})
         if version != self._schema_version:
-            await self._load_schema()
+            lost = await self._load_schema()
             self._schema_version = version
+            if lost:
+                raise RestartError(f"tables were dropped or have other columns: {', '.join(lost)}")
         if not self._survey_sql:
             return
         parameters: dict[str, Any] = {}
@@ -128,11 +134,13 @@ class Follower:
     def _growing(self) -> dict[str, Progress]:
         return {name: progress for name, progress in self.tables.items() if progress.table.identity}
 
-    async def _load_schema(self) -> None:
+    async def _load_schema(self) -> list[str]:
+        """Learns which tables there are; the names of those whose totals are lost by that."""
         (found,) = await self._patiently(SCHEMA, {})
         schema = {name: dict(columns) for name, columns in json.loads(found)}
         self._has_sequence = "sqlite_sequence" in schema
-        known, self.tables, self.missing = self.tables, {}, []
+        known, self.tables, missing = self.tables, {}, self.missing
+        self.missing = []
         for kind in TABLES:
             columns = schema.get(kind.name)
             if columns is None:
@@ -141,11 +149,13 @@ class Follower:
             progress = self._progress(kind, columns, known.get(kind.name))
             self.tables[kind.name] = progress
             self.missing += [f"column {column} of table {kind.name}" for column in progress.table.lacking]
-        log.info("database schema read", tables=",".join(self.tables), missing=",".join(self.missing))
+        if (list(self.tables), self.missing) != (list(known), missing):
+            log.info("database schema read", tables=",".join(self.tables), missing=",".join(self.missing))
         self._survey_sql = self._make_survey(schema)
+        return [name for name, old in known.items() if old.position and self.tables.get(name) is not old]
 
     def _progress(self, kind: type[Table], columns: dict[str, int], known: Progress | None) -> Progress:
-        present = frozenset(columns)
+        present = frozenset(columns) & {*kind.columns, *kind.identity}
         if known is not None and known.table.present == present:
             return known
         absent = [column for column in kind.columns if column not in present]

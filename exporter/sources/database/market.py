@@ -1,7 +1,7 @@
 """market_data: the newest quote."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 from exporter import catalogue as c
 from exporter.config import Config

@@ -68,6 +68,10 @@ class Identity(NamedTuple):
     inode: int
 
 
+Version = tuple[int, tuple[int, int] | None]
+"""SQLite's counter of changes, and when the file was modified and its size."""
+
+
 class _Rows(list[tuple[Any, ...]]):
     """All rows of a statement that has ended."""
 
@@ -108,7 +112,6 @@ class Reader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.identity: Identity | None = None
         self.deadline = 0.0
         self.budget = READ_BUDGET
         self.longest_hold = 0.0
@@ -116,12 +119,13 @@ class Reader:
         self.hold_total = 0.0
         self._database: aiosqlite.Connection | None = None
         self._connection: _Connection | None = None
+        self._identity: Identity | None = None
+        self._version: Version | None = None
 
     async def open(self) -> None:
         """Opens the file if it is not open; SourceError where that cannot be."""
         if self._database is not None:
             return
-        identity = self._identity_at_path()
         uri = f"{self.path.absolute().as_uri()}?mode=ro"
         try:
             self._database = await aiosqlite.connect(
@@ -130,7 +134,10 @@ class Reader:
             await self._prepare(self._database)
         except sqlite3.Error as error:
             raise await self._failed(error) from error
-        self.identity = identity
+        except BaseException:
+            # Without its limits the connection must not be used.
+            await self.close()
+            raise
 
     def _connect(self, *args: Any, **kwargs: Any) -> sqlite3.Connection:
         self._connection = _Connection(*args, **kwargs)
@@ -146,13 +153,15 @@ class Reader:
 
     async def close(self) -> None:
         """Closes the file; the next read opens it again."""
+        self._version = None
         database, self._database, self._connection = self._database, None, None
         if database is not None:
             await database.close()
 
-    def check_identity(self) -> None:
-        """ReplacedError if another file is at the path by now, SourceError if there is none."""
-        if self._identity_at_path() != self.identity:
+    def _check_identity(self) -> None:
+        """ReplacedError, once, if another file is at the path by now; SourceError if there is none."""
+        known, self._identity = self._identity, self._identity_at_path()
+        if known not in (None, self._identity):
             raise ReplacedError
 
     def _identity_at_path(self) -> Identity:
@@ -166,8 +175,21 @@ class Reader:
             raise SourceError(f"{self.path} is not a file; check --database.path")
         return Identity(status.st_dev, status.st_ino)
 
-    def modified(self) -> tuple[int, int] | None:
-        """Changes whenever the file is written to; None without a file."""
+    async def version(self) -> Version:
+        """Changes whenever the file is written to. Raises as `row`.
+
+        SQLite tells by a counter in the file. A copy over the file may happen to have the same one: then
+        pages that SQLite kept would be of the old file, so it is opened anew.
+        """
+        modified = self._modified()
+        (counter,) = await self.row("PRAGMA data_version", {})
+        if self._version is not None and counter == self._version[0] and modified != self._version[1]:
+            await self.close()
+            (counter,) = await self.row("PRAGMA data_version", {})
+        self._version = counter, modified
+        return self._version
+
+    def _modified(self) -> tuple[int, int] | None:
         try:
             status = self.path.stat()
         except OSError:
@@ -187,8 +209,8 @@ class Reader:
 
     async def row(self, statement: str, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
         """The one row that the statement gives. Raises TooLongError, ReplacedError or SourceError."""
+        self._check_identity()
         await self.open()
-        self.check_identity()
         while True:
             assert self._database is not None
             assert self._connection is not None

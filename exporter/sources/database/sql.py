@@ -42,7 +42,8 @@ def epoch_ms(column: str) -> str:
     is_form = " OR ".join(f"{column} GLOB '{form}'" for form in _FORMS)
     second = f"substr({column}, 1, 10) || ' ' || substr({column}, 12, 8)"
     # SQLite takes 30 February for 2 March, and 24:00.
-    exists = f"(substr({column}, 9, 2) <= '28' AND substr({column}, 12, 2) < '24' OR datetime({second}, '0 days') = {second})"
+    surely = f"substr({column}, 9, 2) <= '28' AND substr({column}, 12, 2) < '24'"
+    exists = f"({surely} OR datetime({second}, '0 days') = {second})"
     is_other_form = (
         f"{column} GLOB '{_DATE}[ T]{_TIME}*' AND (substr({column}, 20) IN ('', 'Z') "
         f"OR {column} GLOB '*.[0-9]*' AND ltrim(substr({column}, 21), '0123456789') IN ('', 'Z') "

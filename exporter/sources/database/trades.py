@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 from exporter import catalogue as c
 from exporter.config import Config
@@ -34,7 +34,8 @@ _SIDE = "CASE WHEN typeof(trade_type) = 'text' AND lower(trade_type) IN ('buy', 
 
 ROWS = f"""
 WITH clean AS (
-  SELECT row_id, {sql.text("executed_by")} AS agent, typeof(executed_by) = 'blob' AS bad_agent, {_SIDE} AS side, {_AMOUNT} AS satoshi, {_TOTAL} AS total, {_FEE} AS fee,
+  SELECT row_id, {sql.text("executed_by")} AS agent, typeof(executed_by) = 'blob' AS bad_agent,
+    {_SIDE} AS side, {_AMOUNT} AS satoshi, {_TOTAL} AS total, {_FEE} AS fee,
     {sql.epoch_ms("timestamp")} AS ms, timestamp, trade_type, amount_btc, total_usd, fee_usd
   FROM ({{source}})
 )

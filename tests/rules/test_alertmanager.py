@@ -1,0 +1,235 @@
+"""Who is told: routes, inhibition and texts, by amtool and by looking at the file."""
+
+import json
+import re
+import subprocess
+from typing import Any
+
+import pytest
+from rulefiles import RULES, alerts, load
+from tools import needed
+
+CONFIGURATION = load(RULES / "alertmanager.yml")
+NAMES = {rule["alert"] for rule in alerts()}
+
+
+def amtool(*arguments: str) -> str:
+    command = [needed("amtool"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("labels", "receiver"),
+    [
+        ("alertname=Watchdog severity=none", "watchdog"),
+        ("alertname=TweetbotAgentSuccessRateLow severity=critical bot=tweetbot agent=market-hunter", "page"),
+        ("alertname=TweetbotAgentSuccessRateLow severity=warning bot=tweetbot agent=market-hunter", "ticket"),
+        ("alertname=TweetbotAgentConfidenceLow severity=info bot=tweetbot agent=market-hunter", "none"),
+        ("alertname=SomebodyElses", "ticket"),
+    ],
+)
+def test_routes(labels: str, receiver: str) -> None:
+    out = amtool("config", "routes", "test", f"--config.file={RULES / 'alertmanager.yml'}", *labels.split())
+    assert out.strip() == receiver
+
+
+def routes(route: dict[str, Any]) -> list[dict[str, Any]]:
+    return [route, *(below for child in route.get("routes", []) for below in routes(child))]
+
+
+def test_only_tickets_wait_for_the_morning() -> None:
+    muted = {route["receiver"] for route in routes(CONFIGURATION["route"]) if "mute_time_intervals" in route}
+    assert muted == {"ticket"}
+
+
+def test_routes_need_no_secret() -> None:
+    """Receivers with secret files are there to be filled in; none is in use, so none need exist."""
+    used = {route["receiver"] for route in routes(CONFIGURATION["route"])}
+    secret = {receiver["name"] for receiver in CONFIGURATION["receivers"] if "_file" in str(receiver)}
+    assert secret == {"page-pagerduty", "page-slack", "ticket-slack"}
+    assert not used & secret
+
+
+def matches(matcher: str, labels: dict[str, str]) -> bool:
+    found = re.fullmatch(r'(\w+)(=~|!~|!=|=)"(.*)"', matcher)
+    assert found, matcher
+    value, wanted = labels.get(found[1], ""), found[3]
+    same = bool(re.fullmatch(wanted, value)) if "~" in found[2] else value == wanted
+    return same != found[2].startswith("!")
+
+
+def inhibited(target: dict[str, str], source: dict[str, str]) -> bool:
+    """What Alertmanager does with its rules, in eight lines; the live one is asked in tests/e2e."""
+    return target != source and any(
+        all(matches(matcher, source) for matcher in rule["source_matchers"])
+        and all(matches(matcher, target) for matcher in rule["target_matchers"])
+        and all(source.get(label, "") == target.get(label, "") for label in rule["equal"])
+        for rule in CONFIGURATION["inhibit_rules"]
+    )
+
+
+ONE = {"job": "tweetbot", "instance": "one:9464", "bot": "one"}
+TWO = {"job": "tweetbot", "instance": "two:9464", "bot": "two"}
+HUNTER = {**ONE, "agent": "market-hunter"}
+
+
+def alert(name: str, severity: str, where: dict[str, str], **more: str) -> dict[str, str]:
+    return {"alertname": name, "severity": severity, **where, **more}
+
+
+SLOW = {"bottleneck": "agent_response_time", "bottleneck_severity": "high"}
+FAILING_MEDIUM = {"bottleneck": "agent_success_rate", "bottleneck_severity": "medium"}
+FAILING_CRITICAL = {"bottleneck": "agent_success_rate", "bottleneck_severity": "critical"}
+SYSTEM_HIGH = {"bottleneck": "system_performance", "bottleneck_severity": "high"}
+SYSTEM_CRITICAL = {"bottleneck": "system_performance", "bottleneck_severity": "critical"}
+PROMETHEUS = {"job": "prometheus", "instance": "one:9464"}
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "expected"),
+    [
+        # the page takes the ticket's place: same agent, same bottleneck
+        (alert("TweetbotAgentResponseTimeHigh", "critical", HUNTER, **SLOW),
+         alert("TweetbotAgentResponseTimeHigh", "warning", HUNTER, **SLOW), True),
+        (alert("TweetbotAgentResponseTimeHigh", "critical", HUNTER, **SLOW),
+         alert("TweetbotAgentResponseTimeHigh", "warning", {**ONE, "agent": "other"}, **SLOW), False),
+        (alert("TweetbotAgentResponseTimeHigh", "critical", HUNTER, **SLOW),
+         alert("TweetbotAgentResponseTimeHigh", "warning", {**TWO, "agent": "market-hunter"}, **SLOW), False),
+        (alert("TweetbotAgentSuccessRateLow", "critical", HUNTER, **FAILING_CRITICAL),
+         alert("TweetbotAgentResponseTimeHigh", "warning", HUNTER, **SLOW), False),
+        (alert("TweetbotAgentSuccessRateLow", "critical", HUNTER, **FAILING_CRITICAL),
+         alert("TweetbotAgentSuccessRateLow", "warning", HUNTER, **FAILING_MEDIUM), True),
+        # two pages about one score: only the worse
+        (alert("TweetbotSystemPerformanceLow", "critical", ONE, **SYSTEM_CRITICAL),
+         alert("TweetbotSystemPerformanceLow", "critical", ONE, **SYSTEM_HIGH), True),
+        (alert("TweetbotSystemPerformanceLow", "critical", ONE, **SYSTEM_HIGH),
+         alert("TweetbotSystemPerformanceLow", "critical", ONE, **SYSTEM_CRITICAL), False),
+        # a page about the bot says nothing against an agent's ticket that has no agent in common
+        (alert("TweetbotPortfolioDrawdown", "critical", ONE),
+         alert("TweetbotMarketDataStale", "warning", ONE), False),
+        (alert("TweetbotAgentErrorBudgetBurn", "critical", HUNTER, window="1h"),
+         alert("TweetbotAgentErrorBudgetBurn", "critical", HUNTER, window="6h"), True),
+        (alert("TweetbotAgentErrorBudgetBurn", "critical", HUNTER, window="6h"),
+         alert("TweetbotAgentErrorBudgetBurn", "warning", HUNTER, window="1d"), True),
+        (alert("TweetbotAgentSuccessRateLow", "warning", HUNTER, **FAILING_MEDIUM),
+         alert("TweetbotAgentErrorBudgetBurn", "critical", HUNTER, window="6h"), True),
+        # the exporter over all of its bot, and of no other
+        (alert("TweetbotExporterDown", "critical", ONE),
+         alert("TweetbotAgentSuccessRateLow", "critical", HUNTER, **FAILING_CRITICAL), True),
+        (alert("TweetbotExporterDown", "critical", ONE), alert("TweetbotBotDown", "critical", TWO), False),
+        (alert("TweetbotExporterDown", "critical", ONE), alert("Watchdog", "none", {}), False),
+        (alert("TweetbotExporterDown", "critical", ONE),
+         alert("TweetbotRuleEvaluationFailing", "warning", PROMETHEUS), False),
+        (alert("TweetbotBotDown", "critical", ONE), alert("TweetbotBotStalled", "critical", ONE), True),
+        (alert("TweetbotBotDown", "critical", ONE),
+         alert("TweetbotCollectorFailing", "warning", ONE, collector="agents"), True),
+        (alert("TweetbotBotDown", "critical", ONE),
+         alert("TweetbotCollectorFailing", "warning", ONE, collector="database"), False),
+        (alert("TweetbotCollectorFailing", "critical", ONE, collector="database"),
+         alert("TweetbotCollectorFailing", "warning", ONE, collector="agents"), False),
+        (alert("TweetbotOrchestratorStopped", "critical", ONE),
+         alert("TweetbotAgentStopped", "critical", HUNTER), True),
+        (alert("TweetbotBotStalled", "critical", ONE),
+         alert("TweetbotAgentStalled", "warning", HUNTER), True),
+        (alert("TweetbotAgentStopped", "warning", HUNTER),
+         alert("TweetbotAgentStalled", "warning", {**ONE, "agent": "other"}), False),
+        # the overall score covers the tickets about its parts, but no bottleneck: the optimizer needs those
+        (alert("TweetbotSystemPerformanceLow", "critical", ONE, **SYSTEM_CRITICAL),
+         alert("TweetbotAgentGoalProgressLow", "warning", HUNTER), True),
+        (alert("TweetbotSystemPerformanceLow", "critical", ONE, **SYSTEM_CRITICAL),
+         alert("TweetbotAgentSuccessRateLow", "warning", HUNTER, **FAILING_MEDIUM), False),
+    ],
+)  # fmt: skip
+def test_inhibition(source: dict[str, str], target: dict[str, str], expected: bool) -> None:
+    assert inhibited(target, source) is expected
+
+
+def test_no_two_alerts_silence_each_other() -> None:
+    """A circle would leave nobody told."""
+    every = [{"alertname": rule["alert"], **rule["labels"], **HUNTER} for rule in alerts()]
+    for one in every:
+        assert not [other for other in every if inhibited(one, other) and inhibited(other, one)]
+
+
+def test_inhibition_names_alerts_that_exist() -> None:
+    for rule in CONFIGURATION["inhibit_rules"]:
+        for matcher in [*rule["source_matchers"], *rule["target_matchers"]]:
+            label, _, value = matcher.partition("=")
+            if label == "alertname":
+                for name in value.strip('~"').split("|"):
+                    assert any(re.fullmatch(name, known) for known in NAMES), name
+
+
+NOTES = {
+    "summary": "Too slow.",
+    "description": "It takes 2.8s.",
+    "impact": "40%",
+    "suggested_fix": "Be faster.",
+    "runbook_url": "https://example.org/run",
+    "dashboard_url": "https://example.org/dash",
+}
+
+
+def rendered(template: str, *statuses: str) -> str:
+    alerts_data = [
+        {
+            "status": status,
+            "labels": {"alertname": f"Alert{number}", "severity": "critical"},
+            "annotations": NOTES,
+            "startsAt": "2026-11-12T13:00:00Z",
+            "endsAt": "2026-11-12T14:00:00Z",
+        }
+        for number, status in enumerate(statuses)
+    ]
+    data = {
+        "receiver": "page",
+        "status": "firing" if "firing" in statuses else "resolved",
+        "alerts": alerts_data,
+        "groupLabels": {"bot": "tweetbot", "agent": "market-hunter"},
+        "commonLabels": {"severity": "critical"},
+        "commonAnnotations": {},
+        "externalURL": "http://localhost:9093",
+    }
+    path = RULES / "templates" / "tweetbot.tmpl"
+    text = f'{{{{ template "{template}" . }}}}'
+    command = [needed("amtool"), "template", "render", f"--template.glob={path}", f"--template.text={text}"]
+    done = subprocess.run(
+        [*command, "--template.data=/dev/stdin"],
+        input=json.dumps(data),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_title() -> None:
+    assert rendered("tweetbot.title", "firing").strip() == "FIRING · tweetbot · market-hunter · Alert0"
+    two = rendered("tweetbot.title", "firing", "firing").strip()
+    assert two == "FIRING · tweetbot · market-hunter · 2 alerts: Alert0, Alert1"
+
+
+def test_text() -> None:
+    assert (
+        rendered("tweetbot.text", "firing", "resolved").strip()
+        == """\
+[critical] Too slow.
+It takes 2.8s.
+Impact: 40%
+Suggested: Be faster.
+Since 2026-11-12 13:00 UTC
+What to do: https://example.org/run
+Dashboard: https://example.org/dash
+
+Over:
+- Alert1: Too slow."""
+    )
+
+
+def test_colour() -> None:
+    assert rendered("tweetbot.color", "firing").strip() == "danger"
+    assert rendered("tweetbot.color", "resolved").strip() == "good"
+    assert rendered("tweetbot.dashboard", "firing").strip() == "https://example.org/dash"

@@ -1,0 +1,62 @@
+"""The measure of sanity: three days of a healthy real bot page nobody."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from replay import TARGET, Replay
+from rulefiles import ROOT, RULE_FILES, groups_of
+from tools import needed
+
+DATABASE = ROOT.parent / "shared" / "data" / "three-days.db"
+
+ORDER = ["thresholds-bottlenecks", "thresholds-agents", "thresholds-bots", "activity", "thresholds-in-force",
+         "intervals", "liveness", "agents", "communication", "scores", "bottlenecks", "slo", "slo-days",
+         "trading", "trading-days"]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_healthy_real_bot_pages_nobody(tmp_path: Path) -> None:
+    if not DATABASE.exists():
+        pytest.skip("the real bot's data is not here")
+    series, steps = Replay(DATABASE).run()
+    series.append({"series": f"up{{{TARGET}}}", "values": f"1x{steps}"})
+    others = [group["name"] for path in RULE_FILES for group in groups_of(path)]
+    first = [f"tweetbot-{name}" for name in ORDER]
+    fired = 'group by (alertname, severity, agent) (count_over_time(ALERTS{alertstate="firing"}[70h]))'
+    ticket = {"severity": "warning"}
+    expected = [
+        {"alertname": "Watchdog", "severity": "none"},
+        # True: it fails in one of ten executions, twice what the objective allows.
+        {"alertname": "TweetbotAgentErrorBudgetBurn", "agent": "execution-agent", **ticket},
+        # True: outcomes of this agent say nothing for its confidence (0.30).
+        {"alertname": "TweetbotAgentMiscalibrated", "agent": "performance-optimizer", **ticket},
+    ]
+    test = {
+        "interval": "1m",
+        "input_series": series,
+        "promql_expr_test": [
+            {"expr": fired, "eval_time": f"{steps}m", "exp_samples": [sample(labels) for labels in expected]}
+        ],
+    }
+    document = {
+        "rule_files": [str(path) for path in RULE_FILES],
+        "evaluation_interval": "5m",
+        "group_eval_order": first + [name for name in others if name not in first],
+        "tests": [test],
+    }
+    path = tmp_path / "real_bot_test.yml"
+    path.write_text(yaml.safe_dump(document, width=10**9))
+    done = subprocess.run(
+        [needed("promtool"), "test", "rules", path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def sample(labels: dict[str, str]) -> dict[str, object]:
+    return {
+        "labels": "{" + ", ".join(f'{name}="{value}"' for name, value in labels.items()) + "}",
+        "value": 1,
+    }

@@ -1,0 +1,58 @@
+"""The tools that Prometheus and Alertmanager bring: do the files load, do the rules do what they should?"""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from rulefiles import RULE_FILES, RULES, UNIT_TESTS, groups_of, load
+from tools import needed
+
+
+def run(*command: str | Path) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_rules_pass_every_lint() -> None:
+    run(needed("promtool"), "check", "rules", "--lint=all", "--lint-fatal", *RULE_FILES)
+
+
+def test_prometheus_configuration() -> None:
+    output = run(needed("promtool"), "check", "config", RULES / "prometheus.yml")
+    assert output.count("rules found") == len(RULE_FILES), "prometheus.yml does not load every rule file"
+
+
+def test_alertmanager_configuration() -> None:
+    run(needed("amtool"), "check-config", RULES / "alertmanager.yml")
+
+
+@pytest.fixture(scope="module")
+def unit_tests() -> Iterator[dict[Path, Future[str]]]:
+    """All started at once: one takes seconds, and a machine has several cores."""
+    promtool = needed("promtool")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield {path: pool.submit(run, promtool, "test", "rules", path) for path in UNIT_TESTS}
+
+
+@pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: path.stem)
+def test_unit_tests(path: Path, unit_tests: dict[Path, Future[str]]) -> None:
+    unit_tests[path].result()
+
+
+@pytest.mark.parametrize("path", RULE_FILES, ids=lambda path: str(path.relative_to(RULES)))
+def test_every_rule_file_has_a_test_file(path: Path) -> None:
+    name = "_".join(path.relative_to(RULES).with_suffix("").parts)
+    assert RULES / "tests" / f"{name}_test.yml" in UNIT_TESTS
+
+
+@pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: path.stem)
+def test_the_order_of_groups_is_given(path: Path) -> None:
+    """Without it promtool evaluates groups in any order, and a test fails now and then."""
+    document = load(path)
+    files = [file for pattern in document["rule_files"] for file in (RULES / "tests").glob(pattern)]
+    loaded = {group["name"] for file in files for group in groups_of(file)}
+    assert set(document["group_eval_order"]) == loaded
