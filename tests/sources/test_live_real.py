@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-import socket
+import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tools import needed
+from tools import free_port, needed
 
 import exporter
 from exporter import sources
@@ -22,6 +22,7 @@ from exporter.scrape import Scraper
 from .documents import VALIDATOR, series
 
 NAMES = ("database", "agents", "communication", "self_reports", "system")
+SMALL_BOT = Path(__file__).parents[1] / "golden" / "bot.sql"
 REGISTER = Path(exporter.__file__).parent / "bridge" / "register.mjs"
 
 # An orchestrator as the real bot has it: the class is exported, its instance is not.
@@ -129,12 +130,6 @@ async def test_the_demo_shows_all_five_and_survives_what_is_done_to_it(tmp_path:
         await scraper.close()
 
 
-def free_port() -> int:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        return int(unused.getsockname()[1])
-
-
 @asynccontextmanager
 async def node(module: Path, port: int, **environment: str) -> AsyncIterator[asyncio.subprocess.Process]:
     env = {**os.environ, "TWEETBOT_BRIDGE_PORT": str(port), "TWEETBOT_BRIDGE_INTERVAL_SECONDS": "0.2"}
@@ -154,15 +149,26 @@ async def test_node_with_the_bridge(tmp_path: Path) -> None:
     module, port, token = tmp_path / "bot.mjs", free_port(), tmp_path / "token"
     module.write_text(ORCHESTRATOR)
     token.write_text("s3cret-of-the-test\n")
-    settings: dict[str, Any] = {"bridge.url": f"http://127.0.0.1:{port}", "bridge.token_file": token}
-    scraper = Scraper(sources.build(load(None, settings | {"bridge.timeout_seconds": 1.0})))
+    with sqlite3.connect(tmp_path / "trading.db") as database:
+        database.executescript(SMALL_BOT.read_text())
+    settings: dict[str, Any] = {
+        "database.path": tmp_path / "trading.db",
+        "bridge.url": f"http://127.0.0.1:{port}",
+        "bridge.token_file": token,
+        "bridge.timeout_seconds": 1.0,
+    }
+    scraper = Scraper(sources.build(load(None, settings)))
+    await scraper.start()
     assert success(series(await scraper.scrape()), *NAMES[1:]) == [0] * 4
 
     async with node(module, port, TWEETBOT_BRIDGE_TOKEN_FILE=str(token)) as process:
         page = await pages_until(
-            scraper, "agent_performance_ratio{market-hunter}", "reported_success_ratio{market-hunter}"
+            scraper,
+            "recent_success_ratio{market-hunter}",
+            "agent_performance_ratio{market-hunter}",
+            "reported_success_ratio{market-hunter}",
         )
-        assert success(page, *NAMES[1:]) == [1] * 4
+        assert success(page) == [1] * 5
         assert page["agent_reputation_ratio{market-hunter}"] == 0.9
         assert page["agent_goal_progress_ratio{market-hunter,overall}"] == 0.7
         assert page["agent_autonomy_ratio{market-hunter}"] == 0.8

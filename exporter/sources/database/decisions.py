@@ -7,6 +7,7 @@ import json
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 from operator import itemgetter
 from typing import Any, ClassVar
@@ -254,9 +255,16 @@ class Decisions(Table):
         """Looks at the newest decisions whose outcome is not known yet."""
         changed = False
         row_ids = self.outcomes.newest_pending()
-        for start in range(0, len(row_ids), LOOK):
-            chosen = json.dumps(row_ids[start : start + LOOK])
-            found = await read.json(self._look_sql, {"row_ids": chosen, "pending": 0})
+        left = [row_ids[start : start + LOOK] for start in range(0, len(row_ids), LOOK)]
+        while left:
+            chosen = left.pop()
+            try:
+                found = await read.json(self._look_sql, {"row_ids": json.dumps(chosen), "pending": 0})
+            except TooLongError:
+                middle = len(chosen) // 2
+                # An outcome that cannot be read in time by itself stays as it was.
+                left += [chosen[:middle], chosen[middle:]] if middle else []
+                continue
             self.malformed["outcome"] += self.outcomes.look(found)
             changed = changed or bool(found)
         return changed
@@ -267,25 +275,28 @@ class Decisions(Table):
         for _ in range(ceil(len(blocks) * share)):
             self._next_block = (self._next_block + 1) % len(blocks)
             block = blocks[self._next_block]
-            rows = await self._read_block(read, block)
-            if rows is not None:
-                self.malformed["outcome"] += self.outcomes.recount(block, rows)
+            rows, complete = await self._read_block(read, block)
+            see = partial(self.outcomes.recount, block) if complete else self.outcomes.look
+            self.malformed["outcome"] += see(rows)
 
-    async def _read_block(self, read: Reads, block: int) -> list[Any] | None:
-        """The outcomes of all rows that a block has; None where a row of it cannot be read in time."""
+    async def _read_block(self, read: Reads, block: int) -> tuple[list[Any], bool]:
+        """The outcomes of a block's rows, and whether of all: one may be too large to be read in time."""
         after, last, limit = block * BLOCK - 1, block * BLOCK + BLOCK - 1, BLOCK
         found: list[Any] = []
-        while limit:
+        complete = True
+        while after < last:
             try:
                 rows = await self._read_outcomes(read, Range(after, last, limit))
             except TooLongError:
-                limit //= 2
+                if limit == 1:
+                    after, complete = after + 1, False
+                limit = max(1, limit // 2)
                 continue
             if not rows:
-                return found
+                break
             found.extend(rows)
-            after = rows[-1][0]
-        return None
+            after, limit = rows[-1][0], min(BLOCK, limit * 2)
+        return found, complete
 
     async def _read(self, read: Reads, span: Range, window: int) -> list[Any]:
         found: list[Any] = await read.json(self._totals_sql, {**span.parameters(), "window": window})

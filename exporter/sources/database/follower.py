@@ -19,8 +19,8 @@ from exporter.sources.database.decisions import Decisions
 from exporter.sources.database.executions import Executions
 from exporter.sources.database.market import Market
 from exporter.sources.database.portfolio import History, Portfolio
-from exporter.sources.database.reader import LAST_RESORT_BUDGET, READ_BUDGET, Reader, TooLongError
-from exporter.sources.database.table import Range, Table, TableSamples
+from exporter.sources.database.reader import LAST_RESORT_BUDGET, LONGEST_VALUE, READ_BUDGET, Reader, TooLongError
+from exporter.sources.database.table import Range, Table, TableSamples, Without
 from exporter.sources.database.trades import Trades
 
 T = TypeVar("T")
@@ -42,6 +42,8 @@ TARGET_HOLD = READ_BUDGET * 0.5
 FIRST_LIMIT = 256
 ATTEMPTS = 5
 SEED_ROWS = 2048
+LARGE_VALUE = 2**16
+"""Bytes from which on a value is left out of a row that cannot be read in time with it."""
 
 SCHEMA = """
 SELECT json_group_array(json_array(name, (
@@ -67,6 +69,7 @@ class Progress:
     first_row: tuple[int, str] | None = None
     last_row: str | None = None
     limit: int = FIRST_LIMIT
+    failures: int = 0
     seeded: bool = False
     caught_up: bool = False
     changed: bool = True
@@ -76,6 +79,12 @@ class Progress:
     def unread(self) -> int:
         """Row numbers between the last row read and the newest."""
         return max(0, self.newest - self.position)
+
+    def has_read(self, last: int | None) -> None:
+        """A range was read up to row number `last`; None where it was empty."""
+        self.position = self.newest if last is None else last
+        self.last_row = None
+        self.changed = True
 
 
 class Follower:
@@ -238,9 +247,7 @@ class Follower:
                 await self._shrink(progress)
                 return True
             self._adapt(progress, reader.longest_hold)
-            progress.position = progress.newest if last is None else last
-            progress.last_row = None
-            progress.changed = True
+            progress.has_read(last)
         progress.caught_up = progress.caught_up or not progress.unread
         return bool(progress.unread)
 
@@ -266,25 +273,37 @@ class Follower:
         if progress.limit > 1:
             progress.limit //= 2
             return
-        span = Range(progress.position, progress.newest, 1)
+        table, span = progress.table, Range(progress.position, progress.newest, 1)
         self._reader.budget = LAST_RESORT_BUDGET
         try:
-            last = await progress.table.fold(self._reader, span)
+            given_up = progress.failures >= ATTEMPTS
+            large = list(table.columns) if given_up else await self._large_columns(progress)
+            last = await table.fold(Without(self._reader, table, large), span)
         except TooLongError:
-            last = await self._skip(progress)
+            # The machine may be busy: the next try may get through.
+            progress.failures += 1
+            return
         finally:
             self._reader.budget = READ_BUDGET
-        progress.position = progress.newest if last is None else last
-        progress.changed = True
+        if large:
+            log.warning("database values left out: too large", table=table.name, rowid=last, columns=large)
+        progress.failures = 0
+        table.malformed.update(large)
+        progress.has_read(last)
 
-    async def _skip(self, progress: Progress) -> int | None:
-        """Leaves out a row that is too large to be read without blocking the bot."""
-        name = progress.table.name
-        statement = f'SELECT min(rowid) FROM "{name}" WHERE rowid > :position'
-        (row_id,) = await self._patiently(statement, {"position": progress.position})
-        progress.table.malformed["*"] += 1
-        log.warning("database row left out: it cannot be read in time", table=name, rowid=row_id)
-        return None if row_id is None else int(row_id)
+    async def _large_columns(self, progress: Progress) -> list[str]:
+        """The columns in which the next row has a value that is too large to be read in time."""
+        table, large = progress.table, []
+        for column in filter(table.present.__contains__, table.columns):
+            length = f'SELECT length(CAST("{column}" AS BLOB)) FROM "{table.name}"'
+            statement = f"SELECT ({length} WHERE rowid > :position ORDER BY rowid LIMIT 1)"
+            try:
+                (size,) = await self._reader.row(statement, {"position": progress.position})
+            except TooLongError:
+                size = LONGEST_VALUE
+            if size is not None and size > LARGE_VALUE:
+                large.append(column)
+        return large
 
     async def follow(self) -> None:
         """Looks again at rows that may have changed."""

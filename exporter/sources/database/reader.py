@@ -24,12 +24,17 @@ from exporter.sources import SourceError
 
 READ_BUDGET = 0.025
 """Seconds that a read may hold its lock."""
-LAST_RESORT_BUDGET = 0.075
-"""Seconds for a single row that READ_BUDGET is not enough for."""
+LAST_RESORT_BUDGET = 0.25
+"""Seconds for a single row, without its large values, that READ_BUDGET is not enough for: what takes long then
+is SQLite's way past those values, which cannot be cut off."""
 STEPS_BETWEEN_CHECKS = 4000
 """Steps of SQLite's machine between two looks at the clock: about half a millisecond."""
 LOCK_PATIENCE = 0.1
-"""Seconds that SQLite waits for the bot's lock at a try: the bot holds it for 91 ms at the most."""
+"""Seconds that a statement waits for the bot's lock at a try: the bot holds it for 91 ms at the most."""
+LOCK_INTERVAL = 0.002
+"""Seconds between two looks whether the lock is free."""
+LONGEST_VALUE = 2**19
+"""Bytes. SQLite's functions cannot be cut off, and take about the budget for a JSON text of that length."""
 SHORTEST_PAUSE = 0.001
 """Seconds between two reads."""
 
@@ -54,7 +59,7 @@ _MEANING = {
 
 
 class TooLongError(Exception):
-    """A read was cut off because it was over its budget."""
+    """A read was cut off because it was over its budget, or met a value that is over LONGEST_VALUE."""
 
 
 class ReplacedError(Exception):
@@ -82,25 +87,28 @@ class _Rows(list[tuple[Any, ...]]):
 class _Connection(sqlite3.Connection):
     """Ends every statement at once, and cuts off one that is over its budget.
 
-    A statement's time begins with the first call of the progress handler, that is once it has its lock.
+    It waits for a lock by itself, so that it knows when a statement got it: `hold` is the time since.
     """
 
     budget = READ_BUDGET
     hold = 0.0
-    _began: float | None = None
+    _began = 0.0
 
     def over_budget(self) -> bool:
-        now = time.monotonic()
-        if self._began is None:
-            self._began = now
-        return now - self._began > self.budget
+        return time.monotonic() - self._began > self.budget
 
     def execute(self, sql: str, parameters: Any = (), /) -> Any:
-        self._began = None
-        try:
-            return _Rows(super().execute(sql, parameters).fetchall())
-        finally:
-            self.hold = 0.0 if self._began is None else time.monotonic() - self._began
+        patience = time.monotonic() + LOCK_PATIENCE
+        while True:
+            self._began = time.monotonic()
+            try:
+                return _Rows(super().execute(sql, parameters).fetchall())
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or self._began > patience:
+                    raise
+            finally:
+                self.hold = time.monotonic() - self._began
+            time.sleep(LOCK_INTERVAL)
 
 
 class Reader:
@@ -129,7 +137,7 @@ class Reader:
         uri = f"{self.path.absolute().as_uri()}?mode=ro"
         try:
             self._database = await aiosqlite.connect(
-                uri, uri=True, timeout=LOCK_PATIENCE, isolation_level=None, factory=self._connect
+                uri, uri=True, timeout=0, isolation_level=None, factory=self._connect
             )
             await self._prepare(self._database)
         except sqlite3.Error as error:
@@ -141,6 +149,7 @@ class Reader:
 
     def _connect(self, *args: Any, **kwargs: Any) -> sqlite3.Connection:
         self._connection = _Connection(*args, **kwargs)
+        self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
         return self._connection
 
     async def _prepare(self, database: aiosqlite.Connection) -> None:
@@ -220,7 +229,7 @@ class Reader:
                 return tuple(next(iter(rows)))
             except sqlite3.Error as error:
                 name = error.sqlite_errorname
-                if name == "SQLITE_INTERRUPT":
+                if name in ("SQLITE_INTERRUPT", "SQLITE_TOOBIG"):
                     raise TooLongError from error
                 if name != "SQLITE_BUSY" or time.monotonic() > self.deadline:
                     raise await self._failed(error) from error

@@ -4,7 +4,7 @@ import json
 import operator
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -137,6 +137,21 @@ class Table(ABC):
         for column in self.columns:
             if column in self.present:
                 out.add(DATABASE_MALFORMED, self.malformed[column], self.name, column)
+
+
+class Without:
+    """Reads a table's rows as if it lacked some of its columns."""
+
+    def __init__(self, read: Reads, table: Table, columns: Iterable[str]) -> None:
+        self._read = read
+        self._source = table.source
+        self._narrowed = sql.source(table.name, table.columns, table.present.difference(columns))
+
+    async def row(self, statement: str, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
+        return await self._read.row(statement.replace(self._source, self._narrowed), parameters)
+
+    async def json(self, statement: str, parameters: Mapping[str, Any]) -> Any:
+        return await self._read.json(statement.replace(self._source, self._narrowed), parameters)
 
 
 class TableSamples:

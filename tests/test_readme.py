@@ -1,0 +1,26 @@
+"""What the README shows can be used as it stands."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from exporter.config import load
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+
+
+def test_configuration_file(tmp_path: Path) -> None:
+    (shown,) = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+    path = tmp_path / "config.yml"
+    path.write_text(shown)
+    config = load(path, {})
+    assert config.bridge.url
+    assert set(yaml.safe_load(shown)) <= set(type(config).model_fields)
+
+
+def test_links_lead_somewhere() -> None:
+    root = Path(__file__).parent.parent
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", README)
+    assert links
+    assert [link for link in links if not (root / link).exists()] == []
