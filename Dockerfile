@@ -2,10 +2,9 @@
 # file system.
 FROM python:3.13-slim-bookworm AS build
 WORKDIR /src
-RUN python -m venv --without-pip /venv
 COPY pyproject.toml README.md LICENSE ./
 COPY exporter exporter
-RUN pip install --no-cache-dir --no-compile --prefix /venv .
+RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --no-compile . && /venv/bin/pip uninstall -y pip
 
 FROM python:3.13-slim-bookworm
 COPY --from=build /venv /venv

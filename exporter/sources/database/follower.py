@@ -19,7 +19,13 @@ from exporter.sources.database.decisions import Decisions
 from exporter.sources.database.executions import Executions
 from exporter.sources.database.market import Market
 from exporter.sources.database.portfolio import History, Portfolio
-from exporter.sources.database.reader import LAST_RESORT_BUDGET, LONGEST_VALUE, READ_BUDGET, Reader, TooLongError
+from exporter.sources.database.reader import (
+    LAST_RESORT_BUDGET,
+    LONGEST_VALUE,
+    READ_BUDGET,
+    Reader,
+    TooLongError,
+)
 from exporter.sources.database.table import Range, Table, TableSamples, Without
 from exporter.sources.database.trades import Trades
 

@@ -1,0 +1,244 @@
+"""Who talks to whom, how fast, and what comes of it."""
+
+from grafana.kit import links, look, variables
+from grafana.kit.board import Board
+from grafana.kit.graphs import events, heatmap_of_buckets, lines
+from grafana.kit.queries import increase, of, of_agent, per_minute, quantile_of, query, threshold
+from grafana.kit.tables import Key, Value, table
+from grafana.kit.values import node_graph, stat
+
+SENDER = 'from_agent=~"$agent"'
+NEEDS_BRIDGE = "needs the live bot: no bridge is attached, or no message was sent"
+SENT = increase(of("tweetbot_messages_total", SENDER), "$__range")
+FAILED = increase(of("tweetbot_messages_failed_total", SENDER), "$__range")
+
+
+def board() -> Board:
+    result = Board(
+        "tweetbot-communication",
+        "TweetBot / Communication",
+        "Who talks to whom, how fast, how often it fails, and what comes of it.",
+        agent=variables.some_agents(),
+    )
+    _now(result)
+    _who(result)
+    _how(result)
+    return result
+
+
+def _now(board: Board) -> None:
+    board.add(
+        4,
+        stat(
+            "Messages (1 h)",
+            "Of the chosen agents, as senders.",
+            query(f"sum({of_agent('agent:messages:increase1h')})", "messages"),
+            unit=look.NUMBER,
+            decimals=0,
+            graph=True,
+            empty=NEEDS_BRIDGE,
+            width=5,
+        ),
+        stat(
+            "Delivered (1 h)",
+            "Share of all messages that arrived. Normal: over 90 %.",
+            query(f"max by (bot) ({of('bot:messages_succeeded_per_message:ratio_increase1h')})", "delivered"),
+            unit=look.RATIO,
+            decimals=1,
+            graph=True,
+            bounds=(None, 1),
+            empty=NEEDS_BRIDGE,
+            width=5,
+        ),
+        stat(
+            "Slowest sender (1 h)",
+            "95th percentile of the latency of the slowest sender. Normal: well under a second.",
+            query(f"max({quantile_of(LATENCY, '0.95')})", "95th percentile"),
+            unit=look.SECONDS,
+            graph=True,
+            bounds=(0, None),
+            empty=NEEDS_BRIDGE,
+            width=5,
+        ),
+        stat(
+            "Lowest coordination (1 h)",
+            "The agent whose negotiations succeed least. Normal: over 60 %.",
+            query(f"min({of_agent('agent:coordination:ratio_increase1h')})", "coordination"),
+            unit=look.RATIO,
+            decimals=0,
+            graph=True,
+            bounds=(0, 1),
+            empty=NEEDS_BRIDGE,
+            width=5,
+        ),
+        stat(
+            "Queue",
+            "Length of the channel's message queue. The bot never empties it: it only grows.",
+            query(f"max by (bot) ({of('tweetbot_messages_queued')})", "queued"),
+            unit=look.NUMBER,
+            decimals=0,
+            graph=True,
+            empty=NEEDS_BRIDGE,
+            width=4,
+        ),
+    )
+
+
+def _who(board: Board) -> None:
+    def edge(expr: str) -> str:
+        ends = expr
+        for label, end in (("source", "from_agent"), ("target", "to_agent")):
+            ends = f'label_replace({ends}, "{label}", "$1", "{end}", "(.+)")'
+        return f'label_join(sum by (source, target) ({ends}), "id", " → ", "source", "target")'
+
+    def sender(expr: str) -> str:
+        named = f'label_replace({expr}, "id", "$1", "from_agent", "(.+)")'
+        return f"sum by (id) ({named})"
+
+    received = f'sum by (id) (label_replace({SENT}, "id", "$1", "to_agent", "(.+)")) * 0'
+    share = f"({sender(FAILED)} / ({sender(SENT)} > 0))"
+    board.row("Who talks to whom")
+    board.add(
+        14,
+        node_graph(
+            "Messages between agents",
+            "A node is an agent: its messages in this time range, the share that failed below, and as a "
+            "ring (green delivered, red failed). An edge is a pair: its messages and the share that "
+            "failed.",
+            nodes=[
+                ("mainstat", query(f"{sender(SENT)} or {received}", table=True)),
+                ("secondarystat", query(share, table=True)),
+                ("arc__delivered", query(f"1 - {share}", table=True)),
+                ("arc__failed", query(share, table=True)),
+            ],
+            edges=[
+                ("mainstat", query(f"{edge(SENT)} > 0", table=True)),
+                (
+                    "secondarystat",
+                    query(f"{edge(FAILED)} / ({edge(SENT)} > 0)", table=True),
+                ),
+            ],
+            arcs={"arc__delivered": look.GREEN, "arc__failed": look.RED},
+            empty=NEEDS_BRIDGE,
+            width=12,
+        ),
+        table(
+            "Pairs",
+            "Each pair in this time range. Normal: few failures, on no pair more than on others.",
+            [
+                Key("from_agent", "From", links=[links.to_agent("__value.raw")]),
+                Key("to_agent", "To", links=[links.to_agent("__value.raw")]),
+            ],
+            [
+                Value("Messages", f"sum by (from_agent, to_agent) ({SENT}) > 0", decimals=0, width=90),
+                Value(
+                    "Failed",
+                    f"sum by (from_agent, to_agent) ({FAILED}) and sum by (from_agent, to_agent) "
+                    f"({SENT}) > 0",
+                    decimals=0,
+                    width=75,
+                ),
+            ],
+            sort="Failed",
+            small=True,
+            empty=NEEDS_BRIDGE,
+            width=12,
+        ),
+    )
+
+
+def _how(board: Board) -> None:
+    buckets = increase(of("tweetbot_message_latency_seconds_bucket", SENDER))
+    board.row("How fast, how reliably")
+    board.add(
+        9,
+        heatmap_of_buckets(
+            "Latency of messages",
+            "How many messages took how long until sendMessage was done. Normal: one low band.",
+            query(f"sum by (le) ({buckets})", "{{le}}", heatmap=True),
+            unit=look.SECONDS,
+            interval="1m",
+            empty=NEEDS_BRIDGE,
+            width=12,
+        ),
+        lines(
+            "95th percentile of latency by sender (1 h)",
+            "Above the dashed line it alerts.",
+            query(f"max by (agent) ({quantile_of(LATENCY, '0.95')})", "{{agent}}"),
+            threshold("agent:message_latency_seconds:threshold"),
+            unit=look.SECONDS,
+            bounds=(0, None),
+            legend_at="right",
+            empty=NEEDS_BRIDGE,
+            width=12,
+        ),
+    )
+    board.add(
+        9,
+        lines(
+            "Coordination by agent (1 h)",
+            "Negotiations that succeeded; for an agent without any, messages delivered. Below the dashed "
+            "line is a bottleneck.",
+            query(f"max by (agent) ({of_agent('agent:coordination:ratio_increase1h')})", "{{agent}}"),
+            threshold("agent:coordination_ratio:threshold_medium"),
+            **look.SHARE,
+            legend_at="right",
+            empty=NEEDS_BRIDGE,
+            width=12,
+        ),
+        lines(
+            "Failed messages by sender (1 h)",
+            "Share of an agent's messages that failed. Above the dashed line it alerts.",
+            query(
+                f"max by (agent) ({of_agent('agent:messages_failed_per_message:ratio_increase1h')})",
+                "{{agent}}",
+            ),
+            threshold("agent:message_failure_ratio:threshold"),
+            unit=look.RATIO,
+            bounds=(0, None),
+            legend_at="right",
+            empty=NEEDS_BRIDGE,
+            width=12,
+        ),
+    )
+    board.add(
+        8,
+        lines(
+            "Messages per minute",
+            "All chosen agents together.",
+            query(f"sum({per_minute(of('tweetbot_messages_total', SENDER))})", "sent"),
+            query(f"sum({per_minute(of('tweetbot_messages_failed_total', SENDER))})", "failed"),
+            unit=look.COUNT,
+            interval="1m",
+            bounds=(0, None),
+            empty=NEEDS_BRIDGE,
+            colours={"sent": look.BLUE, "failed": look.RED},
+            width=6,
+        ),
+        lines(
+            "Negotiations per minute",
+            "Where the bot has negotiations.",
+            query(f"sum({per_minute(of_agent('tweetbot_negotiations_total'))})", "all"),
+            query(f"sum({per_minute(of_agent('tweetbot_negotiations_succeeded_total'))})", "succeeded"),
+            unit=look.COUNT,
+            interval="1m",
+            bounds=(0, None),
+            empty="this bot has no negotiations",
+            colours={"all": look.BLUE, "succeeded": look.GREEN},
+            width=6,
+        ),
+        events(
+            "Messages noted in decisions per minute",
+            "Messages that decisions in the database mention, by addressee; known without the live bot.",
+            query(
+                f"sum by (to_agent) ({per_minute(of_agent('tweetbot_decision_messages_total'))})",
+                "{{to_agent}}",
+            ),
+            empty="no decision mentions a message",
+            legend_at="right",
+            width=12,
+        ),
+    )
+
+
+LATENCY = "agent_quantile:message_latency_seconds:histogram_quantile_increase1h"

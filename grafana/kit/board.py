@@ -1,0 +1,92 @@
+"""A dashboard: a grid that fills itself, from left to right, row by row."""
+
+import json
+
+from grafana_foundation_sdk.builders import dashboard as build
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models import dashboard as model
+
+from grafana.kit import links, variables
+from grafana.kit.annotations import annotations
+from grafana.kit.base import Panel
+
+WIDTH = 24
+
+
+class Board:
+    """Collects panels; `build` adds what all dashboards share."""
+
+    def __init__(
+        self,
+        uid: str,
+        title: str,
+        description: str,
+        *,
+        agent: build.QueryVariable | None = None,
+        trades: bool = False,
+    ) -> None:
+        self.uid = uid
+        self._title = title
+        self._description = description
+        self._agent = [agent] if agent else []
+        self._annotations = annotations(trades=trades)
+        self._panels: list[model.Panel | model.RowPanel] = []
+        self._y = 0
+
+    def row(self, title: str) -> None:
+        """A heading; what is added next stands under it."""
+        position = model.GridPos(x=0, y=self._y, w=WIDTH, h=1)
+        row = model.RowPanel(
+            title=title, collapsed=False, id_val=self._next_id(), grid_pos=position, panels=[]
+        )
+        self._panels.append(row)
+        self._y += 1
+
+    def add(self, height: int, *panels: Panel) -> None:
+        """One line of panels, whose widths add up to the whole width."""
+        built = [panel.build() for panel in panels]
+        positions = [panel.grid_pos or model.GridPos() for panel in built]
+        if sum(position.w for position in positions) != WIDTH:
+            titles = [panel.title for panel in built]
+            raise ValueError(f"{self._title}: the widths of {titles} do not add up to {WIDTH}")
+        x = 0
+        for panel, position in zip(built, positions, strict=True):
+            panel.id_val = self._next_id()
+            position.x, position.y, position.h = x, self._y, height
+            self._panels.append(panel)
+            x += position.w
+        self._y += height
+
+    def build(self) -> model.Dashboard:
+        """The finished dashboard."""
+        result = (
+            build.Dashboard(self._title)
+            .uid(self.uid)
+            .description(self._description)
+            .tags([links.TAG])
+            .readonly()
+            .tooltip(model.DashboardCursorSync.CROSSHAIR)
+            .time("now-1h", "now")
+            .refresh("30s")
+            .timezone("browser")
+            .week_start("monday")
+            .fiscal_year_start_month(0)
+            .live_now(False)
+            .preload(False)
+            .version(1)
+            .link(links.dashboards())
+            .timepicker(build.TimePicker().hidden(False).refresh_intervals(["30s", "1m", "5m", "15m", "1h"]))
+            .variables([variables.datasource(), *variables.target(), *self._agent])
+            .build()
+        )
+        result.annotations = model.AnnotationContainer(list_val=self._annotations)
+        result.panels = list(self._panels)
+        return result
+
+    def _next_id(self) -> int:
+        return len(self._panels) + 1
+
+
+def to_json(board: Board) -> str:
+    """As it is committed."""
+    return json.dumps(board.build(), cls=JSONEncoder, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

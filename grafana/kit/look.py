@@ -1,0 +1,60 @@
+"""Units, colours and value mappings. A state is always a sign and a word, never a colour alone."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from grafana_foundation_sdk.models import dashboard as model
+
+# Units, as Grafana names them.
+RATIO = "percentunit"
+SECONDS = "s"
+BYTES = "bytes"
+USD = "currency:financial:$"
+BTC = "suffix: BTC"
+COUNT = "short"
+NUMBER = "locale"
+MOMENT_AGO = "dateTimeFromNow"
+MOMENT = "dateTimeAsIso"
+SCORE = "none"
+CORES = "none"
+
+SHARE: dict[str, Any] = {"unit": RATIO, "bounds": (0, 1)}
+"""A ratio on an axis from 0 to 1; no fixed decimals, which would leave ticks at 0 and 1 only."""
+
+GREEN, ORANGE, RED, BLUE, PURPLE, GREY = "green", "orange", "red", "blue", "purple", "#8e8e8e"
+
+
+def mapping(states: Mapping[str, tuple[str, str]]) -> list[model.ValueMapping]:
+    """Value → (text, colour)."""
+    results = {
+        value: model.ValueMappingResult(text=text, color=colour, index=index)
+        for index, (value, (text, colour)) in enumerate(states.items())
+    }
+    return [model.ValueMap(options=results)]
+
+
+def no_value(text: str) -> model.ValueMapping:
+    """What stands where a value is null."""
+    result = model.ValueMappingResult(text=text, color=GREY, index=9)
+    options = model.DashboardSpecialValueMapOptions(match=model.SpecialValueMatch.NULL, result=result)
+    return model.SpecialValueMap(options=options)
+
+
+# How bad a value is: 0 inside its recorded thresholds, 1 beyond one of them, 2 beyond the critical one.
+VERDICT = mapping({"0": ("✓ ok", GREEN), "1": ("▲ warn", ORANGE), "2": ("✖ crit", RED)})
+MARK = mapping({"0": ("✓", GREEN), "1": ("▲", ORANGE), "2": ("✖", RED)})
+ACTIVITY = mapping({"2": ("● active", GREEN), "1": ("◐ silent", ORANGE), "0": ("○ stopped", RED)})
+RUNNING = mapping({"1": ("● running", GREEN), "0": ("○ stopped", RED)})
+PAUSED = mapping({"0": ("▶ live", GREEN), "1": ("⏸ paused", BLUE)})
+HEALTH = mapping({"1": ("✓ ok", GREEN), "0": ("✖ failing", RED)})
+SEVERITY = mapping(
+    {"critical": ("✖ critical", RED), "warning": ("▲ warning", ORANGE), "info": ("i info", BLUE)}
+)
+BOTTLENECK_SEVERITY = mapping(
+    {
+        "critical": ("✖ critical", RED),
+        "high": ("▲ high", ORANGE),
+        "medium": ("△ medium", "dark-yellow"),
+        "low": ("· low", BLUE),
+    }
+)

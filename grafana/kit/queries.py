@@ -1,0 +1,71 @@
+"""Pieces of PromQL that every dashboard uses, and the SDK's query made from one line."""
+
+from grafana_foundation_sdk.builders import prometheus as build
+from grafana_foundation_sdk.models import dashboard as model
+from grafana_foundation_sdk.models import prometheus
+
+DATASOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
+
+TARGET = 'job=~"$job", instance=~"$instance", bot=~"$bot"'
+"""The target's labels: every query has them."""
+AGENT = 'agent=~"$agent"'
+
+AGENT_KEY = "job, instance, agent"
+BOT_KEY = "job, instance, bot"
+
+
+def of(name: str, *matchers: str) -> str:
+    """A selector of one bot's series."""
+    return f"{name}{{{', '.join((TARGET, *matchers))}}}"
+
+
+def of_agent(name: str, *matchers: str) -> str:
+    """A selector of the chosen agents' series."""
+    return of(name, AGENT, *matchers)
+
+
+def quantile_of(recorded: str, quantile: str) -> str:
+    """One of the recorded quantiles of the chosen agents."""
+    return of_agent(recorded, f'quantile="{quantile}"')
+
+
+def increase(selector: str, window: str = "$__rate_interval") -> str:
+    """How much a counter grew."""
+    return f"increase({selector}[{window}])"
+
+
+def per_minute(selector: str) -> str:
+    """Events a minute: rates of a bot are fractions of one a second."""
+    return f"rate({selector}[$__rate_interval]) * 60"
+
+
+def verdict(value: str, comparison: str, *thresholds: str, key: str = AGENT_KEY, by: str = "agent") -> str:
+    """0 while `value` is inside its recorded thresholds, 1 beyond the first of them, 2 beyond both."""
+    beyond = [f"({value} {comparison} bool on ({key}) {threshold})" for threshold in thresholds]
+    return f"max by ({by}) ({f' + on ({key}) '.join(beyond)})"
+
+
+def query(
+    expr: str,
+    legend: str = "__auto",
+    *,
+    instant: bool = False,
+    table: bool = False,
+    heatmap: bool = False,
+    exemplars: bool = False,
+) -> build.Dataquery:
+    """One query; the panel gives it its letter."""
+    result = build.Dataquery().expr(expr).legend_format(legend).datasource(DATASOURCE)
+    result = result.editor_mode(prometheus.QueryEditorMode.CODE).exemplar(exemplars)
+    form = prometheus.PromQueryFormat.TIME_SERIES
+    if table:
+        form = prometheus.PromQueryFormat.TABLE
+    elif heatmap:
+        form = prometheus.PromQueryFormat.HEATMAP
+    return (result.instant() if instant or table else result.range()).format(form)
+
+
+def threshold(series: str, legend: str = "threshold", *, agents: bool = True) -> build.Dataquery:
+    """A recorded threshold as a line; the highest where the chosen agents have different ones."""
+    selector = of_agent(series) if agents else of(series)
+    return query(f"max by (bot) ({selector})", legend)

@@ -1,0 +1,115 @@
+"""Tables: one row for each set of labels, one instant query for each column."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from grafana_foundation_sdk.builders import common as build_common
+from grafana_foundation_sdk.builders import table as build
+from grafana_foundation_sdk.models import common
+from grafana_foundation_sdk.models import dashboard as model
+
+from grafana.kit import base, look
+from grafana.kit.base import Panel, change, start, transformation
+from grafana.kit.queries import query
+
+Mappings = Sequence[model.ValueMapping]
+
+
+@dataclass(frozen=True)
+class Key:
+    """A label that becomes a column."""
+
+    label: str
+    header: str
+    width: int = 0
+    """0: what the others leave."""
+    states: Mappings = ()
+    links: Sequence[dict[str, object]] = ()
+
+
+@dataclass(frozen=True)
+class Value:
+    """A query whose value becomes a column."""
+
+    header: str
+    expr: str
+    unit: str = look.NUMBER
+    decimals: int | None = None
+    width: int = 0
+    states: Mappings = ()
+    bar: bool = False
+    """Drawn as a bar from 0 to 1."""
+    extra: Sequence[model.DynamicConfigValue] = field(default=())
+
+
+def table(
+    title: str,
+    description: str,
+    keys: Sequence[Key],
+    values: Sequence[Value],
+    *,
+    sort: str = "",
+    descending: bool = True,
+    small: bool = False,
+    **common_options: Any,
+) -> Panel:
+    """A table; rows of the queries that have the same labels are merged."""
+    queries = [query(value.expr, table=True) for value in values]
+    scheme = model.FieldColorModeId.THRESHOLDS
+    panel = start(build.Panel(), title, description, queries, look.COUNT, colour=scheme, **common_options)
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    fields = {
+        f"Value #{letter}" if len(values) > 1 else "Value": value
+        for letter, value in zip(letters, values, strict=False)
+    }
+    names = {key.label: key.header for key in keys} | {name: value.header for name, value in fields.items()}
+    if len(values) > 1:
+        panel.with_transformation(transformation("merge", {}))
+    panel.with_transformation(
+        transformation(
+            "organize",
+            {
+                "excludeByName": {"Time": True}
+                | {name: True for name, value in fields.items() if not value.header},
+                "indexByName": {name: index for index, name in enumerate(names)},
+                "renameByName": names,
+                "includeByName": {},
+            },
+        )
+    )
+    panel.align(common.FieldTextAlignment.AUTO).inspect(False).filterable(False)
+    panel.cell_options(common.TableAutoCellOptions(wrap_text=False))
+    panel.show_header(True).cell_height(common.TableCellHeight.SM if small else common.TableCellHeight.MD)
+    panel.footer(build_common.TableFooterOptions().show(False).reducer(["sum"]).count_rows(False).fields([]))
+    if sort:
+        panel.sort_by([build_common.TableSortByFieldState().display_name(sort).desc(descending)])
+    columns: list[Key | Value] = [*keys, *values]
+    for column in columns:
+        panel.override_by_name(column.header, _properties(column))
+    result: Panel = panel
+    return result
+
+
+def _properties(column: Key | Value) -> list[model.DynamicConfigValue]:
+    size = change("custom.width", column.width) if column.width else change("custom.minWidth", 110)
+    result = [size, change("noValue", "–")]
+    if column.states:
+        result += [
+            change("mappings", list(column.states)),
+            change("custom.cellOptions", {"type": "color-text"}),
+        ]
+    if isinstance(column, Key):
+        return result + ([change("links", list(column.links))] if column.links else [])
+    result.append(change("unit", column.unit))
+    if column.decimals is not None:
+        result.append(change("decimals", column.decimals))
+    if column.bar:
+        gauge = {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
+        result += [
+            change("custom.cellOptions", gauge),
+            change("min", 0),
+            change("max", 1),
+            base.coloured(look.BLUE),
+        ]
+    return [*result, *column.extra]

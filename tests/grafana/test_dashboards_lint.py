@@ -1,0 +1,209 @@
+"""What grafana's dashboard-linter checks, and more: see docs/dashboards.md."""
+
+import re
+from itertools import combinations
+from typing import Any
+
+import pytest
+from grafana_files import boards, panels
+
+from exporter.catalogue import FAMILIES
+
+UIDS = {
+    "tweetbot-overview",
+    "tweetbot-agent",
+    "tweetbot-decisions",
+    "tweetbot-trading",
+    "tweetbot-communication",
+    "tweetbot-runtime",
+}
+ABOUT_PROMETHEUS = 'job="prometheus"'
+every_board = pytest.mark.parametrize("board", boards(), ids=lambda board: board["uid"])
+
+
+def cases() -> list[Any]:
+    """Each panel with its dashboard."""
+    return [
+        pytest.param(board, panel, id=f"{board['uid']}/{panel['title']}")
+        for board in boards()
+        for panel in panels(board)
+    ]
+
+
+every_panel = pytest.mark.parametrize(("board", "panel"), cases())
+
+
+def test_uids_are_the_ones_that_alerts_link_to() -> None:
+    assert sorted(board["uid"] for board in boards()) == sorted(UIDS)
+
+
+@every_board
+def test_a_dashboard_as_a_whole(board: dict[str, Any]) -> None:
+    assert board["editable"] is False
+    assert board["graphTooltip"] == 1, "shared crosshair"
+    assert board["refresh"] == "30s"
+    assert board["description"]
+    assert "id" not in board or board["id"] is None
+    ids = [panel["id"] for panel in board["panels"]]
+    assert len(ids) == len(set(ids))
+    titles = [panel["title"] for panel in panels(board)]
+    assert len(titles) == len(set(titles))
+    assert {annotation["name"] for annotation in board["annotations"]["list"]} == {
+        "Firing alerts",
+        "Bot restarts",
+        "Trades",
+    }
+
+
+@every_board
+def test_variables(board: dict[str, Any]) -> None:
+    variables = {variable["name"]: variable for variable in board["templating"]["list"]}
+    assert list(variables)[:4] == ["datasource", "job", "bot", "instance"]
+    assert (variables["datasource"]["type"], variables["datasource"]["label"]) == (
+        "datasource",
+        "Data source",
+    )
+    assert variables["datasource"]["query"] == "prometheus"
+    for name, variable in variables.items():
+        assert variable["label"]
+        assert variable["description"]
+        if name == "datasource":
+            continue
+        assert variable["datasource"]["uid"] == "${datasource}"
+        assert variable["refresh"] == 2, "on change of the time range"
+    for name in ("job", "instance"):
+        assert variables[name]["multi"]
+        assert variables[name]["allValue"] == ".+"
+    used = set(re.findall(r"\$\{?([a-z]\w*)", str(board)))
+    assert used <= set(variables) | {"datasource"} | ({"agent"} if "agent" in variables else set())
+
+
+@every_board
+def test_the_grid_is_full_and_nothing_overlaps(board: dict[str, Any]) -> None:
+    places = [panel["gridPos"] for panel in board["panels"]]
+    for place in places:
+        assert place["x"] >= 0
+        assert place["x"] + place["w"] <= 24
+    for one, two in combinations(places, 2):
+        beside = one["x"] + one["w"] <= two["x"] or two["x"] + two["w"] <= one["x"]
+        above = one["y"] + one["h"] <= two["y"] or two["y"] + two["h"] <= one["y"]
+        assert beside or above, (one, two)
+    assert sum(place["w"] * place["h"] for place in places) == 24 * max(p["y"] + p["h"] for p in places)
+
+
+@every_panel
+def test_a_panel_says_what_it_shows(board: dict[str, Any], panel: dict[str, Any]) -> None:
+    defaults = panel["fieldConfig"]["defaults"]
+    assert panel["title"]
+    assert len(panel["description"]) > 15
+    assert panel["description"].endswith(".")
+    assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+    assert defaults["unit"]
+    assert defaults["noValue"], "an empty panel says why"
+    assert defaults["thresholds"]["steps"], "in full, without static thresholds"
+    assert panel["options"]
+    assert 1 <= len(panel["targets"]) <= 26
+
+
+@every_panel
+def test_queries_of_a_panel(board: dict[str, Any], panel: dict[str, Any]) -> None:
+    counters = {family.name for family in FAMILIES if family.kind == "counter"}
+    letters = [target["refId"] for target in panel["targets"]]
+    assert len(letters) == len(set(letters))
+    for target in panel["targets"]:
+        expr = target["expr"]
+        assert target["datasource"]["uid"] == "${datasource}"
+        for matchers in re.findall(r"\{([^}]*)\}", expr):
+            if ABOUT_PROMETHEUS not in matchers:
+                assert {'job=~"$job"', 'instance=~"$instance"', 'bot=~"$bot"'} <= set(matchers.split(", ")), (
+                    expr
+                )
+        for function, window in re.findall(r"(rate|increase)\([^\[\]]*\[([^\]]+)\]", expr):
+            assert window in ("$__rate_interval", "$__range"), f"{function}[{window}]"
+        for name in counters:
+            over_time = not target.get("instant") and re.search(rf"(?<!\w){name}{{[^}}]*}}(?!\[)", expr)
+            assert not over_time or panel["type"] == "stat", f"{name} is a counter: rate() or increase() it"
+
+
+@every_panel
+def test_options_are_in_full(board: dict[str, Any], panel: dict[str, Any]) -> None:
+    """Grafana fills in what is missing, and a heatmap with empty options falls into a wrong view."""
+    needed = {
+        "timeseries": {"legend", "tooltip"},
+        "stat": {
+            "reduceOptions",
+            "colorMode",
+            "graphMode",
+            "textMode",
+            "orientation",
+            "justifyMode",
+            "wideLayout",
+        },
+        "bargauge": {
+            "reduceOptions",
+            "displayMode",
+            "valueMode",
+            "namePlacement",
+            "orientation",
+            "showUnfilled",
+        },
+        "table": {"showHeader", "cellHeight", "footer"},
+        "heatmap": {
+            "calculate",
+            "color",
+            "yAxis",
+            "rowsFrame",
+            "exemplars",
+            "filterValues",
+            "legend",
+            "tooltip",
+        },
+        "state-timeline": {"showValue", "rowHeight", "mergeValues", "alignValue", "legend", "tooltip"},
+        "nodeGraph": {"nodes", "edges", "zoomMode"},
+        "xychart": {"mapping", "series", "legend", "tooltip"},
+    }
+    assert needed[panel["type"]] <= set(panel["options"])
+    if panel["type"] == "timeseries":
+        custom = panel["fieldConfig"]["defaults"]["custom"]
+        assert {"drawStyle", "lineWidth", "fillOpacity", "showPoints", "spanNulls", "stacking"} <= set(custom)
+
+
+@every_panel
+def test_overrides_match_something(board: dict[str, Any], panel: dict[str, Any]) -> None:
+    legends = [target["legendFormat"] for target in panel["targets"]]
+    renamed = [
+        name
+        for step in panel.get("transformations", [])
+        for name in (*step["options"].get("renameByName", {}).values(), step["options"].get("alias", ""))
+    ]
+    for override in panel["fieldConfig"].get("overrides", []):
+        matcher = override["matcher"]
+        if matcher["id"] == "byName":
+            by_label = any("{{" in legend for legend in legends)
+            assert by_label or matcher["options"] in [*legends, *renamed], matcher
+
+
+@every_board
+def test_links_resolve_and_keep_time_and_variables(board: dict[str, Any]) -> None:
+    (bar,) = board["links"]
+    assert (bar["type"], bar["tags"], bar["keepTime"], bar["includeVars"]) == (
+        "dashboards",
+        ["tweetbot"],
+        True,
+        True,
+    )
+    assert "tweetbot" in board["tags"]
+    for url in re.findall(r"'url': '(/d/[^']*)'", str(board)):
+        uid, _, parameters = url.removeprefix("/d/").partition("?")
+        assert uid in UIDS
+        assert parameters.startswith(
+            "${__url_time_range}&${datasource:queryparam}&${job:queryparam}&${bot:queryparam}"
+        )
+
+
+def test_every_threshold_line_is_a_recorded_threshold() -> None:
+    for board in boards():
+        for panel in panels(board):
+            for target in panel["targets"]:
+                if target["legendFormat"].startswith("threshold"):
+                    assert re.search(r"(agent|bot):\w+:threshold", target["expr"]), target["expr"]
