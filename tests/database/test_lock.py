@@ -15,12 +15,13 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tools import free_port
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 ROOT = Path(__file__).resolve().parents[2]
 EXECUTIONS = 2_000_000
 DECISIONS = 50_000
 LONGEST_WAIT = 0.25
+ATTEMPTS = 4
 WAL_BOUND = 32 * 2**20
 """Bytes. SQLite checkpoints after 1000 pages, that is 4 MiB; without a checkpoint this writer makes far more."""
 
@@ -198,7 +199,7 @@ async def measured(path: Path, journal: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("journal", ["DELETE", "WAL"])
 async def test_the_writer_is_not_disturbed(journal: str, tmp_path: Path, record_property: Any) -> None:
-    for attempt in range(2):
+    for attempt in range(ATTEMPTS):
         report = await measured(tmp_path / f"{attempt}.db", journal)
         print(report)
         record_property("lock", report)
@@ -210,4 +211,4 @@ async def test_the_writer_is_not_disturbed(journal: str, tmp_path: Path, record_
         # A machine that others use too stops a process for longer than that now and then, but not each time.
         if report["longest wait"] < LONGEST_WAIT and report["reads over 100 ms"] <= report["reads"] / 200:
             return
-    pytest.fail(f"the writer waited too long, or reads took too long, in both runs: {report}")
+    pytest.fail(f"the writer waited too long, or reads took too long, in every run: {report}")
