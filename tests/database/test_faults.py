@@ -164,6 +164,19 @@ async def test_a_file_that_is_replaced_while_it_is_open(path, tmp_path):
         ]
 
 
+async def test_a_replaced_file_is_told_from_the_old_one_though_it_has_the_same_rows(path, tmp_path):
+    write_bot(path, agent_executions=executions(5))
+    async with following(path) as followed:
+        await followed.caught_up()
+        execute(path, "DELETE FROM agent_executions WHERE id = 1")
+        await followed.recovered()
+        shutil.copyfile(path, tmp_path / "new.db")
+        (tmp_path / "new.db").rename(path)
+        await followed.recovered()
+        assert await followed.executions() == {"a": 4}
+        assert followed.replacements == 1
+
+
 @pytest.mark.parametrize("between", [None, b"no database " * 100], ids=["missing", "no database"])
 async def test_a_file_that_is_replaced_after_an_error(path, tmp_path, between):
     write_bot(path, agent_executions=executions(5))

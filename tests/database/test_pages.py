@@ -179,6 +179,7 @@ async def test_a_new_agent_has_its_window_though_the_others_is_full(tmp_path, mo
     path, config = tmp_path / "bot.db", configured(window=1)
     found = [
         {"agent_name": "other", "timestamp": LATER, "success": 1},
+        {"agent_name": "other", "timestamp": SECOND, "success": 1},
         {"agent_name": "new", "timestamp": SECOND, "success": 1},
     ]
     write_database(str(path), {"agent_executions": TableRows(UPSTREAM["agent_executions"], found)})
