@@ -5,6 +5,7 @@ Exit codes: 0 fine, 1 it could not be done, 2 wrong flags or configuration.
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 DEMO_ADDRESS = "127.0.0.1:9464"
+BROKEN_PIPE = 141
+"""As of a program that SIGPIPE ended."""
 
 
 class FailedError(Exception):
@@ -51,12 +54,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = {each: other.about for each, other in COMMANDS.items()} if not named else {}
     parsed = flags.parser(name, command.about, command.add_flags, commands).parse(given)
     try:
-        return command.run(parsed)
+        code = command.run(parsed)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads has seen enough (`| head`): what is still buffered has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
     except (ConfigError, ListenError, FailedError) as error:
         print(f"{flags.PROGRAM}: error: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
     except KeyboardInterrupt:
         return 130
+    return code
 
 
 def serve(parsed: argparse.Namespace) -> int:

@@ -291,6 +291,20 @@ def profiled(*arguments: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "exporter", "bridge", "/srv/bot"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout
+    assert process.stderr
+    process.stdout.close()
+    said = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(60), said) == (141, b"")
+
+
 async def test_the_command_against_the_demo(tmp_path: Path) -> None:
     async with DemoBot(directory=tmp_path, scenario="degraded", history_days=0.5) as bot:
         flags = ("--database.path", str(bot.database_path), "--bridge.url", bot.state_url)

@@ -12,7 +12,7 @@ from oracle.page import parse
 from exporter.catalogue import READ_BUCKETS
 from exporter.exposition import OPENMETRICS, TEXT, encode
 
-from .bots import UPSTREAM, decisions, execute, executions, write_bot
+from .bots import UPSTREAM, append, decisions, execute, executions, write_bot
 from .harness import following
 
 HUGE = 20_000_000
@@ -52,6 +52,49 @@ async def test_a_huge_value_costs_only_itself(path, column):
         lost = followed.about("database_malformed_values_total", table="agent_executions", column=column)
         assert lost == (None if column == "input_data" else 1)
         assert holds_over(followed, LONGEST_HOLD) == 0
+
+
+@pytest.mark.parametrize("place", [0, 149, 299])
+async def test_a_huge_name_does_not_end_the_page(path, place):
+    rows = executions(300)
+    rows[place]["agent_name"] = "x" * 1_000_000
+    write_bot(path, agent_executions=rows)
+    async with following(path) as followed:
+        await followed.caught_up()
+        assert (await followed.executions())["a"] == 299
+        append(path, "agent_executions", executions(5))
+        assert (await followed.executions())["a"] == 304
+        assert followed.replacements == 0
+        execute(path, "DELETE FROM agent_executions WHERE length(agent_name) > 9")
+        append(path, "agent_executions", executions(1))
+        assert (await followed.executions())["a"] == 305
+        assert followed.replacements == 0
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "family"),
+    [
+        ("portfolio", "last_updated", "portfolio_balance_usd"),
+        ("system_config", "value", "system_paused"),
+        ("system_commands", "status", "system_commands"),
+    ],
+)
+async def test_a_huge_value_in_a_row_that_changes_costs_only_its_table(path, table, column, family):
+    rows = {
+        "portfolio": [{"id": 1, "btc_balance": 0, "usd_balance": 5, "last_updated": "2025-10-10 15:00:00"}],
+        "system_config": [{"key": "system_status", "value": "running"}],
+        "system_commands": [{"command": "pause_system", "status": "pending"}],
+    }
+    (good,) = rows[table]
+    write_bot(path, agent_executions=executions(3), **rows)
+    async with following(path) as followed:
+        await followed.caught_up()
+        assert any(family in name for name, _ in await followed.samples())
+        execute(path, f"UPDATE {table} SET {column} = replace(hex(zeroblob(500000)), '0', 'x')")
+        assert await followed.executions() == {"a": 3}
+        assert not any(family in name for name, _ in await followed.samples())
+        execute(path, f"UPDATE {table} SET {column} = '{good[column]}'")
+        assert any(family in name for name, _ in await followed.samples())
 
 
 async def test_a_huge_outcome_does_not_keep_others_from_being_seen(path):

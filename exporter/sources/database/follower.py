@@ -24,6 +24,7 @@ from exporter.sources.database.reader import (
     LONGEST_VALUE,
     READ_BUDGET,
     Reader,
+    TooLargeError,
     TooLongError,
 )
 from exporter.sources.database.table import Range, Table, TableSamples, Without
@@ -79,6 +80,8 @@ class Progress:
     seeded: bool = False
     caught_up: bool = False
     changed: bool = True
+    too_large: bool = False
+    """A value in a row that is looked at again cannot be read: nothing of the table is shown meanwhile."""
     metrics: list[Metric] = field(default_factory=list)
 
     @property
@@ -103,6 +106,7 @@ class Follower:
         self._schema_version: int | None = None
         self._has_sequence = False
         self._survey_sql = ""
+        self._blind_survey_sql = ""
         self.tables: dict[str, Progress] = {}
         self.missing: list[str] = []
 
@@ -143,7 +147,11 @@ class Follower:
         for name, progress in self._growing().items():
             parameters[f"{name}_first"] = progress.first_row[0] if progress.first_row else None
             parameters[f"{name}_position"] = progress.position
-        (found,) = await self._patiently(self._survey_sql, parameters)
+        try:
+            (found,) = await self._patiently(self._survey_sql, parameters)
+        except TooLargeError:
+            # A name in one of those rows is too large to be read. Then only the row numbers are compared.
+            (found,) = await self._patiently(self._blind_survey_sql, parameters)
         self._compare(dict(zip(self._growing(), json.loads(found), strict=True)))
 
     def _growing(self) -> dict[str, Progress]:
@@ -166,7 +174,8 @@ class Follower:
             self.missing += [f"column {column} of table {kind.name}" for column in progress.table.lacking]
         if (list(self.tables), self.missing) != (list(known), missing):
             log.info("database schema read", tables=",".join(self.tables), missing=",".join(self.missing))
-        self._survey_sql = self._make_survey(schema)
+        self._survey_sql = self._make_survey(_mark)
+        self._blind_survey_sql = self._make_survey(lambda _: "NULL")
         return [name for name, old in known.items() if old.position and self.tables.get(name) is not old]
 
     def _progress(self, kind: type[Table], columns: dict[str, int], known: Progress | None) -> Progress:
@@ -178,13 +187,11 @@ class Follower:
             log.info("database columns missing", table=kind.name, columns=",".join(absent))
         return Progress(kind(self._config, present, self._clock), integer_key=any(columns.values()))
 
-    def _make_survey(self, schema: dict[str, Any]) -> str:
-        parts = [self._survey_of(name, progress.table) for name, progress in self._growing().items()]
+    def _make_survey(self, mark: Callable[[Table], str]) -> str:
+        parts = [self._survey_of(name, mark(progress.table)) for name, progress in self._growing().items()]
         return f"SELECT json_array({', '.join(parts)})" if parts else ""
 
-    def _survey_of(self, name: str, table: Table) -> str:
-        columns = [column for column in table.identity if column in table.present]
-        mark = " || ',' || ".join(f'quote(substr("{column}", 1, 100))' for column in columns) or "''"
+    def _survey_of(self, name: str, mark: str) -> str:
         sequence = (
             f"(SELECT seq FROM sqlite_sequence WHERE name = '{name}')" if self._has_sequence else "NULL"
         )
@@ -207,7 +214,7 @@ class Follower:
                 same.append(progress)
             progress.newest = newest or 0
             progress.last_row = last
-            progress.first_row = tuple(oldest) if oldest else None
+            progress.first_row = tuple(oldest) if oldest and oldest[1] is not None else None
         if other:
             self._restart(other, vouched=any(progress.integer_key for progress in same))
 
@@ -316,8 +323,12 @@ class Follower:
         for progress in self.tables.values():
             if progress.table.identity and not progress.caught_up:
                 continue
-            if await self._attempted(partial(progress.table.follow, self._reader)):
-                progress.changed = True
+            progress.too_large = False
+            try:
+                changed = await self._attempted(partial(progress.table.follow, self._reader))
+                progress.changed = progress.changed or changed
+            except TooLargeError:
+                progress.too_large = True
             if not progress.table.identity:
                 progress.caught_up = True
 
@@ -339,6 +350,8 @@ class Follower:
         for _ in range(ATTEMPTS):
             try:
                 return await read()
+            except TooLargeError:
+                raise
             except TooLongError:
                 await asyncio.sleep(READ_BUDGET)
         raise SourceError(
@@ -351,6 +364,9 @@ class Follower:
         for progress in self.tables.values():
             table = progress.table
             if table.lacking or not progress.caught_up:
+                continue
+            if progress.too_large:
+                progress.metrics, progress.changed = [], True
                 continue
             if progress.changed or not table.identity or isinstance(table, History):
                 samples = Samples()
@@ -369,3 +385,9 @@ class Follower:
             if progress and progress.caught_up and isinstance(progress.table, Market | History)
         ]
         portfolio.table.price = next((price for price in prices if price is not None), None)
+
+
+def _mark(table: Table) -> str:
+    """What tells a row of the table from another one in its place."""
+    columns = [column for column in table.identity if column in table.present]
+    return " || ',' || ".join(f'quote(substr("{column}", 1, 100))' for column in columns) or "''"

@@ -59,7 +59,11 @@ _MEANING = {
 
 
 class TooLongError(Exception):
-    """A read was cut off because it was over its budget, or met a value that is over LONGEST_VALUE."""
+    """A read was cut off because it was over its budget."""
+
+
+class TooLargeError(TooLongError):
+    """A read met a value that is over LONGEST_VALUE: another try of the same would end in the same."""
 
 
 class ReplacedError(Exception):
@@ -229,7 +233,9 @@ class Reader:
                 return tuple(next(iter(rows)))
             except sqlite3.Error as error:
                 name = error.sqlite_errorname
-                if name in ("SQLITE_INTERRUPT", "SQLITE_TOOBIG"):
+                if name == "SQLITE_TOOBIG":
+                    raise TooLargeError from error
+                if name == "SQLITE_INTERRUPT":
                     raise TooLongError from error
                 if name != "SQLITE_BUSY" or time.monotonic() > self.deadline:
                     raise await self._failed(error) from error
