@@ -47,6 +47,7 @@ ALTERNATIVES_BUCKETS = (0.0, 1.0, 2.0, 3.0, 5.0, 8.0)
 TRADE_BUCKETS = (10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0)
 LATENCY_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 CYCLE_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+IMPROVEMENT_BUCKETS = (-0.5, -0.2, -0.1, -0.05, 0.0, 0.05, 0.1, 0.2, 0.5, 1.0)
 READ_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25)
 
 # --- Source 1: SQLite ------------------------------------------------------------------------------------
@@ -552,6 +553,64 @@ DATABASE_READ_DURATION = _exporter.histogram(
     "tweetbot_database_read_duration_seconds",
     "How long each read held its shared lock on the database, as seen by the exporter.",
     READ_BUCKETS,
+)
+
+# --- About the optimizer (a process of its own) -----------------------------------------------------------
+
+_optimizer = _Collector("optimizer")
+
+OPTIMIZER_INFO = _optimizer.info(
+    "tweetbot_optimizer_info", "Version of the optimizer, and whether it may act.", "version", "mode"
+)
+OPTIMIZATIONS = _optimizer.counter(
+    "tweetbot_optimizer_optimizations_total",
+    "Closed optimizations in the ledger, by how they ended.",
+    "bottleneck",
+    "outcome",
+)
+OPTIMIZATIONS_OPEN = _optimizer.gauge(
+    "tweetbot_optimizer_open", "Open optimizations, by what they wait for.", "bottleneck", "state"
+)
+OPTIMIZATION_IMPROVEMENT = _optimizer.histogram(
+    "tweetbot_optimizer_improvement_ratio",
+    "Measured improvement as a share of the value before; below 0 it got worse. Only what could be measured.",
+    IMPROVEMENT_BUCKETS,
+    "bottleneck",
+)
+OPTIMIZER_ACTIONS = _optimizer.counter(
+    "tweetbot_optimizer_actions_total", "Actions asked of the bot, takings back included.", "agent", "action"
+)
+OPTIMIZER_ACTIONS_FAILED = _optimizer.counter(
+    "tweetbot_optimizer_actions_failed_total",
+    "Actions that the bot refused, failed or did not answer in time.",
+    "agent",
+    "action",
+)
+OPTIMIZER_ACTION_LAST = _optimizer.gauge(
+    "tweetbot_optimizer_action_last_timestamp_seconds",
+    "When an agent was last acted on; absent before the first time.",
+    "agent",
+    "action",
+)
+OPTIMIZER_WEBHOOKS = _optimizer.counter(
+    "tweetbot_optimizer_webhook_requests_total", "Requests to the webhook, by HTTP status code.", "code"
+)
+OPTIMIZER_ALERTS = _optimizer.counter(
+    "tweetbot_optimizer_alerts_total", "Alerts in the webhook's requests, whatever became of them."
+)
+OPTIMIZER_ALERTS_REJECTED = _optimizer.counter(
+    "tweetbot_optimizer_alerts_rejected_total",
+    "Alerts that were not acted on, by why.",
+    "reason",
+)
+OPTIMIZER_LAST_RUN = _optimizer.gauge(
+    "tweetbot_optimizer_last_run_timestamp_seconds", "When all open optimizations were last looked at."
+)
+OPTIMIZER_RECORDS_UP = _optimizer.gauge(
+    "tweetbot_optimizer_prometheus_up", "1 if Prometheus answered when it was last asked, else 0."
+)
+OPTIMIZER_BOT_UP = _optimizer.gauge(
+    "tweetbot_optimizer_bridge_up", "1 if the bot's bridge answered when it was last asked, else 0."
 )
 
 FAMILIES: tuple[Family, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Family))

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self, get_args
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -27,6 +27,7 @@ from pydantic_core import ErrorDetails
 
 from exporter.configfile import ConfigError, read
 from exporter.listen import parse_address
+from exporter.optimizer.model import Bottleneck
 
 __all__ = ["Config", "ConfigError", "LogFormat", "LogLevel", "load"]
 
@@ -57,18 +58,29 @@ def _not_empty(value: tuple[str, ...]) -> tuple[str, ...]:
 
 def _state_url(value: str) -> str:
     """With the path of the state document where none is given."""
+    parts = _http_url(value, "the bridge's address, such as http://127.0.0.1:9465/state", "bridge.token_file")
+    return parts._replace(path="/state").geturl() if parts.path in ("", "/") else value
+
+
+def _base_url(value: str) -> str:
+    """Without a slash at its end, so that a path can follow."""
+    mend = "a Prometheus without password on this machine or in a network of yours"
+    return _http_url(value, "Prometheus's address, such as http://127.0.0.1:9090", mend).geturl().rstrip("/")
+
+
+def _http_url(value: str, what: str, instead_of_password: str) -> SplitResult:
     try:
         parts = urlsplit(value)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         usable = False
     if not usable or not value.isprintable() or " " in value:
-        raise ValueError("must be the bridge's address, such as http://127.0.0.1:9465/state")
+        raise ValueError(f"must be {what}")
     if parts.username is not None or parts.password is not None:
-        raise ValueError("must not hold a user or password; put the bridge's token into bridge.token_file")
+        raise ValueError(f"must not hold a user or password; use {instead_of_password}")
     if parts.query or parts.fragment:
         raise ValueError("must not have a query or fragment")
-    return parts._replace(path="/state").geturl() if parts.path in ("", "/") else value
+    return parts
 
 
 def _pattern(value: str) -> str:
@@ -87,6 +99,12 @@ def _telemetry_path(value: str) -> str:
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 File = Annotated[Path, BeforeValidator(_path)]
+Seconds = Annotated[float, Field(ge=0, le=86_400)]
+ListenAddresses = Annotated[
+    tuple[Annotated[str, Field(strict=True), AfterValidator(_listen_address)], ...],
+    Field(strict=False, max_length=32),
+    AfterValidator(_not_empty),
+]
 
 
 class _Section(BaseModel):
@@ -156,11 +174,7 @@ class Limits(_Section):
 class Web(_Section):
     """The HTTP side. `max_requests` is the number of scrapes served at a time; 0 is no limit."""
 
-    listen_addresses: Annotated[
-        tuple[Annotated[str, Field(strict=True), AfterValidator(_listen_address)], ...],
-        Field(strict=False, max_length=32),
-        AfterValidator(_not_empty),
-    ] = (":9464",)
+    listen_addresses: ListenAddresses = (":9464",)
     telemetry_path: Annotated[
         str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)+/?$|^/$", max_length=256), AfterValidator(_telemetry_path)
     ] = "/metrics"
@@ -175,6 +189,44 @@ class Log(_Section):
     format: LogFormat = "logfmt"
 
 
+class Optimizer(_Section):
+    """The loop back, a process of its own: docs/optimizer.md. `mode: act` lets it change the bot."""
+
+    mode: Literal["observe", "act"] = "observe"
+    bot: Name | None = None
+    """The value of the target label `bot`; only its alerts count."""
+    prometheus_url: Annotated[str, StringConstraints(max_length=2048), AfterValidator(_base_url)] = (
+        "http://127.0.0.1:9090"
+    )
+    listen_addresses: ListenAddresses = ("127.0.0.1:9466",)
+    token_file: File | None = None
+    """Whoever sends alerts, reads the ledger or takes something back shows this token."""
+    actions_token_file: File | None = None
+    """The token of the bridge's POST /actions; not the one that reads its state."""
+    ledger: File = Path("optimizer.db")
+    actions: Annotated[
+        tuple[Literal["execute_adaptation", "adjust_autonomy", "pause"], ...],
+        Field(strict=False, max_length=3),
+    ] = ("execute_adaptation", "adjust_autonomy")
+    """What it may do on the bot. `pause` only where it is named here."""
+    interval_seconds: float = Field(default=15.0, ge=0.1, le=3600)
+    """Between two looks at what is open."""
+    actions_per_hour: int = Field(default=6, ge=1, le=1000)
+    cooldown_seconds: float = Field(default=6 * 3600.0, ge=0, le=30 * 86_400)
+    """After an action: so long nothing is done about the same bottleneck of the same agent."""
+    measure_seconds: float = Field(default=3600.0, ge=1, le=7 * 86_400)
+    """How much time before an action its `before` is measured over."""
+    measure_within_seconds: float = Field(default=6 * 3600.0, ge=1, le=30 * 86_400)
+    """When by then too few events have come after an action, there is not enough data."""
+    minimum_samples: int = Field(default=20, ge=1, le=1_000_000)
+    margin_ratio: float = Field(default=0.05, ge=0, le=1)
+    """Better or worse by less than this share of the value before is no effect; worse by more is taken back."""
+    implementation_seconds: Annotated[Mapping[Bottleneck, Seconds], AfterValidator(MappingProxyType)] = Field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """Instead of the times of docs/optimizer.md: how long a change needs before it can be measured."""
+
+
 class Config(_Section):
     """Everything that can be configured, with its defaults."""
 
@@ -186,6 +238,7 @@ class Config(_Section):
     limits: Limits = Field(default_factory=Limits)
     web: Web = Field(default_factory=Web)
     log: Log = Field(default_factory=Log)
+    optimizer: Optimizer = Field(default_factory=Optimizer)
 
     @property
     def has_source(self) -> bool:

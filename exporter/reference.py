@@ -12,6 +12,7 @@ _TITLES = {
     "communication": "Source 4: messages between agents (collector `communication`)",
     "self_reports": "Source 5: what agents report of themselves (collector `self_reports`)",
     "exporter": "About the exporter itself",
+    "optimizer": "About the optimizer (a process of its own, with its own /metrics)",
 }
 
 _PREFACE = """# Metric reference
