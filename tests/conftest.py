@@ -1,6 +1,9 @@
 """What several tests share."""
 
-from collections.abc import Awaitable, Callable
+import os
+import threading
+import time
+from collections.abc import Awaitable, Callable, Generator
 
 import pytest
 from prometheus_client.core import Metric
@@ -10,6 +13,47 @@ from exporter.samples import Samples
 from exporter.sources import Finding
 
 Collect = Callable[[float], Awaitable[list[Metric]]]
+
+THREADS = pytest.StashKey[set[threading.Thread]]()
+ENDING_SECONDS = 5.0
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
+    item.stash[THREADS] = set(threading.enumerate())
+    yield
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """A thread that outlives its test, such as that of a connection nobody closed, is the test's failure."""
+    yield
+    left = _threads_beyond(item.stash[THREADS])
+    assert not left, f"left running: {left}"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Python waits for such threads for ever, and whoever waits for the tests with it."""
+    if left := _threads_beyond({threading.main_thread()}):
+        print(f"\nended by force: {left} did not end", flush=True)
+        os._exit(1)
+
+
+def _threads_beyond(known: set[threading.Thread]) -> list[threading.Thread]:
+    """Those of executors (asyncio.to_thread) are ended by Python itself."""
+    deadline = time.monotonic() + ENDING_SECONDS
+    while left := [
+        each
+        for each in threading.enumerate()
+        if each not in known
+        and not each.daemon
+        and not each.name.startswith(("asyncio_", "ThreadPoolExecutor"))
+    ]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    return left
 
 
 class FakeSource:

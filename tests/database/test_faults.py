@@ -419,4 +419,5 @@ async def test_an_opening_that_is_cut_off_leaves_no_connection_without_limits(pa
         with suppress(asyncio.CancelledError):
             await followed.source.collect(1.0)
         monkeypatch.setattr(Reader, "_prepare", prepare)
-        assert await followed.source._reader.row("PRAGMA query_only", {}) == (1,)
+        async with followed.source._lock:
+            assert await followed.source._reader.row("PRAGMA query_only", {}) == (1,)
