@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Generator
+from concurrent.futures import thread as futures_thread
 
 import pytest
 from prometheus_client.core import Metric
@@ -41,19 +42,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def _threads_beyond(known: set[threading.Thread]) -> list[threading.Thread]:
-    """Those of executors (asyncio.to_thread) are ended by Python itself."""
     deadline = time.monotonic() + ENDING_SECONDS
-    while left := [
-        each
-        for each in threading.enumerate()
-        if each not in known
-        and not each.daemon
-        and not each.name.startswith(("asyncio_", "ThreadPoolExecutor"))
-    ]:
+    while left := [each for each in threading.enumerate() if each not in known and _must_be_ended(each)]:
         if time.monotonic() > deadline:
             break
         time.sleep(0.05)
     return left
+
+
+def _must_be_ended(each: threading.Thread) -> bool:
+    """Threads of executors are ended by Python itself."""
+    return not each.daemon and each not in futures_thread._threads_queues
 
 
 class FakeSource:
