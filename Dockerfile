@@ -1,5 +1,5 @@
-# The exporter, and nothing else: no compiler, no pip, no shell login; runs as an unprivileged user on a read-only
-# file system.
+# The exporter, its demo bot and the optimizer, and nothing else: no compiler, no pip; runs as an unprivileged user on
+# a read-only file system.
 FROM python:3.13-slim-bookworm AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
@@ -8,9 +8,11 @@ RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --no-compile . 
 
 FROM python:3.13-slim-bookworm
 COPY --from=build /venv /venv
+# A new volume takes over the owner of the directory that it covers.
+RUN install -d -o 65532 -g 65532 /bot /ledger
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 65532:65532
-EXPOSE 9464
+EXPOSE 9464 9466
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["python", "-c", \
   "import urllib.request as r; r.urlopen('http://127.0.0.1:9464/-/healthy', timeout=3)"]
 ENTRYPOINT ["tweetbot-exporter"]

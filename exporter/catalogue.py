@@ -10,9 +10,12 @@ from typing import Literal
 Kind = Literal["counter", "gauge", "histogram", "info"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Family:
-    """One metric family. `collector` is the source that delivers it; the exporter's own have "exporter"."""
+    """One metric family. `collector` is the source that delivers it; the exporter's own have "exporter".
+
+    Declared once, so it is equal to itself only: it is a key for each sample of each scrape.
+    """
 
     name: str
     kind: Kind

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING
 
@@ -82,7 +81,8 @@ def demo(parsed: argparse.Namespace) -> int:
     from exporter.demo import DemoBot, DemoError  # a program of its own, which the others do not need
 
     config = _configured(parsed, {"web.listen_addresses": [DEMO_ADDRESS]})
-    options = {name: getattr(parsed, name) for name in ("seed", "speed") if getattr(parsed, name) is not None}
+    names = ("seed", "speed", "state_port", "actions_token_file")
+    options = {name: getattr(parsed, name) for name in names if getattr(parsed, name) is not None}
     with ExitStack() as stack:
         sockets = [stack.enter_context(each) for each in open_sockets(config.web.listen_addresses)]
         try:
@@ -120,6 +120,36 @@ def profile(parsed: argparse.Namespace) -> int:
     return 0
 
 
+def optimizer(parsed: argparse.Namespace) -> int:
+    """Serves Alertmanager's webhook, and acts on its alerts if it may, until a signal comes."""
+    from exporter.optimizer import ledger, service
+
+    config = _configured(parsed)
+    token_file = service.check(config)
+    with ExitStack() as stack:
+        opened = open_sockets(config.optimizer.listen_addresses, "--optimizer.listen-address")
+        sockets = [stack.enter_context(each) for each in opened]
+        try:
+            return running.run(service.run(config, token_file, sockets))
+        except ledger.LedgerError as error:
+            raise FailedError(str(error)) from None
+
+
+def optimizations(parsed: argparse.Namespace) -> int:
+    """Prints the optimizer's ledger, or has something taken back."""
+    from exporter.optimizer import command  # rich, as above
+
+    config = _configured(parsed, {"log.level": "warn"})
+    try:
+        if parsed.take_back is not None:
+            command.take_back(config.optimizer, parsed.take_back)
+        else:
+            command.show(config.optimizer.ledger, parsed.state, parsed.limit, parsed.json)
+    except command.OptimizationsError as error:
+        raise FailedError(str(error)) from None
+    return 0
+
+
 def bridge(parsed: argparse.Namespace) -> int:
     """Prints where the bridge is and how a bot is started with it."""
     if parsed.copy and parsed.directory is None:
@@ -153,12 +183,13 @@ async def _serve(
     """Serves on listening `sockets` until cancelled; `announce` is called when everything is ready."""
     from exporter import sources, web
     from exporter.scrape import Scraper
+    from exporter.serving import serving
 
     log.info("starting", version=__version__)
     scraper = Scraper(sources.build(config), config.source_timeouts())
     try:
         await scraper.start()
-        async with web.serving(web.make_app(scraper, config.web), sockets):
+        async with serving(web.make_app(scraper, config.web), sockets):
             addresses = [bound_address(each) for each in sockets]
             for address in addresses:
                 log.info("listening", address=str(address), telemetry_path=config.web.telemetry_path)
@@ -174,7 +205,7 @@ async def _demo(config: Config, sockets: Sequence[socket], bot: "DemoBot") -> No
     from exporter.demo import DemoError
 
     def announce(addresses: Sequence[Address]) -> None:
-        _announce(addresses[0], config.web.telemetry_path, bot.database_path)
+        _announce(addresses[0], config.web.telemetry_path, bot)
 
     try:
         await bot.start()
@@ -198,13 +229,14 @@ def _with_bot(config: Config, bot: "DemoBot") -> Config:
     return config.model_copy(update={"database": database, "bridge": live})
 
 
-def _announce(address: Address, telemetry_path: str, database: Path) -> None:
+def _announce(address: Address, telemetry_path: str, bot: "DemoBot") -> None:
     url = f"http://{address._replace(host=address.host or 'localhost')}"
     lines = [
         "The demo bot is running. Open",
         f"  {url}/  the exporter's own page",
         f"  {url}{telemetry_path}  what Prometheus scrapes",
-        f"  {database}  what the bot writes",
+        f"  {bot.database_path}  what the bot writes",
+        f"  {bot.state_url}  what its bridge says",
         "Ctrl-C ends it.",
     ]
     print("\n".join(lines), flush=True)
@@ -228,6 +260,11 @@ def _add_profile_flags(parser: argparse.ArgumentParser) -> None:
     flags.add_log_flags(parser)
 
 
+def _add_optimizer_flags(parser: argparse.ArgumentParser) -> None:
+    flags.add_optimizer_flags(parser)
+    flags.add_log_flags(parser)
+
+
 def _add_check_flags(parser: argparse.ArgumentParser) -> None:
     flags.add_source_flags(parser)
     flags.add_log_flags(parser)
@@ -237,6 +274,12 @@ COMMANDS = {
     "serve": Command("Serve a TweetBot's metrics for Prometheus (the default).", _add_serve_flags, serve),
     "demo": Command("Try it without a bot: simulate one and serve its metrics.", _add_demo_flags, demo),
     "profile": Command("Print all that is known of agents.", _add_profile_flags, profile),
+    "optimizer": Command(
+        "Answer bottlenecks: receive alerts, act, measure.", _add_optimizer_flags, optimizer
+    ),
+    "optimizations": Command(
+        "Print the optimizer's ledger, or take back.", flags.add_optimizations_flags, optimizations
+    ),
     "bridge": Command("Print how to start a bot with the bridge.", flags.add_bridge_flags, bridge),
     "check": Command("Print what is found of a bot, and what is missing.", _add_check_flags, check),
 }

@@ -321,7 +321,7 @@ _PROBLEMS = {
     "string_pattern_mismatch": "must be a path such as /metrics, of letters, digits and . _ ~ -",
     "tuple_type": 'must be a list: ["…"]',
     "too_long": "must have at most {max_length} entries",
-    "dict_type": "must be a mapping of text to text",
+    "dict_type": "must be a mapping, such as {{name: value}}",
     "model_type": "must be a mapping of keys to values",
     "is_instance_of": 'must be text; put it in quotes: "…"',
     "greater_than": "must be above {gt:g}",
@@ -337,6 +337,8 @@ def _problem(detail: ErrorDetails, key: str) -> str:
     if detail["type"] == "extra_forbidden":
         return f"unknown key; {_did_you_mean(key)}"
     if detail["loc"][-1:] == ("[key]",):
+        if detail["type"] == "literal_error":
+            return f"has an unknown key; known here: {detail['ctx']['expected']}"
         return "has a key that is not text of 1 to 128 characters; put it in quotes"
     template = _PROBLEMS.get(detail["type"])
     return template.format(**detail.get("ctx", {})) if template else detail["msg"]

@@ -1,11 +1,11 @@
-"""One JSON document from an address of the configuration: bounded in size, depth and time."""
+"""A JSON document from an address of the configuration: bounded in size, depth and time."""
 
 import asyncio
 import errno
 import json
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NoReturn
 
 import aiohttp
@@ -25,12 +25,25 @@ class FetchError(Exception):
 
 
 async def fetch_json(
-    url: str, seconds: float, headers: Mapping[str, str] | None = None, limit: int = MAX_BYTES
+    url: str,
+    seconds: float,
+    headers: Mapping[str, str] | None = None,
+    limit: int = MAX_BYTES,
+    *,
+    query: Mapping[str, str] | None = None,
+    posted: Any = None,
+    accepted: Collection[int] = (200,),
 ) -> Any:
-    """The document at `url`: no redirects, no proxies, no compression, at most `limit` bytes."""
+    """The document at `url`: no redirects, no proxies, no compression, at most `limit` bytes.
+
+    With `posted`: what is answered to that document. `accepted` are the statuses whose document is wanted. No message
+    shows `headers`, `query` or `posted`.
+    """
+    headers = {"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})}
+    request = {"headers": headers, "params": query, "json": posted, "allow_redirects": False}
     try:
         async with asyncio.timeout(seconds):
-            body = await _body(url, headers or {}, limit)
+            body = await _body(url, "GET" if posted is None else "POST", request, limit, accepted)
             if len(body) > _LARGE:
                 return await asyncio.to_thread(_parsed, body, url)
     except (TimeoutError, aiohttp.ServerTimeoutError):
@@ -46,7 +59,9 @@ async def fetch_json(
     return _parsed(body, url)
 
 
-async def _body(url: str, headers: Mapping[str, str], limit: int) -> bytes:
+async def _body(
+    url: str, method: str, request: Mapping[str, Any], limit: int, accepted: Collection[int]
+) -> bytes:
     # Nothing is kept from one document to the next, such as a half-dead connection of a bot that restarted.
     connector = aiohttp.TCPConnector(force_close=True, limit=1)
     session = aiohttp.ClientSession(
@@ -54,10 +69,9 @@ async def _body(url: str, headers: Mapping[str, str], limit: int) -> bytes:
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,
-        headers={"Accept": "application/json", "Accept-Encoding": "identity", **headers},
     )
-    async with session, session.get(url, allow_redirects=False) as response:
-        _check(response, url, limit)
+    async with session, session.request(method, url, **request) as response:
+        _check(response, url, limit, accepted)
         body = bytearray()
         async for chunk in response.content.iter_any():
             body += chunk
@@ -66,12 +80,12 @@ async def _body(url: str, headers: Mapping[str, str], limit: int) -> bytes:
         return bytes(body)
 
 
-def _check(response: aiohttp.ClientResponse, url: str, limit: int) -> None:
+def _check(response: aiohttp.ClientResponse, url: str, limit: int, accepted: Collection[int]) -> None:
     status = response.status
     if 300 <= status < 400:
         told = f"{url} redirects elsewhere, which is not followed; configure the final address"
         raise FetchError(told, status)
-    if status != 200:
+    if status not in accepted:
         raise FetchError(f"{url} answers with status {status}", status)
     if response.content_type != "application/json":
         raise FetchError(f"{url} does not answer with JSON")

@@ -47,12 +47,15 @@ def _ipv6(text: str) -> str:
         raise ValueError("has no IPv6 address in its brackets; write it as [::1]:9464") from None
 
 
-def open_sockets(addresses: Sequence[str]) -> list[socket.socket]:
-    """Sockets that listen on all of `addresses`; ListenError, and none left open, if one is not to be had."""
+def open_sockets(addresses: Sequence[str], flag: str = "--web.listen-address") -> list[socket.socket]:
+    """Sockets that listen on all of `addresses`; ListenError, and none left open, if one is not to be had.
+
+    `flag` is where the user changes an address.
+    """
     sockets: list[socket.socket] = []
     try:
         for text in addresses:
-            sockets += _open(parse_address(text))
+            sockets += _open(parse_address(text), flag)
     except BaseException:
         for each in sockets:
             each.close()
@@ -66,11 +69,11 @@ def bound_address(listener: socket.socket) -> Address:
     return Address("" if host in ("::", "0.0.0.0") else host, port)  # noqa: S104 (compared, not bound)
 
 
-def _open(address: Address) -> list[socket.socket]:
+def _open(address: Address, flag: str) -> list[socket.socket]:
     try:
         return [_open_all(address.port)] if not address.host else _open_host(address)
     except OSError as error:
-        raise ListenError(f"cannot listen on {address}: {_reason(error)}") from error
+        raise ListenError(f"cannot listen on {address}: {_reason(error, flag)}") from error
 
 
 def _open_all(port: int) -> socket.socket:
@@ -122,15 +125,15 @@ def _listener(family: int, where: tuple[str, int], both: bool = False) -> socket
     return listener
 
 
-def _reason(error: OSError) -> str:
+def _reason(error: OSError, flag: str) -> str:
     if isinstance(error, socket.gaierror):
         return "the host name is not known; check its spelling"
     match error.errno:
         case errno.EADDRINUSE:
-            return "something else listens there; stop it, or choose another with --web.listen-address"
+            return f"something else listens there; stop it, or choose another with {flag}"
         case errno.EACCES | errno.EPERM:
-            return "not permitted; choose a port from 1024 up with --web.listen-address"
+            return f"not permitted; choose a port from 1024 up with {flag}"
         case errno.EADDRNOTAVAIL:
-            return "this machine does not have that address; check --web.listen-address, or use :PORT for all"
+            return f"this machine does not have that address; check {flag}, or use :PORT for all"
         case _:
-            return f"{error.strerror or error}; choose another with --web.listen-address"
+            return f"{error.strerror or error}; choose another with {flag}"

@@ -1,6 +1,7 @@
 """From values to the metric objects that prometheus-client encodes, by the declarations of the catalogue."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import itemgetter
@@ -31,17 +32,21 @@ class HistogramValue:
 class Samples:
     """Collects values; `metrics` gives them in the catalogue's order, each family sorted by label values.
 
-    So the page does not show in which order the values came.
+    So the page does not show in which order the values came. Families in `omitted` are left out.
     """
 
-    def __init__(self) -> None:
-        self._rows: dict[Family, list[tuple[tuple[str, ...], float | HistogramValue]]] = {}
+    def __init__(self, omitted: Collection[Family] = ()) -> None:
+        self._omitted = omitted
+        self._rows: defaultdict[Family, list[tuple[tuple[str, ...], float | HistogramValue]]] = defaultdict(
+            list
+        )
 
-    def add(self, family: Family, value: float | HistogramValue, *labels: str) -> None:
-        """One value; `labels` in the order in which the family declares its label names."""
+    def add(self, family: Family, value: float | HistogramValue | None, *labels: str) -> None:
+        """One value, None is absent; `labels` in the order in which the family declares its label names."""
         if len(labels) != len(family.labels):
             raise ValueError(f"{family.name} takes the labels {family.labels}, not {labels}")
-        self._rows.setdefault(family, []).append((labels, value))
+        if value is not None and family not in self._omitted:
+            self._rows[family].append((labels, value))
 
     def metrics(self) -> list[Metric]:
         """A metric object for each family that got a value."""
@@ -69,8 +74,10 @@ def _histogram_samples(family: Family, values: tuple[str, ...], value: Histogram
         Sample(bucket, bound_labels, count, None, exemplars.get(position))
         for position, (bound_labels, count) in enumerate(zip(by_bound, value.counts, strict=True))
     ]
-    samples.append(Sample(f"{family.name}_count", labels, value.counts[-1]))
-    samples.append(Sample(f"{family.name}_sum", labels, value.total))
+    # OpenMetrics: the sum of what may be negative is no counter, and without a sum there is no count.
+    if family.buckets[0] >= 0:
+        samples.append(Sample(f"{family.name}_count", labels, value.counts[-1]))
+        samples.append(Sample(f"{family.name}_sum", labels, value.total))
     return samples
 
 

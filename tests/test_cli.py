@@ -148,6 +148,7 @@ def test_the_demo_says_what_to_open_and_stops_its_bot(start: Start) -> None:
     assert f"http://localhost:{port}/ " in out
     assert f"http://localhost:{port}/metrics " in out
     assert "/demo/bot.db " in out
+    assert "http://127.0.0.1:1/state " in out
     assert "'scenario': 'degraded', 'seed': 7}" in out
     assert "/kept')" in out
     assert out.endswith("bot stopped\n")
@@ -220,7 +221,7 @@ def test_serve_is_the_default_and_flags_win(configured: Callable[..., Config], t
         (["--database"], "unknown flag --database"),
         (["--zzz"], "unknown flag --zzz; see tweetbot-exporter --help"),
         (["chekc"], "unknown command 'chekc'; did you mean check?"),
-        (["help"], "unknown command 'help'; commands are serve, demo, profile, bridge, check"),
+        (["help"], "unknown command 'help'; commands are serve, demo, profile, optimizer, opt"),
         (["--log.level=info", "check"], "unexpected argument 'check' (a command stands before all flags)"),
         (["check", "--web.max-requests=1"], "unknown flag --web.max-requests"),
         (["--log.level=warning"], "invalid choice: 'warning'"),
@@ -233,7 +234,7 @@ def test_serve_is_the_default_and_flags_win(configured: Callable[..., Config], t
         (["--config.file=/no/such.yml"], "/no/such.yml: there is no such file; check --config.file"),
         (
             ["demo", "--scenario=x"],
-            "--scenario: invalid choice: 'x' (choose from 'healthy', 'degraded', 'failing')",
+            "--scenario: invalid choice: 'x' (choose from 'healthy', 'degraded', 'failing', 'harmful')",
         ),
         (["demo", "--speed=-1", "--web.listen-address=127.0.0.1:0"], "speed"),
         (["demo", "--web.listen-address=x"], "--web.listen-address: must be :PORT"),

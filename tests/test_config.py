@@ -27,6 +27,23 @@ web:
   max_requests: 0
   disable_exporter_metrics: true
 log: {level: debug, format: json}
+optimizer:
+  mode: act
+  bot: main
+  prometheus_url: http://127.0.0.1:1/prometheus/
+  listen_addresses: ["127.0.0.1:3"]
+  token_file: door
+  actions_token_file: /etc/actions
+  ledger: ledger.db
+  actions: [pause]
+  interval_seconds: 1
+  actions_per_hour: 2
+  cooldown_seconds: 3
+  measure_seconds: 4
+  measure_within_seconds: 5
+  minimum_samples: 6
+  margin_ratio: 0.5
+  implementation_seconds: {system_performance: 7}
 """
 
 
@@ -71,6 +88,28 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert (config.bridge.token_file, config.bot.pid_file) == (tmp_path / "token", tmp_path / "bot.pid")
     assert (config.bridge.timeout_seconds, config.bridge.stale_after_seconds) == (1, 9)
     assert config.bot.command_pattern == "node .*bot"
+
+
+def test_every_key_of_the_optimizer_is_read(tmp_path: Path) -> None:
+    found = load(written(tmp_path, EVERYTHING), {}).optimizer
+    assert (found.mode, found.bot, found.actions) == ("act", "main", ("pause",))
+    assert (found.prometheus_url, found.listen_addresses) == (
+        "http://127.0.0.1:1/prometheus",
+        ("127.0.0.1:3",),
+    )
+    assert (found.token_file, found.actions_token_file) == (tmp_path / "door", Path("/etc/actions"))
+    assert found.ledger == tmp_path / "ledger.db"
+    assert (found.interval_seconds, found.actions_per_hour, found.cooldown_seconds) == (1, 2, 3)
+    assert (found.measure_seconds, found.measure_within_seconds) == (4, 5)
+    assert (found.minimum_samples, found.margin_ratio) == (6, 0.5)
+    assert dict(found.implementation_seconds) == {"system_performance": 7}
+
+
+def test_the_optimizer_only_observes_unless_told_otherwise() -> None:
+    found = load(None, {}).optimizer
+    assert (found.mode, found.token_file, found.actions_token_file) == ("observe", None, None)
+    assert found.actions == ("execute_adaptation", "adjust_autonomy")
+    assert found.listen_addresses == ("127.0.0.1:9466",)
 
 
 @pytest.mark.parametrize("content", ["", "# nothing\n", "---\n", "\ufeff", "{}", "database:\nweb:\n", "\r\n"])
@@ -137,7 +176,7 @@ def test_nothing_of_it_can_be_changed(tmp_path: Path) -> None:
         ("database: bot.db", "database", "mapping of keys"),
         ("portfolio: {starting_value_usd: 0}", "portfolio.starting_value_usd", "above 0"),
         ("portfolio: {goal_value_usd: 9}", "portfolio", "must be above starting_value_usd"),
-        ("agents: {aliases: [a]}", "agents.aliases", "mapping of text to text"),
+        ("agents: {aliases: [a]}", "agents.aliases", "must be a mapping"),
         ("agents: {aliases: {a: 1}}", "agents.aliases.a", "must be text"),
         ("agents: {aliases: {1: a}}", "agents.aliases", "a key that is not text"),
         ("agents: {aliases: {a: ''}}", "agents.aliases.a", "must not be empty"),
@@ -154,6 +193,29 @@ def test_nothing_of_it_can_be_changed(tmp_path: Path) -> None:
         ("web: {telemetry_path: /-/ready}", "web.telemetry_path", "taken"),
         ("web: {max_requests: -1}", "web.max_requests", "at least 0"),
         ("web: {disable_exporter_metrics: yes}", "web.disable_exporter_metrics", "true or false"),
+        ("optimizer: {mode: both}", "optimizer.mode", "'observe' or 'act'"),
+        ("optimizer: {bot: ''}", "optimizer.bot", "must not be empty"),
+        ("optimizer: {ledger: ''}", "optimizer.ledger", "path of a file"),
+        ("optimizer: {actions: [fly]}", "optimizer.actions[0]", "'execute_adaptation', "),
+        ("optimizer: {actions: pause}", "optimizer.actions", "must be a list"),
+        ("optimizer: {listen_addresses: []}", "optimizer.listen_addresses", "empty list"),
+        ("optimizer: {cooldown: 5}", "optimizer.cooldown", "did you mean optimizer.cooldown_seconds?"),
+        ("optimizer: {minimum_samples: 2.5}", "optimizer.minimum_samples", "whole number"),
+        ("optimizer: {interval_seconds: 0}", "optimizer.interval_seconds", "at least 0.1"),
+        ("optimizer: {implementation_seconds: 5}", "optimizer.implementation_seconds", "must be a mapping"),
+        (
+            "optimizer: {implementation_seconds: {boredom: 5}}",
+            "optimizer.implementation_seconds",
+            "has an unknown key; known here: 'agent_response_time', 'agent_success_rate', ",
+        ),
+        (
+            "optimizer: {implementation_seconds: {agent_success_rate: -1}}",
+            "optimizer.implementation_seconds.agent_success_rate",
+            "at least 0",
+        ),
+        ("optimizer: {prometheus_url: here}", "optimizer.prometheus_url", "must be Prometheus's address"),
+        ("optimizer: {prometheus_url: 'http://a:b@c'}", "optimizer.prometheus_url", "user or password"),
+        ("optimizer: {prometheus_url: 'http://a/?b=c'}", "optimizer.prometheus_url", "query or fragment"),
         ("log: {level: warning}", "log.level", "'debug', 'info', 'warn' or 'error'"),
         ("1: 2", "exporter.yml", "a key that is not text"),
     ],

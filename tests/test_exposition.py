@@ -205,6 +205,12 @@ def test_the_pages_are_those_of_the_client_library_byte_by_byte() -> None:
     assert encode(every_family(), OPENMETRICS) == expected
 
 
+def test_every_family_is_openmetrics() -> None:
+    """Also the one histogram with bounds below 0, which has neither sum nor count there."""
+    parsed = list(parse_openmetrics(encode(every_family(), OPENMETRICS).decode()))
+    assert len(parsed) == len(catalogue.FAMILIES)
+
+
 @pytest.mark.parametrize(("length", "kept"), [(128, True), (129, False)])
 def test_an_exemplar_of_over_128_characters_is_dropped_alone(length: int, kept: bool) -> None:
     label = "execution_id"

@@ -14,7 +14,7 @@ from aiohttp import ClientSession
 from rich.console import Console
 
 from exporter import catalogue as c
-from exporter import web
+from exporter import serving, web
 from exporter.catalogue import FAMILIES
 from exporter.config import Web, load
 from exporter.demo import DemoBot
@@ -250,7 +250,7 @@ class Page:
 async def test_over_http() -> None:
     sockets = open_sockets(["127.0.0.1:0"])
     app = web.make_app(Scraper([Page()]), Web())
-    async with web.serving(app, sockets), ClientSession() as session:
+    async with serving.serving(app, sockets), ClientSession() as session:
         base = f"http://127.0.0.1:{bound_address(sockets[0]).port}"
         async with session.get(f"{base}/api/v1/agents") as response:
             listed = await response.json()

@@ -17,10 +17,3 @@ def test_configuration_file(tmp_path: Path) -> None:
     config = load(path, {})
     assert config.bridge.url
     assert set(yaml.safe_load(shown)) <= set(type(config).model_fields)
-
-
-def test_links_lead_somewhere() -> None:
-    root = Path(__file__).parent.parent
-    links = re.findall(r"\]\((?!https?:)([^)#]+)", README)
-    assert links
-    assert [link for link in links if not (root / link).exists()] == []

@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from prometheus_client.samples import Sample
 from structlog.testing import capture_logs
 
-from exporter import __version__, web
+from exporter import __version__, serving, web
 from exporter.config import Web
 from exporter.listen import bound_address, open_sockets
 from exporter.scrape import Scraper
@@ -34,7 +34,7 @@ async def served(*sources: Fake, **config: Any) -> AsyncIterator["Client"]:
     sockets = open_sockets(["127.0.0.1:0"])
     scraper = Scraper(sources)
     app = web.make_app(scraper, Web(**config))
-    async with web.serving(app, sockets), ClientSession(auto_decompress=False) as session:
+    async with serving.serving(app, sockets), ClientSession(auto_decompress=False) as session:
         yield Client(session, bound_address(sockets[0]).port)
     await scraper.close()
 
@@ -294,7 +294,7 @@ async def test_a_bug_is_a_500_that_is_logged_and_gives_its_permit_back(
         raise RuntimeError("secret detail")
 
     async with served(fake_source(), max_requests=1) as client:
-        monkeypatch.setattr(web, "encode", broken)
+        monkeypatch.setattr(serving, "encode", broken)
         with capture_logs() as logged:
             for _ in range(3):
                 status, headers, body = await client.get("/metrics")
@@ -350,14 +350,14 @@ async def test_pages_are_written_and_packed_outside_the_loops_thread(
 ) -> None:
     threads: list[int] = []
     for name in ("encode", "compress"):
-        real = getattr(web, name)
+        real = getattr(serving, name)
 
         def noting(*arguments: Any, real: Any = real) -> bytes:
             threads.append(threading.get_ident())
             page: bytes = real(*arguments)
             return page
 
-        monkeypatch.setattr(web, name, noting)
+        monkeypatch.setattr(serving, name, noting)
     async with served(fake_source()) as client:
         await client.get("/metrics", Accept_Encoding="gzip")
     assert len(threads) == 2

@@ -1,3 +1,4 @@
+import { Actions } from './actions.mjs';
 import { eachAgent, readAgents } from './agents.mjs';
 import { Asking } from './asking.mjs';
 import { Cycles, Messages, Negotiations } from './calls.mjs';
@@ -5,7 +6,7 @@ import { DOCUMENT_AGE_MILLISECONDS, DOCUMENT_BYTES, REPORT_VALUES_TOTAL } from '
 import { MethodWatch } from './observe.mjs';
 import { EventLoopLag, processState } from './process.mjs';
 import { Reader, get, now } from './safe.mjs';
-import { StateServer } from './server.mjs';
+import { BridgeServer } from './server.mjs';
 
 export const CYCLE = 'executeStrategicOrchestrationCycle';
 
@@ -45,7 +46,11 @@ export class Bridge {
       interval: options.intervalSeconds * 1000,
       timeLimit: options.timeLimitSeconds * 1000,
     });
-    this.#server = new StateServer(options, () => this.body());
+    const actions = options.actions && new Actions(options.actions, () => this.#orchestrator);
+    this.#server = new BridgeServer(options, {
+      state: () => this.body(),
+      act: (bytes, wait) => actions.answer(bytes, wait),
+    });
   }
 
   start() {

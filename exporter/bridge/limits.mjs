@@ -16,3 +16,16 @@ export const CONNECTIONS = 16;
 export const REQUESTS_PER_SECOND = 250;
 export const REQUEST_BURST = 25;
 export const REQUEST_MILLISECONDS = 5000;
+
+// What bounds an action. actions.schema.json states the same numbers.
+export const ACTION_BYTES = 16 * 1024;
+export const ACTION_WAIT_MILLISECONDS = 4000;
+export const ACTIONS_PER_MINUTE = 60;
+export const ACTIONS_REMEMBERED = 1000;
+export const CHANGES_REMEMBERED = 20_000;
+export const ERROR_LENGTH = 500;
+
+export const GOAL_DEPTH = 4;
+export const GOAL_VALUES = 200;
+export const GOAL_KEY_LENGTH = 64;
+export const GOAL_TEXT_LENGTH = 200;

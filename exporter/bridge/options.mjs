@@ -1,6 +1,14 @@
 import { readFileSync } from 'node:fs';
 
-export const DEFAULTS = { host: '127.0.0.1', port: 9465, intervalSeconds: 30, timeLimitSeconds: 5 };
+import { say } from './log.mjs';
+
+export const DEFAULTS = {
+  host: '127.0.0.1',
+  port: 9465,
+  intervalSeconds: 30,
+  timeLimitSeconds: 5,
+  actionTimeLimitSeconds: 60,
+};
 
 const ENVIRONMENT = {
   host: 'TWEETBOT_BRIDGE_HOST',
@@ -10,11 +18,18 @@ const ENVIRONMENT = {
   intervalSeconds: 'TWEETBOT_BRIDGE_INTERVAL_SECONDS',
   timeLimitSeconds: 'TWEETBOT_BRIDGE_TIME_LIMIT_SECONDS',
   negotiations: 'TWEETBOT_BRIDGE_NEGOTIATIONS',
+  allowActions: 'TWEETBOT_BRIDGE_ALLOW_ACTIONS',
+  actionsToken: 'TWEETBOT_BRIDGE_ACTIONS_TOKEN',
+  actionsTokenFile: 'TWEETBOT_BRIDGE_ACTIONS_TOKEN_FILE',
+  actionTimeLimitSeconds: 'TWEETBOT_BRIDGE_ACTION_TIME_LIMIT_SECONDS',
 };
+
+/** What can be allowed. What was done can be taken back without being named. */
+const ACTIONS = ['execute_adaptation', 'adjust_autonomy', 'pause', 'resume'];
 
 /**
  * Options over environment over defaults. Throws an Error that says what is wrong: a bridge that was asked for a token
- * it cannot have must not serve without one.
+ * it cannot have must not serve without one. What is wrong with the actions costs only them, and is said.
  */
 export function readOptions(given = {}, environment = process.env) {
   for (const name of Object.keys(given)) {
@@ -26,24 +41,53 @@ export function readOptions(given = {}, environment = process.env) {
     port: within('port', value('port'), 0, 65535),
     intervalSeconds: within('intervalSeconds', value('intervalSeconds'), 0, 86400),
     timeLimitSeconds: within('timeLimitSeconds', value('timeLimitSeconds'), 0.01, 3600),
-    token: readToken(value('token'), value('tokenFile')),
+    token: readToken('token', value('token'), value('tokenFile')),
     negotiations: readNegotiations(value('negotiations')),
   };
   if (!Number.isInteger(options.port)) throw new Error('port must be a whole number');
   if (!isLoopback(options.host) && !options.token) {
     throw new Error(`a token is needed to serve on ${options.host}: set ${ENVIRONMENT.tokenFile}`);
   }
-  return Object.freeze(options);
+  return Object.freeze({ ...options, actions: readActions(value, options) });
 }
 
 export const isLoopback = (host) =>
   host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 
-function readToken(token, file) {
+function readToken(name, token, file) {
   if (token === undefined && file === undefined) return undefined;
-  const found = token === undefined ? readFileSync(file, 'utf8').trim() : text('token', token);
+  const found = token === undefined ? readFileSync(file, 'utf8').trim() : text(name, token);
   if (found === '') throw new Error('the token is empty');
   return found;
+}
+
+/** What may be done by whom, or undefined: then nothing. */
+function readActions(value, options) {
+  const [names, token, file] = ['allowActions', 'actionsToken', 'actionsTokenFile'].map(value);
+  if (names === undefined && token === undefined && file === undefined) return undefined;
+  try {
+    const actions = {
+      token: readToken('actionsToken', token, file),
+      allowed: readAllowed(names),
+      timeLimitSeconds: within('actionTimeLimitSeconds', value('actionTimeLimitSeconds'), 0.01, 3600),
+    };
+    if (!actions.token) throw new Error(`a token is needed: set ${ENVIRONMENT.actionsTokenFile}`);
+    if (actions.token === options.token) throw new Error('the state has the same token');
+    if (!isLoopback(options.host)) throw new Error(`they are for loopback, not for ${options.host}`);
+    say(`actions are allowed: ${actions.allowed.join(', ')}`);
+    return Object.freeze(actions);
+  } catch (error) {
+    say(`actions are off: ${error.message}`);
+    return undefined;
+  }
+}
+
+function readAllowed(names) {
+  const allowed = typeof names === 'string' ? names.split(',').map((name) => name.trim()) : names;
+  if (Array.isArray(allowed) && allowed.length > 0 && allowed.every((name) => ACTIONS.includes(name))) {
+    return Object.freeze([...allowed]);
+  }
+  throw new Error(`allowActions must name some of ${ACTIONS.join(', ')}`);
 }
 
 function readNegotiations(negotiations) {

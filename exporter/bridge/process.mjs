@@ -45,12 +45,15 @@ export class EventLoopLag {
 /** The histogram holds the time between two ticks of its timer; what exceeds the timer's own period is lag. */
 const lag = (nanoseconds) => Math.max(0, nanoseconds / 1e9 - RESOLUTION_MILLISECONDS / 1000);
 
+/** When this process started, in seconds since the epoch: no other has the same. */
+export const startTime = () => performance.timeOrigin / 1000;
+
 export function processState(eventLoopLag) {
   const cpu = process.cpuUsage();
   const { rss, heapUsed, heapTotal, external } = process.memoryUsage();
   return {
     pid: process.pid,
-    startTime: performance.timeOrigin / 1000,
+    startTime: startTime(),
     cpu: { user: cpu.user / 1e6, system: cpu.system / 1e6 },
     memory: { rss, heapUsed, heapTotal, heapLimit: getHeapStatistics().heap_size_limit, external },
     openFds: openFds(),

@@ -1,33 +1,47 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer } from 'node:http';
 
-import { CONNECTIONS, REQUESTS_PER_SECOND, REQUEST_BURST, REQUEST_MILLISECONDS } from './limits.mjs';
+import {
+  ACTION_BYTES,
+  ACTION_WAIT_MILLISECONDS,
+  CONNECTIONS,
+  REQUESTS_PER_SECOND,
+  REQUEST_BURST,
+  REQUEST_MILLISECONDS,
+} from './limits.mjs';
 import { say } from './log.mjs';
 import { isLoopback } from './options.mjs';
 
 const RETRY_MILLISECONDS = 30_000;
 const LOCAL_HOST = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i;
 
-const digest = (text) => createHash('sha256').update(text).digest();
+const JSON_TYPE = /^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i;
 
-/** Serves the state. Neither the server, nor its clients, nor its timers keep the process alive. */
-export class StateServer {
+const digest = (text) => createHash('sha256').update(text).digest();
+const bearer = (token) => token && digest(`Bearer ${token}`);
+
+/** Serves the state, and takes actions. Neither the server, nor its clients, nor its timers keep the process alive. */
+export class BridgeServer {
   #options;
-  #body;
+  #state;
+  #act;
   #server;
   #retry;
   #retryTimer;
   #sockets = new Set();
   #waiting = new WeakSet();
   #token;
+  #actionsToken;
   #due = 0;
 
-  /** `body` gives the document's bytes. */
-  constructor(options, body, { retry = RETRY_MILLISECONDS } = {}) {
+  /** `state` gives the document's bytes; `act` answers the bytes of a request for an action within milliseconds. */
+  constructor(options, { state, act }, { retry = RETRY_MILLISECONDS } = {}) {
     this.#retry = retry;
     this.#options = options;
-    this.#body = body;
-    this.#token = options.token && digest(`Bearer ${options.token}`);
+    this.#state = state;
+    this.#act = act;
+    this.#token = bearer(options.token);
+    this.#actionsToken = bearer(options.actions?.token);
     this.#server = createServer(
       {
         requestTimeout: REQUEST_MILLISECONDS,
@@ -108,41 +122,64 @@ export class StateServer {
   }
 
   #route(request, response) {
-    try {
-      this.#respond(request, response);
-    } catch {
-      request.socket.destroy();
+    this.#respond(request, response).catch(() => request.socket.destroy());
+  }
+
+  async #respond(request, response) {
+    const path = request.url.split('?', 1)[0];
+    const isAction = this.#actionsToken !== undefined && path === '/actions';
+    if (!hasToken(request, isAction ? this.#actionsToken : this.#token)) {
+      return send(response, 401, { 'www-authenticate': 'Bearer' });
     }
+    if (!this.#isMeant(request, isAction)) return send(response, 421);
+    if (isAction) return this.#respondToAction(request, response);
+    if (path !== '/state') return send(response, 404);
+    if (request.method !== 'GET') return send(response, 405, { allow: 'GET' });
+    return send(response, 200, JSON_HEADERS, this.#state());
   }
 
-  #respond(request, response) {
-    if (!this.#isAllowed(request)) return refuse(response, 401, { 'www-authenticate': 'Bearer' });
-    if (!this.#isMeant(request)) return refuse(response, 421);
-    if (request.url.split('?', 1)[0] !== '/state') return refuse(response, 404);
-    if (request.method !== 'GET') return refuse(response, 405, { allow: 'GET' });
-    const body = this.#body();
-    response.writeHead(200, {
-      ...HEADERS,
-      'content-type': 'application/json',
-      'content-length': body.length,
-    });
-    return response.end(body);
-  }
-
-  #isAllowed(request) {
-    return !this.#token || timingSafeEqual(digest(request.headers.authorization ?? ''), this.#token);
+  async #respondToAction(request, response) {
+    const start = performance.now();
+    if (request.method !== 'POST') return send(response, 405, { allow: 'POST' });
+    const { 'content-type': type = '', 'content-encoding': encoding } = request.headers;
+    if (!JSON_TYPE.test(type) || encoding !== undefined) return send(response, 415);
+    const bytes = await readBody(request, ACTION_BYTES);
+    if (bytes === undefined) return send(response, 413, { connection: 'close' });
+    const wait = ACTION_WAIT_MILLISECONDS - (performance.now() - start);
+    const { status, document, retryAfter } = await this.#act(bytes, wait);
+    const headers = retryAfter === undefined ? JSON_HEADERS : { ...JSON_HEADERS, 'retry-after': retryAfter };
+    return send(response, status, headers, Buffer.from(JSON.stringify(document)));
   }
 
   /** A page in a browser can reach a loopback address under a name of its own; the Host header gives that away. */
-  #isMeant(request) {
-    if (this.#token || !isLoopback(this.#options.host)) return true;
+  #isMeant(request, isAction) {
+    if (!isAction && (this.#token || !isLoopback(this.#options.host))) return true;
     return LOCAL_HOST.test(request.headers.host ?? '');
   }
 }
 
 const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
+const JSON_HEADERS = { 'content-type': 'application/json' };
 
-function refuse(response, status, headers = {}) {
-  response.writeHead(status, { ...HEADERS, ...headers, 'content-length': 0 });
-  response.end();
+function send(response, status, headers = {}, body = '') {
+  response.writeHead(status, { ...HEADERS, ...headers, 'content-length': body.length });
+  response.end(body);
+}
+
+function hasToken(request, token) {
+  return !token || timingSafeEqual(digest(request.headers.authorization ?? ''), token);
+}
+
+/** A request's body, or undefined as soon as it is larger than the limit. */
+function readBody(request, limit) {
+  return new Promise((resolve) => {
+    const chunks = [];
+    let length = 0;
+    request.on('data', (chunk) => {
+      length += chunk.length;
+      if (length <= limit) chunks.push(chunk);
+      else resolve(undefined);
+    });
+    request.on('end', () => resolve(Buffer.concat(chunks)));
+  });
 }

@@ -34,6 +34,12 @@ def parser() -> argparse.ArgumentParser:
         default=0,
         help="for GET /state on 127.0.0.1; 0 takes a free one (default: 0)",
     )
+    add(
+        "--actions-token-file",
+        type=Path,
+        metavar="FILE",
+        help="whoever shows the token in it may POST /actions, which change the bot (default: nobody may)",
+    )
     add("--until-stdin-closes", action="store_true", help="end when standard input does")
     add("--remove-directory", action="store_true", help="remove the directory at the end")
     return result

@@ -37,11 +37,14 @@ class DemoBot:
         speed: float = 1.0,
         state_port: int = 0,
         history_days: float = 3.0,
+        actions_token_file: Path | None = None,
     ) -> None:
         check(scenario, seed, speed, history_days, state_port)
         self._given = directory
         self._flags = [f"--scenario={scenario}", f"--seed={seed}", f"--speed={speed}"]
         self._flags += [f"--state-port={state_port}", f"--history-days={history_days}"]
+        if actions_token_file is not None:
+            self._flags.append(f"--actions-token-file={actions_token_file}")
         self._process: Process | None = None
         self._errors: asyncio.Task[str] | None = None
         self.directory = directory

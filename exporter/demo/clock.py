@@ -27,6 +27,7 @@ class Transaction(NamedTuple):
 
 
 Action = Callable[[int], list[Statement]]
+Queue = list[tuple[int, int, Action]]
 
 
 @dataclass(frozen=True)
@@ -73,23 +74,46 @@ class Clock:
 
 @dataclass
 class Schedule:
-    """What is to happen, in order of time; during the pause nothing happens but what was planned `anyway`."""
+    """What is to happen, in order of time; during a pause nothing happens but what was planned `anyway`.
+
+    The history's pause is known beforehand; the live bot is held and released.
+    """
 
     pause: range = field(default_factory=lambda: range(0))
-    _due: list[tuple[int, int, Action]] = field(default_factory=list)
+    held_since: int | None = None
+    _usual: Queue = field(default_factory=list)
+    _anyway: Queue = field(default_factory=list)
     _order: count[int] = field(default_factory=count)
 
     def plan(self, at: int, action: Action, *, anyway: bool = False) -> None:
         if at in self.pause and not anyway:
             at += len(self.pause)
-        heapq.heappush(self._due, (at, next(self._order), action))
+        heapq.heappush(self._anyway if anyway else self._usual, (at, next(self._order), action))
 
     def next_until(self, at: int) -> tuple[int, Action] | None:
-        if not self._due or self._due[0][0] > at:
+        queues = (self._anyway,) if self.held_since is not None else (self._anyway, self._usual)
+        first = min((queue for queue in queues if queue), key=lambda queue: queue[0][:2], default=None)
+        if first is None or first[0][0] > at:
             return None
-        moment, _, action = heapq.heappop(self._due)
+        moment, _, action = heapq.heappop(first)
         return moment, action
+
+    def hold(self, at: int) -> None:
+        if self.held_since is None:
+            self.held_since = at
+
+    def release(self, at: int) -> None:
+        """What was held comes later by as much as the pause was long."""
+        if self.held_since is not None:
+            self._usual = _later(self._usual, at - self.held_since)
+            self.held_since = None
 
     def postpone(self, by: int) -> None:
         """All that is planned comes later: the machine slept."""
-        self._due = [(at + by, order, action) for at, order, action in self._due]
+        self._usual, self._anyway = _later(self._usual, by), _later(self._anyway, by)
+        if self.held_since is not None:
+            self.held_since += by
+
+
+def _later(queue: Queue, by: int) -> Queue:
+    return [(at + by, order, action) for at, order, action in queue]

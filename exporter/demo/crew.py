@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from exporter.demo.decks import SIZE, outcomes, times
-from exporter.demo.scenarios import Agent
+from exporter.demo.scenarios import AUTONOMY, GOALS, STRATEGY, Agent
 
 ERRORS = (
     "Request failed with status code 429",
@@ -70,6 +70,8 @@ class Member:
     tally: Tally = field(default_factory=Tally)
     running: bool = True
     last_at: int | None = None
+    changed: dict[str, float] = field(default_factory=dict)
+    """What actions changed, by path."""
 
     def __post_init__(self) -> None:
         self.become(self.agent)
@@ -86,6 +88,17 @@ class Member:
         run = self._next_run()
         self.window.append(run)
         return run
+
+    def value(self, path: str) -> float:
+        return {AUTONOMY: self.agent.autonomy, **GOALS, **self.changed}[path]
+
+    @property
+    def autonomy(self) -> float:
+        return self.value(AUTONOMY)
+
+    @property
+    def adapted(self) -> bool:
+        return self.value(STRATEGY) != GOALS[STRATEGY]
 
     def negotiate(self) -> bool:
         return self._agreements.deal()

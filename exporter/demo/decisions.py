@@ -11,6 +11,7 @@ from exporter.demo.crew import Member, Run
 from exporter.demo.executions import Json, compact, stated
 from exporter.demo.expert import bulky_context, bulky_goals, expert_advice
 from exporter.demo.portfolio import Portfolio
+from exporter.demo.scenarios import LEAST_AUTONOMY, MOST_AUTONOMY
 
 INSERT_DECISION = """
 INSERT INTO agent_decisions (id, timestamp, agent, type, context, reasoning, outcome, agent_state, system,
@@ -132,7 +133,7 @@ def _outcome(kind: str, at_once: bool) -> Json:
 
 def _state(member: Member) -> Json:
     agent, ratio = member.agent, member.success_ratio
-    autonomy = min(0.95, max(0.3, member.rng.gauss(agent.autonomy, 0.01)))
+    autonomy = min(MOST_AUTONOMY, max(LEAST_AUTONOMY, member.rng.gauss(member.autonomy, 0.01)))
     return {
         "autonomyLevel": round(autonomy * 100) if agent.autonomy_as_percent else round(autonomy, 4),
         "learningRate": 0.15,

@@ -104,5 +104,5 @@ def _agent_state(member: Member) -> Json:
             "responsiveness": rng.uniform(0.82, 1),
         },
         "goalProgress": rng.gauss(member.agent.goal_progress, 0.05),
-        "autonomyLevel": member.agent.autonomy,
+        "autonomyLevel": member.autonomy,
     }

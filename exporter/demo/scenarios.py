@@ -1,4 +1,4 @@
-"""The three scenarios as tables: everything that tells them apart is a number here.
+"""The scenarios as tables: everything that tells them apart, and what actions do, is a number here.
 
 Shares "of 50" are kept exactly, since the exporter's window is the newest 50 rows of an agent (`decks.py`).
 Intervals are in seconds of the live bot at speed 1; the older history runs HISTORY_STRETCH times slower.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 HISTORY_STRETCH = 20
 """The older history has one event where the live bot has this many."""
@@ -18,6 +19,40 @@ WARM_UP_SECONDS = 2400
 
 TROUBLE_SECONDS = 6 * 3600
 """So long before the start a scenario's trouble began; before that every bot was healthy."""
+
+
+AUTONOMY = "autonomyLevel"
+STRATEGY = "goals.analysisDepth"
+GOALS: Mapping[str, float] = MappingProxyType({STRATEGY: 64.0, "goals.signalTarget": 20.0})
+"""What each agent starts with. One with another strategy is adapted: `Scenario.adapted` says what comes of it."""
+
+
+class Step(NamedTuple):
+    """What an action does to one value of an agent: so many times what it was, within bounds."""
+
+    path: str
+    factor: float
+    least: float
+    most: float
+
+    def after(self, value: float) -> float:
+        return min(self.most, max(self.least, value * self.factor))
+
+
+LEAST_AUTONOMY, MOST_AUTONOMY = 0.3, 0.95
+DIRECTIONS: Mapping[str, Step] = MappingProxyType(
+    {
+        "lower": Step(AUTONOMY, 0.95, LEAST_AUTONOMY, MOST_AUTONOMY),
+        "raise": Step(AUTONOMY, 1.05, LEAST_AUTONOMY, MOST_AUTONOMY),
+    }
+)
+ADAPTATIONS: Mapping[str, Step] = MappingProxyType(
+    {
+        "GOAL_ADAPTATION": Step("goals.signalTarget", 0.9, 1, 20),
+        "STRATEGY_ADJUSTMENT": Step(STRATEGY, 0.5, 1, 64),
+        "INCREASE_AUTONOMY": DIRECTIONS["raise"],
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -92,6 +127,12 @@ class Scenario:
         default_factory=lambda: MappingProxyType({"info": 0.8, "warning": 0.2})
     )
     """Weights of the levels in `system_alerts`."""
+    adapted: tuple[Agent, ...] = ()
+    """What agents become when their strategy is adjusted. Of the others only the goal changes."""
+
+    def agent(self, name: str, *, adapted: bool) -> Agent:
+        among = (*self.adapted, *self.agents) if adapted else self.agents
+        return next(agent for agent in among if agent.name == name)
 
 
 MARKET_HUNTER = Agent(
@@ -219,11 +260,22 @@ def _with(*changed: Agent) -> tuple[Agent, ...]:
     return tuple(by_name.get(agent.name, agent) for agent in HEALTHY_AGENTS)
 
 
+DEGRADED_HUNTER = replace(
+    MARKET_HUNTER, response_ms=2800, succeeded_of_50=31, coordinated_of_50=27, steady=True
+)
 DEGRADED = Scenario(
     "degraded",
-    "market-hunter answers in 2.8 s, succeeds in 62 % and coordinates in 54 %; all others are healthy",
-    _with(replace(MARKET_HUNTER, response_ms=2800, succeeded_of_50=31, coordinated_of_50=27, steady=True)),
+    "market-hunter answers in 2.8 s, succeeds in 62 % and coordinates in 54 %; all others are healthy; "
+    "an adjusted strategy heals it",
+    _with(DEGRADED_HUNTER),
     LEVEL,
+    adapted=(MARKET_HUNTER,),
+)
+HARMFUL = replace(
+    DEGRADED,
+    name="harmful",
+    description="as degraded, but an adjusted strategy makes market-hunter worse: 5 s, 40 % and 36 %",
+    adapted=(replace(DEGRADED_HUNTER, response_ms=5000, succeeded_of_50=20, coordinated_of_50=18),),
 )
 FAILING = Scenario(
     "failing",
@@ -250,4 +302,6 @@ FAILING = Scenario(
     MappingProxyType({"info": 0.3, "warning": 0.4, "error": 0.2, "critical": 0.1}),
 )
 
-SCENARIOS: Mapping[str, Scenario] = MappingProxyType({s.name: s for s in (HEALTHY, DEGRADED, FAILING)})
+SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
+    {s.name: s for s in (HEALTHY, DEGRADED, FAILING, HARMFUL)}
+)

@@ -18,11 +18,15 @@ from pathlib import Path
 
 from aiohttp import web
 
+from exporter.demo.actions import Actions
+from exporter.demo.clock import Transaction
+from exporter.demo.door import Door, read_token
 from exporter.demo.errors import DemoError
+from exporter.demo.requests import BODY_BYTES
 from exporter.demo.scenarios import SCENARIOS
 from exporter.demo.simulation import Simulation
 from exporter.demo.state import state_document
-from exporter.demo.vitals import LoopLag, process_document
+from exporter.demo.vitals import LoopLag, process_document, start_time
 from exporter.demo.writer import UNFINISHED, LiveFile, write_history
 
 LOCK = "trading.db.demo-lock"
@@ -30,6 +34,8 @@ STEP_SECONDS = 0.2
 SLEPT_SECONDS = 30.0
 """A step that comes so late was a machine asleep, and a sleeping bot logs nothing."""
 HOST = "127.0.0.1"
+FAREWELL_SECONDS = 1.0
+"""So long a request may still take when the demo ends."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,8 @@ class Options:
     until_stdin_closes: bool = False
     """End with the parent: a pipe to it closes when it dies, however it dies."""
     remove_directory: bool = False
+    actions_token_file: Path | None = None
+    """Whoever shows this token may act on the bot; without it nobody may."""
 
 
 @dataclass
@@ -52,9 +60,12 @@ class Service:
 
     async def run(self) -> None:
         with only_one_in(self.options.directory, remove=self.options.remove_directory):
+            file_of_token = self.options.actions_token_file
+            token = None if file_of_token is None else read_token(file_of_token)
             simulation, path = self._begin()
             file = LiveFile(path)
-            runner = web.AppRunner(self._application(simulation), access_log=None)
+            application = self._application(simulation, file, token)
+            runner = web.AppRunner(application, access_log=None, shutdown_timeout=FAREWELL_SECONDS)
             try:
                 port = await _listen(runner, self.options.state_port)
                 _report(path, port)
@@ -85,12 +96,18 @@ class Service:
             before = now
             await asyncio.sleep(STEP_SECONDS)
 
-    def _application(self, simulation: Simulation) -> web.Application:
+    def _application(self, simulation: Simulation, file: LiveFile, token: bytes | None) -> web.Application:
         async def state(_: web.Request) -> web.Response:
             return web.json_response(state_document(simulation, process_document(self.lag), time.time()))
 
-        application = web.Application()
+        async def commit(transaction: Transaction) -> None:
+            await asyncio.to_thread(file.commit, transaction)
+
+        application = web.Application(client_max_size=BODY_BYTES)
         application.router.add_get("/state", state)
+        if token is not None:
+            door = Door(token, Actions(simulation, commit, start_time()))
+            application.router.add_post("/actions", door.post)
         return application
 
     async def _told_to_end(self) -> None:

@@ -71,7 +71,7 @@ ALERT_TYPES = {
     "critical": "EXTREME_FUNDING",
     "error": "API_FAILURE",
 }
-KNOWN_COMMANDS = ("pause_system", "resume_system")
+PAUSE, RESUME = KNOWN_COMMANDS = ("pause_system", "resume_system")
 """The orchestrator knows these two; every other ends as failed."""
 
 
@@ -107,7 +107,7 @@ def end_commands(at: int, clock: Clock, name: str) -> list[Statement]:
     ended = Statement(END_COMMANDS, ("processed" if known else "failed", clock.plain(at), name))
     if not known:
         return [ended]
-    paused = name == "pause_system"
+    paused = name == PAUSE
     word, level = ("Paused", "warning") if paused else ("Resumed", "info")
     status = Statement(UPDATE_CONFIG, ("paused" if paused else "running", clock.plain(at)))
     said = Statement(

@@ -1,7 +1,8 @@
 """The simulated bot as pure steps: of a scenario, a seed and a start, `advance` yields what the bot commits.
 
 Nothing here knows the time of day or the file. The order of events is that of their moments, and all chance
-comes from one generator, so the same seed gives the same bot, however the way is cut into steps.
+comes from one generator, so the same seed gives the same bot, however the way is cut into steps, as long as nobody
+acts on it.
 """
 
 from __future__ import annotations
@@ -65,6 +66,34 @@ class Simulation:
         """The bot did not run for so long: what it planned comes later."""
         self._schedule.postpone(milliseconds)
 
+    @property
+    def members(self) -> dict[str, Member]:
+        """By their ids, those that the state shows."""
+        return {member.agent.id: member for member in self.crew if member.agent.execution_types}
+
+    def change(self, member: Member, path: str, value: float) -> None:
+        """What an action does to an agent: from its next execution on it is as its scenario says."""
+        member.changed[path] = value
+        agent = self.scenario.agent(member.agent.name, adapted=member.adapted)
+        if agent != member.agent:
+            member.become(agent)
+
+    def command(self, name: str, at: int) -> Transaction:
+        """What the bot's `createSystemCommand` writes."""
+        return Transaction(at, tuple(self._command(name, at)))
+
+    def obey(self, name: str, at: int) -> None:
+        """The command is carried out at the start of the orchestrator's next cycle, also of a paused one."""
+        due = at + self.clock.gap(at, COMMAND_TAKES_SECONDS)
+        self._schedule.plan(due, partial(self._carry_out, name), anyway=True)
+
+    def _carry_out(self, name: str, at: int) -> list[Statement]:
+        if name == signals.PAUSE:
+            self._schedule.hold(at)
+        else:
+            self._schedule.release(at)
+        return self._end_command(name, at)
+
     def _pause(self) -> range:
         begin = round(-self.clock.history_ms * (1 - PAUSE_AT))
         return range(begin, min(begin + PAUSE_MS, self.clock.trouble_from))
@@ -73,10 +102,10 @@ class Simulation:
         begin, plan, pause = -self.clock.history_ms, self._schedule.plan, self._schedule.pause
         plan(begin, self._open)
         plan(self.clock.trouble_from, self._trouble, anyway=True)
-        for name, at in (("pause_system", pause.start), ("resume_system", pause.stop)):
+        for name, at in ((signals.PAUSE, pause.start), (signals.RESUME, pause.stop)):
             plan(at - 40_000, partial(self._command, name), anyway=True)
             plan(at, partial(self._end_command, name), anyway=True)
-        for share, name in ((0.2, "MANUAL_BUY"), (0.7, "resume_system")):
+        for share, name in ((0.2, "MANUAL_BUY"), (0.7, signals.RESUME)):
             plan(round(begin * (1 - share)), partial(self._issue, name))
         for each in (self._tick, self._snapshot, self._alert, self._signal):
             plan(begin + 1000, each)
@@ -167,7 +196,7 @@ class Simulation:
 
     def _issue_again(self, at: int) -> list[Statement]:
         self._again(at, COMMAND_SECONDS, self._issue_again)
-        return self._issue("resume_system", at)
+        return self._issue(signals.RESUME, at)
 
     def _issue(self, name: str, at: int) -> list[Statement]:
         done = at + self.clock.gap(at, COMMAND_TAKES_SECONDS)

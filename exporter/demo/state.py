@@ -18,7 +18,7 @@ WOBBLE = 0.02
 
 
 def state_document(simulation: Simulation, process: Document, now: float) -> Document:
-    crew = [member for member in simulation.crew if member.agent.execution_types]
+    crew = list(simulation.members.values())
     reporters = [member for member in crew if member.agent.reports_itself and member.running]
     return {
         "version": 1,
@@ -57,7 +57,7 @@ def _agent(simulation: Simulation, member: Member, now: float) -> Document:
         "running": member.running,
         "cycles": cycles,
         "reputation": _moving(agent.reputation, cycles),
-        "autonomy": agent.autonomy,
+        "autonomy": member.autonomy,
         "adaptations": member.tally.adaptations,
         "recentDecisions": min(10, member.decided),
         "decisionHistory": member.decided,

@@ -5,13 +5,19 @@ Ratios are 0..1, moments are Unix times in seconds, durations are seconds. Nothi
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 Bottleneck = Literal[
     "agent_response_time", "agent_success_rate", "coordination_efficiency", "system_performance"
 ]
 Severity = Literal["critical", "high", "medium", "low"]
 Mode = Literal["observe", "act"]
+
+BOTTLENECKS: Mapping[str, Bottleneck] = {name: name for name in get_args(Bottleneck)}
+SEVERITIES: Mapping[str, Severity] = {name: name for name in get_args(Severity)}
+"""From text of elsewhere to our words; what is not in here is none."""
+OF_WHOLE_BOT: Bottleneck = "system_performance"
+"""The others are of an agent each."""
 
 ActionName = Literal["execute_adaptation", "adjust_autonomy", "pause", "resume"]
 Adaptation = Literal["GOAL_ADAPTATION", "STRATEGY_ADJUSTMENT", "INCREASE_AUTONOMY"]
@@ -28,7 +34,7 @@ Outcome = Literal[
     "action_failed",  # the bot refused, failed or stayed away
     "succeeded",  # measured: the threshold is met again
     "improved",  # measured: better, the threshold still broken
-    "no_effect",  # measured: neither better nor worse by more than the margin
+    "no_effect",  # measured: neither better nor worse by more than the margin; or no value of the bot was changed
     "taken_back",  # harmful, or asked for: what was changed is restored
     "not_taken_back",  # should have been, and could not be restored
     "not_enough_data",  # too few events before or after to say anything
@@ -126,6 +132,10 @@ class UnavailableError(Exception):
     """Prometheus or the bot cannot be asked now. The message is for the user, and the same for the same fault."""
 
 
+class NotCarriedOutError(UnavailableError):
+    """The bot turned the request away, and certainly did nothing because of it."""
+
+
 class Records(Protocol):
     """What Prometheus knows of the one bot. Every method may raise UnavailableError."""
 
@@ -146,7 +156,7 @@ class Records(Protocol):
 
 
 class Bot(Protocol):
-    """The bridge in the bot's process. Every method may raise UnavailableError."""
+    """The bridge in the bot's process. Every method may raise UnavailableError, also if the process is another now."""
 
     async def start_time(self) -> float:
         """When the bot's process started: another value is another process."""

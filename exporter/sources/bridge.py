@@ -12,13 +12,12 @@ from urllib.parse import urlsplit
 from exporter.config import Bridge as Settings
 from exporter.fetching import FetchError, fetch_json
 from exporter.sources import SourceError
-from exporter.sources.files import read_small
+from exporter.sources.files import read_token
 from exporter.sources.values import Reader
 
 T = TypeVar("T")
 
 VERSION = 1
-LARGEST_TOKEN = 4096
 SHARE = 0.8
 """Of a source's time: the rest is for what it does with the document."""
 LOCAL_HOSTS = ("localhost", "::1")
@@ -134,10 +133,4 @@ def _headers(token_file: Path | None) -> dict[str, str]:
     """Read anew each time, as a token may be changed while the exporter runs."""
     if token_file is None:
         return {}
-    found = read_small(token_file, "bridge.token_file", LARGEST_TOKEN)
-    if found is None:
-        raise SourceError(f"{token_file} (bridge.token_file) does not exist")
-    token, _ = found
-    if not token or any(byte <= 0x20 or byte >= 0x7F for byte in token):
-        raise SourceError(f"{token_file} (bridge.token_file) must hold one token, of visible characters")
-    return {"Authorization": f"Bearer {token.decode('ascii')}"}
+    return {"Authorization": f"Bearer {read_token(token_file, 'bridge.token_file')}"}

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from exporter.sources import SourceError
 
+LARGEST_TOKEN = 4096
+
 
 def read_small(file: Path, key: str, longest: int) -> tuple[bytes, float] | None:
     """What is in the file, without white space around it, and when it was written; None if there is no file.
@@ -28,3 +30,14 @@ def read_small(file: Path, key: str, longest: int) -> tuple[bytes, float] | None
     if len(content) > longest:
         raise SourceError(f"{file} ({key}) is too large; is it the right file?")
     return content.strip(), about.st_mtime
+
+
+def read_token(file: Path, key: str) -> str:
+    """The one token that is in the file; SourceError, which names `key`, if there is none."""
+    found = read_small(file, key, LARGEST_TOKEN)
+    if found is None:
+        raise SourceError(f"{file} ({key}) does not exist")
+    token, _ = found
+    if not token or any(byte <= 0x20 or byte >= 0x7F for byte in token):
+        raise SourceError(f"{file} ({key}) must hold one token, of visible characters")
+    return token.decode("ascii")

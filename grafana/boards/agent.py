@@ -3,6 +3,7 @@
 from grafana.boards.activity import activity
 from grafana.boards.agent_detail import communication, confidence, learning, self_report
 from grafana.boards.agent_rest import rest
+from grafana.boards.optimizer_actions import actions_of_agent
 from grafana.kit import base, look, variables
 from grafana.kit.base import Panel
 from grafana.kit.board import Board
@@ -24,6 +25,7 @@ def board() -> Board:
     learning(result)
     self_report(result)
     communication(result)
+    actions_of_agent(result)
     rest(result)
     return result
 

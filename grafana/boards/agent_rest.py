@@ -34,7 +34,7 @@ NUMBERS = {
 }
 MOMENTS = {
     "last execution in the database": "tweetbot_execution_last_timestamp_seconds",
-    "oldest execution that counts as recent": "tweetbot_recent_window_start_timestamp_seconds",
+    "oldest execution still recent": "tweetbot_recent_window_start_timestamp_seconds",
     "last decision in the database": "tweetbot_decision_last_timestamp_seconds",
     "last execution of the live agent": "tweetbot_agent_last_execution_timestamp_seconds",
     "goal progress given": "tweetbot_agent_goal_progress_timestamp_seconds",
@@ -45,7 +45,7 @@ MOMENTS = {
 def rest(board: Board) -> None:
     board.row("Everything else that is known")
     board.add(
-        12,
+        15,
         _listed("Shares", SHARES, look.RATIO, ""),
         _listed("Numbers", NUMBERS, look.NUMBER, ""),
         _listed("Moments", MOMENTS, look.MOMENT_AGO, " * 1000"),
@@ -62,7 +62,7 @@ def _listed(title: str, names: dict[str, str], unit: str, factor: str) -> Panel:
         "A list of the newest values; what the bot does not say is not in it. Normal: see each metric's "
         "own description.",
         [Key("what", "What")],
-        [Value("Value", f"sum by (what) ({' or '.join(parts)})", unit, width=155)],
+        [Value("Value", f"sum by (what) ({' or '.join(parts)})", unit, width=150)],
         sort="What",
         descending=False,
         small=True,

@@ -166,7 +166,7 @@ def _outcomes(board: Board) -> None:
 
     board.row("How it turns out")
     board.add(
-        9,
+        10,
         events(
             "Outcomes per minute",
             "Outcomes at the moment at which they became known, which may be long after the decision.",

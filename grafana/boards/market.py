@@ -3,7 +3,7 @@
 from grafana.kit import look
 from grafana.kit.board import Board
 from grafana.kit.graphs import lines
-from grafana.kit.queries import of, query, threshold
+from grafana.kit.queries import of, query
 
 NO_PORTFOLIO = "the database has no portfolio"
 NO_MARKET = "market_data is empty or missing"
@@ -56,9 +56,10 @@ def market(board: Board) -> None:
         lines(
             "Age of the portfolio's newest row",
             "Time since the portfolio was updated or a snapshot taken. Above the dashed line it is stale.",
-            query(f"time() - {_bot('bot:portfolio_timestamp_seconds:max')}", "age"),
-            threshold("bot:portfolio_age_seconds:threshold", agents=False),
-            unit=look.SECONDS,
+            query(f"(time() - {_bot('bot:portfolio_timestamp_seconds:max')}) / 60", "age"),
+            query(f"{_bot('bot:portfolio_age_seconds:threshold')} / 60", "threshold"),
+            unit=look.MINUTES,
+            decimals=0,
             bounds=(0, None),
             empty=NO_PORTFOLIO,
             width=12,
@@ -66,9 +67,10 @@ def market(board: Board) -> None:
         lines(
             "Age of the market data",
             "Time since the newest market_data row. Above the dashed line it is stale.",
-            query(f"time() - {_bot('bot:market_data_timestamp_seconds:last5m')}", "age"),
-            threshold("bot:market_data_age_seconds:threshold", agents=False),
-            unit=look.SECONDS,
+            query(f"(time() - {_bot('bot:market_data_timestamp_seconds:last5m')}) / 60", "age"),
+            query(f"{_bot('bot:market_data_age_seconds:threshold')} / 60", "threshold"),
+            unit=look.MINUTES,
+            decimals=0,
             bounds=(0, None),
             empty=NO_MARKET,
             width=12,

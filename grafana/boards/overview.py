@@ -5,15 +5,10 @@ from grafana.boards.agents_table import agents
 from grafana.kit import links, look
 from grafana.kit.board import Board
 from grafana.kit.graphs import lines, timeline
-from grafana.kit.queries import BOT_KEY, of, query, threshold, verdict
+from grafana.kit.queries import BOT_KEY, firing, firing_since, of, query, threshold, verdict
 from grafana.kit.tables import Key, Value, table
 from grafana.kit.values import stat
 
-FIRING = of("ALERTS", 'alertname=~"Tweetbot.+"', 'alertstate="firing"', 'severity=~"critical|warning"')
-SINCE = (
-    f"label_replace({of('ALERTS_FOR_STATE')} and on (alertname, agent, severity, job, instance) {FIRING}, "
-    '"alertname", "$1", "alertname", "Tweetbot(.+)")'
-)
 BOTTLENECKS = (
     f"{of('agent:bottleneck_impact:ratio')} or "
     f'label_replace({of("bot:bottleneck_impact:ratio")}, "agent", "whole system", "", "")'
@@ -82,7 +77,7 @@ def _at_a_glance(board: Board) -> None:
         stat(
             "Alerts firing",
             "Alerts about this bot that page or open a ticket. Normal: 0.",
-            query(f"count(max by (severity, alertname, agent) ({FIRING})) or vector(0)", "alerts"),
+            query(f"count(max by (severity, alertname, agent) ({firing(of)})) or vector(0)", "alerts"),
             unit=look.NUMBER,
             decimals=0,
             graph=True,
@@ -125,7 +120,12 @@ def _what_is_wrong(board: Board) -> None:
             "threshold; success and score: in points; coordination: half of them). Normal: empty.",
             [
                 Key("agent", "Agent", links=[links.to_agent("__value.raw")]),
-                Key("bottleneck", "Bottleneck", 175),
+                Key(
+                    "bottleneck",
+                    "Bottleneck",
+                    175,
+                    links=[links.to("tweetbot-optimizer", "Show what the optimizer did", agent="")],
+                ),
                 Key("bottleneck_severity", "Severity", 98, states=look.BOTTLENECK_SEVERITY),
             ],
             [
@@ -151,12 +151,7 @@ def _what_is_wrong(board: Board) -> None:
                 Key("agent", "Agent", 140, links=[links.to_agent("__value.raw")]),
             ],
             [
-                Value(
-                    "Since",
-                    f"min by (severity, alertname, agent) ({SINCE}) * 1000",
-                    look.MOMENT_AGO,
-                    width=125,
-                )
+                Value("Since", firing_since(of), look.MOMENT_AGO, width=125),
             ],
             sort="Severity",
             descending=False,
@@ -191,7 +186,6 @@ def _course(board: Board) -> None:
             unit=look.RATIO,
             fill=10,
             bounds=(0, None),
-            legend_at="bottom",
             empty="✓ no bottleneck in this time range",
             width=12,
         ),

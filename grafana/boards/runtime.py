@@ -1,5 +1,6 @@
-"""The bot's process, the exporter, and the monitoring itself."""
+"""The bot's process and its host, the exporter, and the monitoring itself."""
 
+from grafana.boards.host import host
 from grafana.boards.runtime_exporter import database, exporter, monitoring
 from grafana.kit import look
 from grafana.kit.board import Board
@@ -19,6 +20,7 @@ def board() -> Board:
     )
     _now(result)
     _process(result)
+    host(result)
     _orchestrator(result)
     exporter(result)
     database(result)
@@ -104,7 +106,7 @@ def _process(board: Board) -> None:
             query(_bot("tweetbot_process_resident_memory_bytes"), "resident"),
             query(_bot("tweetbot_process_heap_size_bytes"), "heap size"),
             query(_bot("tweetbot_process_heap_used_bytes"), "heap used"),
-            threshold("bot:process_heap_limit_bytes:threshold", "threshold: critical", agents=False),
+            threshold("bot:process_heap_limit_bytes:last5m", "threshold: critical", agents=False),
             unit=look.BYTES,
             bounds=(None, None),
             log=True,

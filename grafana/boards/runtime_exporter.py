@@ -66,7 +66,7 @@ def database(board: Board) -> None:
             unit=look.SECONDS,
             interval="1m",
             empty=NO_DATABASE,
-            width=8,
+            width=6,
         ),
         lines(
             "Rows read per second",
@@ -75,10 +75,11 @@ def database(board: Board) -> None:
                 f"sum by (table) (rate({of('tweetbot_database_rows_total')}[$__rate_interval]))", "{{table}}"
             ),
             unit=look.COUNT,
+            decimals=2,
             bounds=(0, None),
             legend_at="right",
             empty=NO_DATABASE,
-            width=8,
+            width=9,
         ),
         lines(
             "Rows not yet read",
@@ -89,7 +90,7 @@ def database(board: Board) -> None:
             bounds=(0, None),
             legend_at="right",
             empty=NO_DATABASE,
-            width=8,
+            width=9,
         ),
     )
     board.add(
@@ -120,7 +121,7 @@ def database(board: Board) -> None:
             sort="Values",
             small=True,
             empty="✓ every value could be used",
-            width=10,
+            width=8,
         ),
         lines(
             "Overflow, replaced files, bridge",
@@ -140,7 +141,7 @@ def database(board: Board) -> None:
             bounds=(0, None),
             soft_max=1,
             empty=NO_DATABASE,
-            width=6,
+            width=8,
         ),
     )
 

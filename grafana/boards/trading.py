@@ -1,7 +1,7 @@
 """The portfolio, its trades, and the market beside it."""
 
 from grafana.boards.market import market
-from grafana.kit import look, variables
+from grafana.kit import links, look, variables
 from grafana.kit.base import Panel
 from grafana.kit.board import Board
 from grafana.kit.graphs import events, heatmap_of_buckets, lines
@@ -158,8 +158,8 @@ def _trades(board: Board) -> None:
             query(grown("tweetbot_trade_gains_usd_total", "bot"), "gains"),
             query(f"-{grown('tweetbot_trade_losses_usd_total', 'bot')}", "losses"),
             query(f"-{grown('tweetbot_trade_fees_usd_total', 'bot')}", "fees of all trades"),
-            unit=look.USD,
-            decimals=2,
+            unit=look.SIGNED_USD,
+            decimals=0,
             bars=True,
             interval="2m",
             empty=NO_TRADES,
@@ -183,30 +183,30 @@ def _trades(board: Board) -> None:
             "Trades by agent",
             "Totals of the database. Won is the share of matched sells that earned something; net is gains "
             "minus losses.",
-            [Key("agent", "Agent")],
+            [Key("agent", "Agent", links=[links.to_agent("__value.raw")])],
             [
                 Value(
-                    "Trades", f"sum by (agent) ({of_agent('tweetbot_trades_total')})", decimals=0, width=75
+                    "Trades", f"sum by (agent) ({of_agent('tweetbot_trades_total')})", decimals=0, width=65
                 ),
                 Value(
-                    "In 1 h", f"sum by (agent) ({of_agent('agent:trades:increase1h')})", decimals=0, width=75
+                    "In 1 h", f"sum by (agent) ({of_agent('agent:trades:increase1h')})", decimals=0, width=60
                 ),
                 Value(
                     "Volume",
                     f"sum by (agent) ({of_agent('tweetbot_trade_volume_usd_total')})",
                     look.USD,
                     0,
-                    width=105,
+                    width=85,
                 ),
                 Value(
                     "Fees",
                     f"sum by (agent) ({of_agent('tweetbot_trade_fees_usd_total')})",
                     look.USD,
                     2,
-                    width=90,
+                    width=75,
                 ),
-                Value("Won", WON, look.RATIO, 0, width=140, bar=True),
-                Value("Net", NET, look.USD, 2, width=110),
+                Value("Won", WON, look.RATIO, 0, width=110, bar=True),
+                Value("Net", NET, look.SIGNED_USD, 2, width=100),
             ],
             sort="Net",
             small=True,

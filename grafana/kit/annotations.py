@@ -1,11 +1,11 @@
-"""Vertical marks on every graph: firing alerts, restarts of the bot, trades."""
+"""Vertical marks on every graph: firing alerts, restarts of the bot, actions of the optimizer, trades."""
 
 from typing import Any
 
 from grafana_foundation_sdk.models import dashboard as model
 
-from grafana.kit.look import ORANGE, PURPLE, RED
-from grafana.kit.queries import DATASOURCE, TARGET, of
+from grafana.kit.look import BLUE, ORANGE, PURPLE, RED
+from grafana.kit.queries import DATASOURCE, TARGET, of, of_optimizer
 
 
 class Annotation(model.AnnotationQuery):
@@ -25,8 +25,13 @@ class Annotation(model.AnnotationQuery):
         return super().to_json() | self._own
 
 
-def annotations(*, trades: bool) -> list[model.AnnotationQuery]:
-    """All of them. Trades are switched off at first where they would be noise."""
+def annotations(*, trades: bool, of_agents: bool) -> list[model.AnnotationQuery]:
+    """All of them. Trades are switched off at first where they would be noise.
+
+    `of_agents`: the dashboard is about chosen agents; what was done to the whole bot, without an agent, is for all.
+    """
+    chosen = ('agent=~"$agent|"',) if of_agents else ()
+    acted = of_optimizer("tweetbot_optimizer_action_last_timestamp_seconds", *chosen)
     alerts = f'ALERTS{{{TARGET}, alertname=~"Tweetbot.+", alertstate="firing"}}'
     return [
         Annotation(
@@ -46,6 +51,15 @@ def annotations(*, trades: bool) -> list[model.AnnotationQuery]:
             at_value=True,
             title="{{bot}} started",
             tags="bot",
+        ),
+        Annotation(
+            "Optimizer actions",
+            f"max by (agent, action) ({acted}) * 1000",
+            BLUE,
+            on=True,
+            at_value=True,
+            title="optimizer: {{action}} {{agent}}",
+            tags="action",
         ),
         Annotation(
             "Trades",

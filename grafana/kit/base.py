@@ -108,9 +108,9 @@ def linear() -> build_common.ScaleDistributionConfig:
     return build_common.ScaleDistributionConfig().type(common.ScaleDistribution.LINEAR)
 
 
-def logarithmic() -> build_common.ScaleDistributionConfig:
+def logarithmic(base: int) -> build_common.ScaleDistributionConfig:
     """For values that lie orders of magnitude apart."""
-    return build_common.ScaleDistributionConfig().type(common.ScaleDistribution.LOG).log(10)
+    return build_common.ScaleDistributionConfig().type(common.ScaleDistribution.LOG).log(base)
 
 
 def transformation(

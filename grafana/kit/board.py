@@ -29,7 +29,7 @@ class Board:
         self._title = title
         self._description = description
         self._agent = [agent] if agent else []
-        self._annotations = annotations(trades=trades)
+        self._annotations = annotations(trades=trades, of_agents=agent is not None)
         self._panels: list[model.Panel | model.RowPanel] = []
         self._y = 0
 

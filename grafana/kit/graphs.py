@@ -53,7 +53,7 @@ def lines(
     )
     panel.axis_placement(common.AxisPlacement.AUTO).axis_label("").axis_color_mode(common.AxisColorMode.TEXT)
     panel.axis_border_show(False).axis_centered_zero(False)
-    panel.scale_distribution(base.logarithmic() if log else base.linear())
+    panel.scale_distribution(base.logarithmic(2 if unit == look.BYTES else 10) if log else base.linear())
     if soft_max is not None:
         panel.axis_soft_max(soft_max)
     panel.legend(legend(legend_at, calcs if legend_at != "list" else ())).tooltip(base.tooltip())
@@ -99,7 +99,7 @@ def heatmap_of_buckets(
     colour = build_heatmap.HeatmapColorOptions().mode(heatmap.HeatmapColorMode.SCHEME).scheme("Blues")
     colour.fill("blue").scale(heatmap.HeatmapColorScale.EXPONENTIAL).exponent(0.5).steps(64).reverse(False)
     axis = build_heatmap.YAxisConfig().unit(unit).reverse(False).axis_placement(common.AxisPlacement.LEFT)
-    panel.calculate(False).color(colour).y_axis(axis.decimals(0 if unit == look.USD else 3))
+    panel.calculate(False).color(colour).y_axis(axis)
     panel.cell_gap(1).cell_radius(0).show_value(common.VisibilityMode.NEVER)
     panel.cell_values(build_heatmap.CellValues().unit(look.COUNT).decimals(1))
     panel.filter_values(build_heatmap.FilterValueRange().le(1e-9)).show_legend().show_y_histogram()

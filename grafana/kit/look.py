@@ -8,9 +8,13 @@ from grafana_foundation_sdk.models import dashboard as model
 # Units, as Grafana names them.
 RATIO = "percentunit"
 SECONDS = "s"
+MINUTES = "suffix:min"
+"""For hours on an axis: Grafana divides seconds by ten, and writes 1.94 hours."""
 BYTES = "bytes"
 USD = "currency:financial:$"
-BTC = "suffix: BTC"
+SIGNED_USD = "currency:financial: USD:suffix"
+"""Where it may be negative: the sign stands before the number."""
+BTC = "suffix:BTC"
 COUNT = "short"
 NUMBER = "locale"
 MOMENT_AGO = "dateTimeFromNow"
@@ -50,6 +54,21 @@ HEALTH = mapping({"1": ("✓ ok", GREEN), "0": ("✖ failing", RED)})
 SEVERITY = mapping(
     {"critical": ("✖ critical", RED), "warning": ("▲ warning", ORANGE), "info": ("i info", BLUE)}
 )
+MODE = mapping({"1": ("◌ observe", BLUE), "2": ("▶ act", ORANGE)})
+OUTCOMES = {
+    "succeeded": ("✓ succeeded", GREEN),
+    "improved": ("△ improved", "semi-dark-green"),
+    "no_effect": ("= no effect", "yellow"),
+    "taken_back": ("↩ taken back", ORANGE),
+    "not_taken_back": ("✖ not taken back", RED),
+    "action_failed": ("✖ action failed", "dark-red"),
+    "interrupted": ("! interrupted", PURPLE),
+    "not_enough_data": ("? not enough data", "dark-yellow"),
+    "observed": ("◌ observed", BLUE),
+    "advised": ("i advised", "light-blue"),
+    "over": ("○ over", GREY),
+}
+"""How optimizations end: docs/optimizer.md."""
 BOTTLENECK_SEVERITY = mapping(
     {
         "critical": ("✖ critical", RED),

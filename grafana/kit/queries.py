@@ -1,5 +1,7 @@
 """Pieces of PromQL that every dashboard uses, and the SDK's query made from one line."""
 
+from collections.abc import Callable
+
 from grafana_foundation_sdk.builders import prometheus as build
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models import prometheus
@@ -9,6 +11,8 @@ DATASOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 TARGET = 'job=~"$job", instance=~"$instance", bot=~"$bot"'
 """The target's labels: every query has them."""
 AGENT = 'agent=~"$agent"'
+OPTIMIZER = 'job="tweetbot-optimizer", bot=~"$bot"'
+"""The optimizer is a process of its own, scraped under the job name of rules/prometheus.yml. One bot has one."""
 
 AGENT_KEY = "job, instance, agent"
 BOT_KEY = "job, instance, bot"
@@ -22,6 +26,11 @@ def of(name: str, *matchers: str) -> str:
 def of_agent(name: str, *matchers: str) -> str:
     """A selector of the chosen agents' series."""
     return of(name, AGENT, *matchers)
+
+
+def of_optimizer(name: str, *matchers: str) -> str:
+    """A selector of the optimizer's own series."""
+    return f"{name}{{{', '.join((OPTIMIZER, *matchers))}}}"
 
 
 def quantile_of(recorded: str, quantile: str) -> str:
@@ -43,6 +52,20 @@ def verdict(value: str, comparison: str, *thresholds: str, key: str = AGENT_KEY,
     """0 while `value` is inside its recorded thresholds, 1 beyond the first of them, 2 beyond both."""
     beyond = [f"({value} {comparison} bool on ({key}) {threshold})" for threshold in thresholds]
     return f"max by ({by}) ({f' + on ({key}) '.join(beyond)})"
+
+
+def firing(select: Callable[..., str]) -> str:
+    """Alerts of ours that page or open a ticket, about what `select` selects."""
+    return select("ALERTS", 'alertname=~"Tweetbot.+"', 'alertstate="firing"', 'severity=~"critical|warning"')
+
+
+def firing_since(select: Callable[..., str]) -> str:
+    """When the condition of each of them began, in milliseconds; their names without our prefix."""
+    began = (
+        f"{select('ALERTS_FOR_STATE')} and on (alertname, agent, severity, job, instance) {firing(select)}"
+    )
+    named = f'label_replace({began}, "alertname", "$1", "alertname", "Tweetbot(.+)")'
+    return f"min by (severity, alertname, agent) ({named}) * 1000"
 
 
 def query(

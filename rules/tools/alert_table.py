@@ -17,6 +17,7 @@ TITLES = {
     "communication": "Messages between agents",
     "trading": "Money and market",
     "runtime": "The bot's process",
+    "optimizer": "The optimizer, where one runs",
     "monitoring": "The monitoring itself",
 }
 

@@ -92,6 +92,50 @@ async function state(agents) {
   );
 }
 
+function post(port, body, agent) {
+  const headers = { authorization: 'Bearer key', 'content-type': 'application/json' };
+  return new Promise((resolve, reject) => {
+    http
+      .request({ host: '127.0.0.1', port, path: '/actions', method: 'POST', headers, agent }, (response) =>
+        response.resume().on('end', resolve),
+      )
+      .on('error', reject)
+      .end(JSON.stringify(body));
+  });
+}
+
+/** From the request to the answer, with an agent whose goals are as many as are looked at. */
+async function action() {
+  const orchestrator = new FakeOrchestrator('market-hunter');
+  orchestrator.agents.get('market-hunter').goals = Object.fromEntries(
+    Array.from({ length: 200 }, (_, index) => [`goal${index}`, index]),
+  );
+  const given = { port: 0, intervalSeconds: 0, allowActions: 'adjust_autonomy', actionsToken: 'key' };
+  const bridge = new Bridge(readOptions(given, {}));
+  bridge.start();
+  bridge.attach(orchestrator);
+  while (!bridge.address()) await sleep(20);
+  const agent = new http.Agent({ keepAlive: true });
+  const times = [];
+  for (let round = 0; round < ROUNDS * 2; round += 1) {
+    const request = {
+      version: 1,
+      id: `bench-${round}`,
+      botStart: performance.timeOrigin / 1000,
+      action: 'adjust_autonomy',
+      agent: 'market-hunter',
+      direction: round % 2 ? 'raise' : 'lower',
+    };
+    const start = performance.now();
+    await post(bridge.address().port, request, agent);
+    times.push(performance.now() - start);
+    await sleep(5);
+  }
+  agent.destroy();
+  bridge.stop();
+  report('adjust_autonomy, 200 values in the goals', `asked for and done in ${median(times).toFixed(2)} ms`);
+}
+
 /** CPU time of this process, as a share of a core, with and without the monitor in turns. */
 async function eventLoop() {
   const cpu = async () => {
@@ -154,5 +198,6 @@ await sendMessage(
 );
 await state(14);
 await state(1000);
+await action();
 await eventLoop();
 starting();

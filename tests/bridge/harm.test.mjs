@@ -5,10 +5,29 @@ import net from 'node:net';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { REGISTER, assertFits, folder, freePort, request, run, start, stateWhen, until } from './support.mjs';
+import {
+  REGISTER,
+  assertFits,
+  folder,
+  freePort,
+  post,
+  request,
+  run,
+  start,
+  stateWhen,
+  until,
+} from './support.mjs';
 
 const BOT = fileURLToPath(new URL('./fixtures/orchestrator.mjs', import.meta.url));
 const HOSTILE = 'good,throwing,hanging,cyclic,huge,hostile';
+
+const LATE = 2500; // what would hold the process does so for 5 s or more
+
+const ACTIONS = {
+  TWEETBOT_BRIDGE_ALLOW_ACTIONS: 'execute_adaptation,adjust_autonomy,pause',
+  TWEETBOT_BRIDGE_ACTIONS_TOKEN: 'actions-key',
+};
+const ALLOWED = 'tweetbot-bridge: actions are allowed: execute_adaptation, adjust_autonomy, pause\n';
 
 const environment = (port, more) => ({
   TWEETBOT_BRIDGE_PORT: String(port),
@@ -36,7 +55,7 @@ const said = (text) => text.replace(/ending \d+|\n\s+at .*|^tweetbot-bridge: .* 
 describe('harm', { concurrency: 2 }, () => {
   for (const ENDING of ['none', 'exit', 'code', 'throw', 'reject', 'message', 'cycle', 'kill']) {
     test(`the same end, at the same time: ${ENDING}`, async (context) => {
-      const env = { ENDING, AGENTS: HOSTILE, WORK_MILLISECONDS: '1000' };
+      const env = { ENDING, AGENTS: HOSTILE, WORK_MILLISECONDS: '2000' };
       const bare = await timed(run([BOT], { env }));
       const bot = await startBot(context, env);
       const outcome = timed(bot.outcome);
@@ -51,9 +70,104 @@ describe('harm', { concurrency: 2 }, () => {
       assert.equal(said(bridged.stdout), said(bare.stdout));
       assert.equal(said(bridged.stderr), said(bare.stderr));
       const late = lastMilliseconds(bridged) - lastMilliseconds(bare);
-      assert.ok(late < 1000, `${late} ms later`); // what would hold the process does so for seconds
+      assert.ok(late < LATE, `${late} ms later`);
     });
   }
+
+  for (const ENDING of ['none', 'code', 'throw', 'kill']) {
+    test(`the same end, at the same time, while an action hangs: ${ENDING}`, async (context) => {
+      const env = { ENDING, AGENTS: HOSTILE, WORK_MILLISECONDS: '4000' };
+      const bare = await timed(run([BOT], { env }));
+      const bot = await startBot(context, { ...env, ...ACTIONS });
+      const outcome = timed(bot.outcome);
+      const { process } = await stateWhen(bot.port, ({ agents }) => agents?.length > 0);
+      const adapt = (id, agent) =>
+        post(bot.port, {
+          version: 1,
+          id,
+          botStart: process.startTime,
+          action: 'execute_adaptation',
+          agent,
+          adaptations: ['STRATEGY_ADJUSTMENT'],
+        });
+      assert.equal(JSON.parse((await adapt('1', 'good')).body).status, 'done');
+      assert.equal(JSON.parse((await adapt('2', 'throwing')).body).status, 'failed');
+      const hanging = assert.rejects(adapt('3', 'hanging'));
+      const bridged = await outcome;
+      await hanging;
+      assert.deepEqual([bridged.code, bridged.signal], [bare.code, bare.signal]);
+      assert.equal(said(bridged.stdout), said(bare.stdout));
+      assert.equal(said(bridged.stderr).replace(ALLOWED, ''), said(bare.stderr));
+      const late = lastMilliseconds(bridged) - lastMilliseconds(bare);
+      assert.ok(late < LATE, `${late} ms later`);
+    });
+  }
+
+  test('an action that holds up the event loop is done once, and the bot goes on', async (context) => {
+    const bot = await startBot(context, { AGENTS: 'blocking', WORK_MILLISECONDS: '8000', ...ACTIONS });
+    const { process } = await stateWhen(bot.port, ({ agents }) => agents?.length > 0);
+    const common = { version: 1, id: 'a', botStart: process.startTime, action: 'execute_adaptation' };
+    const adapt = { ...common, agent: 'blocking', adaptations: ['STRATEGY_ADJUSTMENT'] };
+    const start = performance.now();
+    await post(bot.port, adapt).catch(() => undefined);
+    assert.equal(JSON.parse((await post(bot.port, adapt)).body).status, 'done');
+    assert.ok(performance.now() - start < 10_000);
+    assert.equal((await bot.outcome).code, 0);
+  });
+
+  test('actions with wrong options are off, the state is served', async (context) => {
+    for (const wrong of [
+      { TWEETBOT_BRIDGE_ALLOW_ACTIONS: 'pause,sell' },
+      { TWEETBOT_BRIDGE_ACTIONS_TOKEN: '' },
+    ]) {
+      const bot = await startBot(context, { WORK_MILLISECONDS: '1500', ...ACTIONS, ...wrong });
+      await stateWhen(bot.port);
+      assert.equal((await post(bot.port, {})).status, 404);
+      const { code, stderr } = await bot.outcome;
+      assert.equal(code, 0);
+      assert.match(stderr, /^tweetbot-bridge: actions are off: .*\n$/);
+    }
+  });
+
+  test('thousands of actions do not keep the bot from its work', async (context) => {
+    const bot = await startBot(context, { AGENTS: HOSTILE, WORK_MILLISECONDS: '5000', ...ACTIONS });
+    const { process } = await stateWhen(bot.port, ({ agents }) => agents?.length > 0);
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 12 });
+    context.after(() => agent.destroy());
+    const statuses = {};
+    let ids = 0;
+    const bodies = [
+      () => ({ action: 'adjust_autonomy', agent: 'good', direction: ids % 2 ? 'lower' : 'raise' }),
+      () => ({ action: 'execute_adaptation', agent: 'hanging', adaptations: ['GOAL_ADAPTATION'] }),
+      () => ({ action: 'execute_adaptation', agent: 'hostile', adaptations: ['GOAL_ADAPTATION'] }),
+      () => ({ action: 'adjust_autonomy', agent: 'x'.repeat(16000) }),
+      () => ({ more: 'x'.repeat(20000) }),
+    ];
+    const flood = async (_, client) => {
+      while (bot.child.exitCode === null) {
+        ids += 1;
+        const common = { version: 1, id: `flood-${ids}`, botStart: process.startTime };
+        await post(bot.port, { ...common, ...bodies[client % bodies.length]() }, { agent }).then(
+          ({ status }) => (statuses[status] = (statuses[status] ?? 0) + 1),
+          () => {},
+        );
+      }
+    };
+    const clients = Array.from({ length: 12 }, flood);
+    const { orchestrator } = await stateWhen(
+      bot.port,
+      (document) => document.orchestrator.cycles.total > 100,
+      'a hundred cycles of 20 ms',
+    );
+    assert.equal(orchestrator.running, true);
+    const { code, stderr } = await bot.outcome;
+    await Promise.all(clients);
+    assert.deepEqual([code, said(stderr)], [0, ALLOWED]);
+    assert.ok(
+      statuses[200] <= 60 && statuses[400] > 10 && statuses[413] > 10 && statuses[429] > 10,
+      JSON.stringify(statuses),
+    );
+  });
 
   test('a first cycle that fails ends the bot as it does alone', async (context) => {
     for (const caught of ['', '.catch(() => console.log("caught"))']) {

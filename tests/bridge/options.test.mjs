@@ -2,10 +2,22 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { DEFAULTS, isLoopback, readOptions } from '../../exporter/bridge/options.mjs';
-import { folder } from './support.mjs';
+import { BRIDGE, folder, run } from './support.mjs';
+
+const actionsOf = (given, environment = {}) => readOptions(given, environment).actions;
 
 test('without anything, the defaults', () => {
-  assert.deepEqual(readOptions({}, {}), { ...DEFAULTS, token: undefined, negotiations: undefined });
+  const { actionTimeLimitSeconds, ...defaults } = DEFAULTS;
+  assert.deepEqual(readOptions({}, {}), {
+    ...defaults,
+    token: undefined,
+    negotiations: undefined,
+    actions: undefined,
+  });
+  assert.equal(
+    actionsOf({ allowActions: 'pause', actionsToken: 'key' }).timeLimitSeconds,
+    actionTimeLimitSeconds,
+  );
 });
 
 test('options before environment, and an empty variable is none', () => {
@@ -24,6 +36,7 @@ test('options before environment, and an empty variable is none', () => {
     timeLimitSeconds: 2,
     token: 'secret',
     negotiations: { method: 'resolver.negotiate', agent: 0, succeeded: undefined },
+    actions: undefined,
   });
 });
 
@@ -58,4 +71,54 @@ test('what is wrong is said', () => {
     [{ negotiations: { method: 'x', succeeded: true } }, /succeeded must be/],
   ];
   for (const [given, message] of wrong) assert.throws(() => readOptions(given, {}), message);
+});
+
+test('actions, from both places', (context) => {
+  const tokenFile = `${folder(context, { token: 'key\n' })}/token`;
+  const environment = {
+    TWEETBOT_BRIDGE_ALLOW_ACTIONS: 'adjust_autonomy, pause',
+    TWEETBOT_BRIDGE_ACTIONS_TOKEN_FILE: tokenFile,
+    TWEETBOT_BRIDGE_ACTION_TIME_LIMIT_SECONDS: '7',
+  };
+  const actions = { token: 'key', allowed: ['adjust_autonomy', 'pause'], timeLimitSeconds: 7 };
+  assert.deepEqual(actionsOf({}, environment), actions);
+  assert.deepEqual(actionsOf({ token: 'state' }, environment), actions);
+  const all = ['execute_adaptation', 'adjust_autonomy', 'pause', 'resume'];
+  assert.deepEqual(actionsOf({ allowActions: all, actionsToken: 'x' }, environment).allowed, all);
+});
+
+test('what is wrong with the actions costs only them, and is said once', async (context) => {
+  const given = { allowActions: ['pause'], actionsToken: 'key' };
+  const wrong = [
+    [{ allowActions: ['pause'] }, /a token is needed/],
+    [{ actionsToken: 'key' }, /must name some/],
+    [{ ...given, allowActions: ['pause', 'sell'] }, /must name some/],
+    [{ ...given, allowActions: 'pause,' }, /must name some/],
+    [{ ...given, allowActions: 'restore' }, /must name some/],
+    [{ ...given, allowActions: [undefined] }, /must name some/],
+    [{ ...given, allowActions: [] }, /must name some/],
+    [{ ...given, allowActions: true }, /must name some/],
+    [{ ...given, actionsToken: 5 }, /actionsToken must be/],
+    [{ ...given, token: 'key' }, /same token/],
+    [{ ...given, host: '0.0.0.0', token: 'state' }, /for loopback/],
+    [{ ...given, actionTimeLimitSeconds: 0 }, /actionTimeLimitSeconds must be/],
+    [{ allowActions: ['pause'], actionsTokenFile: '/nowhere' }, /ENOENT/],
+  ];
+  const script = `
+    import { readOptions } from '${BRIDGE}options.mjs';
+    const given = ${JSON.stringify(wrong.map(([each]) => each))};
+    given[5].allowActions = [undefined];
+    for (const each of [...given, ...given]) console.log(readOptions(each, {}).port, readOptions(each, {}).actions);`;
+  const file = `${folder(context, { 'read.mjs': script })}/read.mjs`;
+  const { stdout, stderr } = await run([file]);
+  assert.equal(stdout, '9465 undefined\n'.repeat(2 * wrong.length));
+  const lines = stderr.trim().split('\n');
+  for (const [, message] of wrong)
+    assert.ok(
+      lines.some((line) => message.test(line)),
+      `${message}: ${stderr}`,
+    );
+  assert.ok(lines.every((line) => line.startsWith('tweetbot-bridge: actions are off: ')));
+  assert.equal(new Set(lines).size, lines.length);
+  assert.ok(!stderr.includes('key'));
 });

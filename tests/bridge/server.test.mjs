@@ -4,13 +4,13 @@ import net from 'node:net';
 import { describe, test } from 'node:test';
 
 import { readOptions } from '../../exporter/bridge/options.mjs';
-import { StateServer } from '../../exporter/bridge/server.mjs';
+import { BridgeServer } from '../../exporter/bridge/server.mjs';
 import { BRIDGE, folder, request, run, sleep, until } from './support.mjs';
 
 const SMALL = Buffer.from('{"version":1}');
 
 async function serving(context, options = {}, body = () => SMALL) {
-  const server = new StateServer(readOptions({ port: 0, ...options }, {}), body);
+  const server = new BridgeServer(readOptions({ port: 0, ...options }, {}), { state: body });
   server.start();
   context.after(() => server.stop());
   await until(() => server.address(), 'the server');
@@ -157,8 +157,8 @@ describe('server', { concurrency: true }, () => {
       import { closeSync, openSync } from 'node:fs';
       import { connect } from 'node:net';
       import { readOptions } from '${BRIDGE}options.mjs';
-      import { StateServer } from '${BRIDGE}server.mjs';
-      const server = new StateServer(readOptions({ port: 0 }, {}), () => Buffer.from('{}'), { retry: 20 });
+      import { BridgeServer } from '${BRIDGE}server.mjs';
+      const server = new BridgeServer(readOptions({ port: 0 }, {}), { state: () => Buffer.from('{}') }, { retry: 20 });
       server.start();
       await new Promise((resolve) => setTimeout(resolve, 100));
       const client = connect(server.address().port, '127.0.0.1');
@@ -177,7 +177,7 @@ describe('server', { concurrency: true }, () => {
     const squatter = net.createServer().listen(0, '127.0.0.1');
     await until(() => squatter.address(), 'the squatter');
     const { port } = squatter.address();
-    const server = new StateServer(readOptions({ port }, {}), () => SMALL, { retry: 100 });
+    const server = new BridgeServer(readOptions({ port }, {}), { state: () => SMALL }, { retry: 100 });
     context.after(() => server.stop());
     server.start();
     await sleep(250);

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 export const BRIDGE = fileURLToPath(new URL('../../exporter/bridge/', import.meta.url));
 export const REGISTER = path.join(BRIDGE, 'register.mjs');
 export const SCHEMA = path.join(BRIDGE, 'state.schema.json');
+export const ACTIONS_SCHEMA = path.join(BRIDGE, 'actions.schema.json');
 
 const python = process.env.PYTHON ?? 'python3';
 
@@ -40,7 +41,7 @@ export async function freePort() {
 }
 
 /** A request; `headers` are sent as given. */
-export function request(port, { path: url = '/state', method = 'GET', headers = {}, agent } = {}) {
+export function request(port, { path: url = '/state', method = 'GET', headers = {}, agent, body } = {}) {
   return new Promise((resolve, reject) => {
     const sent = http.request({ host: '127.0.0.1', port, path: url, method, headers, agent }, (response) => {
       const chunks = [];
@@ -55,7 +56,18 @@ export function request(port, { path: url = '/state', method = 'GET', headers = 
       );
     });
     sent.on('error', reject);
-    sent.end();
+    sent.end(body);
+  });
+}
+
+/** Asks for an action, with the token "actions-key" unless the headers say otherwise. */
+export function post(port, body, { headers, ...more } = {}) {
+  return request(port, {
+    path: '/actions',
+    method: 'POST',
+    headers: { authorization: 'Bearer actions-key', 'content-type': 'application/json', ...headers },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+    ...more,
   });
 }
 
@@ -96,17 +108,27 @@ import json, sys
 from jsonschema import Draft202012Validator
 with open(sys.argv[1]) as file:
     schema = json.load(file)
+if len(sys.argv) > 2:
+    schema["$ref"] = "#/$defs/" + sys.argv[2]
 Draft202012Validator.check_schema(schema)
-for index, document in enumerate(json.load(sys.stdin)):
-    for error in Draft202012Validator(schema).iter_errors(document):
-        print(f"document {index} at {error.json_path}: {error.message[:200]}")
+validator = Draft202012Validator(schema)
+errors = [next(validator.iter_errors(document), None) for document in json.load(sys.stdin)]
+print(json.dumps([error and f"at {error.json_path}: {error.message[:200]}" for error in errors]))
 `;
 
-/** Asserts that all documents fit the schema, by Python's jsonschema. */
-export function assertFits(...documents) {
-  const { status, stdout, stderr } = spawnSync(python, ['-c', VALIDATE, SCHEMA], {
+/** What Python's jsonschema finds wrong with each document, or null. */
+export function faults(documents, schema, ...definition) {
+  const { status, stdout, stderr } = spawnSync(python, ['-c', VALIDATE, schema, ...definition], {
     input: JSON.stringify(documents),
   });
   assert.equal(status, 0, `no ${python} with jsonschema (set PYTHON to one that has it): ${stderr}`);
-  assert.equal(String(stdout), '');
+  return JSON.parse(stdout);
+}
+
+/** Asserts that all documents fit the schema of the state. */
+export function assertFits(...documents) {
+  assert.deepEqual(
+    faults(documents, SCHEMA),
+    documents.map(() => null),
+  );
 }

@@ -164,6 +164,14 @@ async def test_page_of_few_rows_is_what_the_oracle_says(tmp_path, name, found, s
     assert difference(await fresh_samples(path, config), expected_of(path, config)) == []
 
 
+async def test_a_fall_of_whole_dollars(tmp_path):
+    """A column that is not declared as REAL holds them as integers."""
+    path, columns = tmp_path / "bot.db", {"timestamp": "DATETIME", "total_value_usd": "DECIMAL(12,2)"}
+    values = [{"timestamp": SECOND, "total_value_usd": value} for value in (10000, 9500)]
+    write_database(str(path), {"portfolio_history": TableRows(columns, values)})
+    assert (await fresh_samples(path))["tweetbot_portfolio_max_drawdown_ratio", ()] == 0.05
+
+
 @pytest.mark.parametrize("table", UPSTREAM)
 async def test_a_missing_column_costs_its_own_families_only(tmp_path, table):
     first_row = {column: SECOND for column in UPSTREAM[table] if "KEY" not in UPSTREAM[table][column]}

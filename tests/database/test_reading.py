@@ -16,7 +16,6 @@ import pytest
 from exporter.config import Config
 from exporter.sources import SourceError
 from exporter.sources.database import DatabaseSource, reader
-from exporter.sources.database.reader import Reader
 
 from .bots import append, decisions, execute, executions, trades, write_bot
 from .harness import PATIENCE, following
@@ -36,16 +35,18 @@ def path(tmp_path):
 @pytest.fixture
 def checked_reads(path, monkeypatch):
     """After each read another program must be able to have the file for itself at once; how many were checked."""
-    pause, reads = Reader._pause, []
+    execute, reads = reader._Connection.execute, []
 
-    async def checked(self):
-        with closing(sqlite3.connect(path, timeout=0)) as connection:
-            connection.execute("BEGIN EXCLUSIVE")
-            connection.rollback()
-        reads.append(self)
-        await pause(self)
+    def checked(self, statement, parameters=()):
+        try:
+            return execute(self, statement, parameters)
+        finally:
+            with closing(sqlite3.connect(path, timeout=0)) as connection:
+                connection.execute("BEGIN EXCLUSIVE")
+                connection.rollback()
+            reads.append(statement)
 
-    monkeypatch.setattr(Reader, "_pause", checked)
+    monkeypatch.setattr(reader._Connection, "execute", checked)
     return reads
 
 

@@ -27,7 +27,7 @@ def tables(film):
     return [name for (name,) in listed]
 
 
-@pytest.mark.parametrize("scenario", ["healthy", "degraded", "failing"])
+@pytest.mark.parametrize("scenario", ["healthy", "degraded", "failing", "harmful"])
 def test_same_seed_gives_the_same_history(simulated, scenario):
     first = list(simulated(scenario, seed=7, history_days=0.5).advance(0))
     assert first == list(simulated(scenario, seed=7, history_days=0.5).advance(0))

@@ -163,7 +163,7 @@ async def test_a_port_in_use_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"scenario": "gloomy"}, "unknown scenario 'gloomy': one of healthy, degraded, failing"),
+        ({"scenario": "gloomy"}, "unknown scenario 'gloomy': one of healthy, degraded, failing, harmful"),
         ({"seed": "seven"}, "seed must be a whole number, not 'seven'"),
         ({"speed": 0}, "speed must be between 0.1 and 100, not 0"),
         ({"speed": float("nan")}, "speed must be between 0.1 and 100, not nan"),
@@ -185,7 +185,7 @@ def command(*arguments, **options):
 def test_the_command_says_what_is_wrong_without_a_traceback(tmp_path):
     done = command("--directory", str(tmp_path), "--scenario", "gloomy")
     assert done.returncode == 2
-    assert done.stderr == "demo: unknown scenario 'gloomy': one of healthy, degraded, failing\n"
+    assert done.stderr == "demo: unknown scenario 'gloomy': one of healthy, degraded, failing, harmful\n"
     assert done.stdout == ""
 
 

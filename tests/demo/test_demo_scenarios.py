@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.demo.scenarios import DEGRADED, FAILING, HEALTHY, SCENARIOS
+from exporter.demo.scenarios import DEGRADED, FAILING, HARMFUL, HEALTHY, SCENARIOS
 
 MINUTE = 60_000
 WINDOWS = """
@@ -51,8 +51,9 @@ def test_healthy_succeeds_in_about_97_percent(filmed):
     assert film.value("SELECT total_value_usd > 10000 FROM portfolio_history ORDER BY id DESC LIMIT 1") == 1
 
 
-def test_degraded_is_exactly_the_example(filmed, steps):
-    film = filmed("degraded", seed=13)
+@pytest.mark.parametrize("scenario", [DEGRADED, HARMFUL])
+def test_degraded_is_exactly_the_example(filmed, steps, scenario):
+    film = filmed(scenario.name, seed=13)
     for until in steps:
         film.play(until)
         seen = windows(film)
@@ -118,7 +119,9 @@ def test_confidences_are_calibrated(filmed, scenario):
 
 def test_tables_name_the_same_agents():
     names = [[agent.name for agent in scenario.agents] for scenario in SCENARIOS.values()]
-    assert names[0] == names[1] == names[2]
+    assert all(each == names[0] for each in names)
     assert len(set(names[0])) == 9
-    assert {agent.stops_after_seconds for agent in HEALTHY.agents + DEGRADED.agents} == {None}
+    assert {agent.stops_after_seconds for agent in HEALTHY.agents + DEGRADED.agents + HARMFUL.agents} == {
+        None
+    }
     assert sum(agent.stops_after_seconds is not None for agent in FAILING.agents) == 1

@@ -201,7 +201,8 @@ def test_a_request_does_not_change_the_simulation(simulated):
 
 
 @pytest.mark.parametrize(
-    ("scenario", "least", "most"), [("healthy", 0.8, 1), ("degraded", 0.78, 1), ("failing", 0, 0.78)]
+    ("scenario", "least", "most"),
+    [("healthy", 0.8, 1), ("degraded", 0.78, 1), ("failing", 0, 0.78), ("harmful", 0.78, 1)],
 )
 def test_profiles_score_as_the_scenario_says(filmed, scenario, least, most):
     """The mean of an agent's success, coordination, efficiency and goal progress, then of the agents."""

@@ -1,6 +1,7 @@
 """The whole way of a page, in real processes: demo bot, exporter, Prometheus, Alertmanager, and a receiver.
 
-All durations of the rules are shortened by FACTOR (rules/tools/scale.py), and the bot lives as much faster.
+All durations of the rules are shortened by FACTOR (rules/tools/scale.py), and the bot lives as much faster. The
+optimizer (loop.py) joins where it is asked for.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import aiohttp
+import yaml
 from aiohttp import web
 from tools import free_port, needed
 
@@ -82,12 +84,22 @@ class Receiver:
 class Stack:
     """`async with Stack(directory) as stack`; then `await stack.bot("degraded")`, and again with another.
 
-    With a `database` of its own it has no bot, and no bridge.
+    With a `database` of its own it has no bot, and no bridge. `actions_token_file` lets the bot be acted on; to
+    `optimizer_port` go the bottlenecks, with the token of `optimizer_token_file`.
     """
 
-    def __init__(self, directory: Path, database: Path | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        database: Path | None = None,
+        actions_token_file: Path | None = None,
+        optimizer_port: int = 0,
+        optimizer_token_file: Path | None = None,
+    ) -> None:
         self._directory = directory
         self._database = database
+        self._actions_token_file = actions_token_file
+        self._optimizer_port, self._optimizer_token_file = optimizer_port, optimizer_token_file
         self._state_port, self._exporter, self._prometheus, self._alertmanager = (
             free_port() for _ in range(4)
         )
@@ -120,8 +132,26 @@ class Stack:
         """Starts the demo bot, in the place of the one before."""
         if self._bot is not None:
             await self._bot.stop()
-        self._bot = DemoBot(self._directory / "bot", scenario, speed=FACTOR, state_port=self._state_port)
+        self._bot = DemoBot(
+            self._directory / "bot",
+            scenario,
+            speed=FACTOR,
+            state_port=self._state_port,
+            actions_token_file=self._actions_token_file,
+        )
         await self._bot.start()
+
+    @property
+    def bridge_url(self) -> str:
+        return f"http://127.0.0.1:{self._state_port}/state"
+
+    @property
+    def prometheus_url(self) -> str:
+        return f"http://127.0.0.1:{self._prometheus}"
+
+    @property
+    def bot_file(self) -> Path:
+        return self._directory / "bot" / "trading.db"
 
     async def until(self, condition: Callable[[], bool], seconds: float) -> None:
         """Waits for something to come true at the receiver; what came until then is in the error."""
@@ -140,8 +170,7 @@ class Stack:
 
     async def query(self, expression: str) -> list[dict[str, Any]]:
         """An instant query of Prometheus."""
-        url = f"http://127.0.0.1:{self._prometheus}/api/v1/query"
-        answer = await self._get(url, query=expression)
+        answer = await self._get(f"{self.prometheus_url}/api/v1/query", query=expression)
         return answer["data"]["result"]  # type: ignore[no-any-return]
 
     async def _get(self, url: str, **parameters: str) -> Any:
@@ -160,13 +189,28 @@ class Stack:
         )
         _replace(rules / "prometheus.yml", "localhost:9090", f"127.0.0.1:{self._prometheus}")
         _replace(rules / "alertmanager.yml", "http://localhost:9099", receiver)
+        if self._optimizer_token_file is not None:
+            self._send_to_optimizer(rules, self._optimizer_token_file)
+
+    def _send_to_optimizer(self, rules: Path, token_file: Path) -> None:
+        """As rules/alertmanager.yml tells."""
+        address = f"127.0.0.1:{self._optimizer_port}"
+        _replace(rules / "alertmanager.yml", "localhost:9466", address)
+        _replace(rules / "alertmanager.yml", "/etc/alertmanager/secrets/optimizer-token", str(token_file))
+        alertmanager = yaml.safe_load((rules / "alertmanager.yml").read_text())
+        first = alertmanager["route"]["routes"][0]
+        assert first["receiver"] == "none"
+        first["receiver"] = "optimizer"
+        (rules / "alertmanager.yml").write_text(yaml.safe_dump(alertmanager))
+        targets = f"- targets: ['{address}']\n  labels: {{bot: demo}}\n"
+        (rules / "targets" / "optimizer.yml").write_text(targets)
 
     async def _start_processes(self) -> None:
         rules = self._directory / "rules"
-        bridge = [] if self._database else [f"--bridge.url=http://127.0.0.1:{self._state_port}/state"]
+        bridge = [] if self._database else [f"--bridge.url={self.bridge_url}"]
         await self._start(
             sys.executable, "-m", "exporter", *bridge,
-            f"--database.path={self._database or self._directory / 'bot' / 'trading.db'}",
+            f"--database.path={self._database or self.bot_file}",
             f"--web.listen-address=127.0.0.1:{self._exporter}",
         )  # fmt: skip
         await self._start(

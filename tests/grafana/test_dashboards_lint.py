@@ -2,12 +2,14 @@
 
 import re
 from itertools import combinations
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from grafana_files import boards, panels
 
 from exporter.catalogue import FAMILIES
+from exporter.optimizer.model import Outcome
+from grafana.kit.look import OUTCOMES
 
 UIDS = {
     "tweetbot-overview",
@@ -15,9 +17,16 @@ UIDS = {
     "tweetbot-decisions",
     "tweetbot-trading",
     "tweetbot-communication",
+    "tweetbot-optimizer",
     "tweetbot-runtime",
 }
-ABOUT_PROMETHEUS = 'job="prometheus"'
+TARGET = {'job=~"$job"', 'instance=~"$instance"', 'bot=~"$bot"'}
+# Targets of their own, beside the exporter's: Prometheus knows of no bot.
+OTHER_JOBS = (
+    {'job="prometheus"'},
+    {'job="tweetbot-optimizer"', 'bot=~"$bot"'},
+    {'job="node"', 'bot=~"$bot"'},
+)
 every_board = pytest.mark.parametrize("board", boards(), ids=lambda board: board["uid"])
 
 
@@ -51,6 +60,7 @@ def test_a_dashboard_as_a_whole(board: dict[str, Any]) -> None:
     assert {annotation["name"] for annotation in board["annotations"]["list"]} == {
         "Firing alerts",
         "Bot restarts",
+        "Optimizer actions",
         "Trades",
     }
 
@@ -114,10 +124,8 @@ def test_queries_of_a_panel(board: dict[str, Any], panel: dict[str, Any]) -> Non
         expr = target["expr"]
         assert target["datasource"]["uid"] == "${datasource}"
         for matchers in re.findall(r"\{([^}]*)\}", expr):
-            if ABOUT_PROMETHEUS not in matchers:
-                assert {'job=~"$job"', 'instance=~"$instance"', 'bot=~"$bot"'} <= set(matchers.split(", ")), (
-                    expr
-                )
+            given = set(matchers.split(", "))
+            assert any(target <= given for target in (TARGET, *OTHER_JOBS)), expr
         for function, window in re.findall(r"(rate|increase)\([^\[\]]*\[([^\]]+)\]", expr):
             assert window in ("$__rate_interval", "$__range"), f"{function}[{window}]"
         for name in counters:
@@ -206,4 +214,17 @@ def test_every_threshold_line_is_a_recorded_threshold() -> None:
         for panel in panels(board):
             for target in panel["targets"]:
                 if target["legendFormat"].startswith("threshold"):
-                    assert re.search(r"(agent|bot):\w+:threshold", target["expr"]), target["expr"]
+                    recorded = r"(agent|bot):\w+:threshold|bot:process_heap_limit_bytes:last5m"
+                    assert re.search(recorded, target["expr"]), target["expr"]
+
+
+def test_every_outcome_of_an_optimization_has_its_sign() -> None:
+    assert set(OUTCOMES) == set(get_args(Outcome))
+
+
+def test_actions_on_the_bot_are_marked_on_the_agents_dashboard() -> None:
+    (agent,) = (board for board in boards() if board["uid"] == "tweetbot-agent")
+    (mark,) = (note for note in agent["annotations"]["list"] if note["name"] == "Optimizer actions")
+    assert mark["enable"]
+    assert mark["useValueForTime"]
+    assert 'agent=~"$agent|"' in mark["expr"], "of this agent, and of the whole bot"

@@ -9,8 +9,9 @@ from grafana_files import ROOT, Query, all_queries
 from exporter.catalogue import FAMILIES
 
 TARGET = {"job", "instance", "bot"}
+FILE_SYSTEM = {"device", "fstype", "mountpoint"}
 ALERTS = {"alertname", "alertstate", "severity", "agent", "bottleneck", "bottleneck_severity"}
-# Of the exporter as a program, and of Prometheus about itself.
+# Of the exporter as a program, of Prometheus about itself, and of node_exporter.
 OTHERS = {
     "process_cpu_seconds_total": set(),
     "process_resident_memory_bytes": set(),
@@ -23,6 +24,13 @@ OTHERS = {
     "prometheus_notifications_sent_total": {"alertmanager"},
     "prometheus_notifications_errors_total": {"alertmanager"},
     "prometheus_notifications_dropped_total": set(),
+    "node_cpu_seconds_total": {"cpu", "mode"},
+    "node_load5": set(),
+    "node_memory_MemAvailable_bytes": set(),
+    "node_memory_MemTotal_bytes": set(),
+    "node_filesystem_avail_bytes": FILE_SYSTEM,
+    "node_filesystem_size_bytes": FILE_SYSTEM,
+    "node_disk_io_time_seconds_total": {"device"},
 }
 MADE = {"id", "source", "target", "what"}
 """Labels that a query makes itself, with label_replace."""
@@ -35,7 +43,8 @@ def known_series() -> dict[str, set[str]]:
         labels = {*family.labels, *TARGET}
         if family.kind == "histogram":
             known[f"{family.name}_bucket"] = labels | {"le"}
-            known[f"{family.name}_sum"] = known[f"{family.name}_count"] = labels
+            if family.buckets[0] >= 0:  # OpenMetrics has neither where values may be negative
+                known[f"{family.name}_sum"] = known[f"{family.name}_count"] = labels
         else:
             known[family.name] = labels
     for path in (ROOT / "rules" / "recording").glob("*.yml"):

@@ -3,14 +3,18 @@
 import json
 import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
-from rulefiles import RULES, alerts, load
+from rulefiles import RULES, Rule, alert_id, alerts, load
 from tools import needed
+
+from exporter.config import Optimizer
 
 CONFIGURATION = load(RULES / "alertmanager.yml")
 NAMES = {rule["alert"] for rule in alerts()}
+OPTIMIZER_PORT = Optimizer().listen_addresses[0].rpartition(":")[2]
 
 
 def amtool(*arguments: str) -> str:
@@ -20,19 +24,79 @@ def amtool(*arguments: str) -> str:
     return done.stdout
 
 
+def receivers(configuration: Path, labels: str) -> str:
+    """Who is told of an alert, in the order of the routes."""
+    return amtool("config", "routes", "test", f"--config.file={configuration}", *labels.split()).strip()
+
+
+@pytest.fixture(scope="module")
+def with_optimizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The configuration after the one edit that its head asks for: the first `receiver: none` of a route."""
+    text = (RULES / "alertmanager.yml").read_text()
+    path = tmp_path_factory.mktemp("alertmanager") / "alertmanager.yml"
+    path.write_text(re.sub(r"(?m)^( +)receiver: none$", r"\1receiver: optimizer", text, count=1))
+    return path
+
+
+BOTTLENECK = "bottleneck=agent_success_rate bottleneck_severity"
+
+
 @pytest.mark.parametrize(
     ("labels", "receiver"),
     [
         ("alertname=Watchdog severity=none", "watchdog"),
-        ("alertname=TweetbotAgentSuccessRateLow severity=critical bot=tweetbot agent=market-hunter", "page"),
-        ("alertname=TweetbotAgentSuccessRateLow severity=warning bot=tweetbot agent=market-hunter", "ticket"),
+        ("alertname=TweetbotAgentStalled severity=critical bot=tweetbot agent=market-hunter", "page"),
+        ("alertname=TweetbotAgentStalled severity=warning bot=tweetbot agent=market-hunter", "ticket"),
         ("alertname=TweetbotAgentConfidenceLow severity=info bot=tweetbot agent=market-hunter", "none"),
         ("alertname=SomebodyElses", "ticket"),
+        (f"alertname=TweetbotAgentSuccessRateLow severity=critical {BOTTLENECK}=critical", "none,page"),
+        (f"alertname=TweetbotAgentSuccessRateLow severity=warning {BOTTLENECK}=medium", "none,ticket"),
     ],
 )
 def test_routes(labels: str, receiver: str) -> None:
-    out = amtool("config", "routes", "test", f"--config.file={RULES / 'alertmanager.yml'}", *labels.split())
-    assert out.strip() == receiver
+    """Out of the box nobody stands where the optimizer could."""
+    assert receivers(RULES / "alertmanager.yml", labels) == receiver
+
+
+def test_the_edit_for_the_optimizer_gives_a_configuration(with_optimizer: Path) -> None:
+    amtool("check-config", str(with_optimizer))
+    assert [
+        (before["receiver"], after["receiver"])
+        for before, after in zip(
+            routes(CONFIGURATION["route"]), routes(load(with_optimizer)["route"]), strict=True
+        )
+        if before != after
+    ] == [("ticket", "ticket"), ("none", "optimizer")], "the root, which holds the others, and the first"
+
+
+@pytest.mark.parametrize("rule", alerts(), ids=alert_id)
+def test_the_optimizer_is_told_of_bottlenecks_and_of_nothing_else(rule: Rule, with_optimizer: Path) -> None:
+    """And everybody else of what they were told of without it."""
+    labels = {"bottleneck": "agent_response_time"} if "bottleneck" in str(rule["annotations"]) else {}
+    words = " ".join(
+        f"{name}={value}" for name, value in {"alertname": rule["alert"], **labels, **rule["labels"]}.items()
+    )
+    usual = {"critical": "page", "warning": "ticket", "info": "none", "none": "watchdog"}[
+        rule["labels"]["severity"]
+    ]
+    expected = f"optimizer,{usual}" if "bottleneck_severity" in rule["labels"] else usual
+    assert receivers(with_optimizer, words) == expected
+
+
+def test_the_optimizer_is_told_at_any_hour_and_soon() -> None:
+    first = CONFIGURATION["route"]["routes"][0]
+    assert "mute_time_intervals" not in first
+    assert first["continue"] is True
+    assert first["group_by"] == ["bot", "agent", "bottleneck"]
+    assert (first["group_wait"], first["group_interval"], first["repeat_interval"]) == ("10s", "1m", "1h")
+
+
+def test_the_optimizer_is_told_what_is_over_and_shown_a_token() -> None:
+    (receiver,) = (entry for entry in CONFIGURATION["receivers"] if entry["name"] == "optimizer")
+    (webhook,) = receiver["webhook_configs"]
+    assert webhook["url"] == f"http://localhost:{OPTIMIZER_PORT}/api/v1/alerts"
+    assert webhook["send_resolved"] is True
+    assert webhook["http_config"]["authorization"].keys() == {"credentials_file"}
 
 
 def routes(route: dict[str, Any]) -> list[dict[str, Any]]:
@@ -48,7 +112,7 @@ def test_routes_need_no_secret() -> None:
     """Receivers with secret files are there to be filled in; none is in use, so none need exist."""
     used = {route["receiver"] for route in routes(CONFIGURATION["route"])}
     secret = {receiver["name"] for receiver in CONFIGURATION["receivers"] if "_file" in str(receiver)}
-    assert secret == {"page-pagerduty", "page-slack", "ticket-slack"}
+    assert secret == {"page-pagerduty", "page-slack", "ticket-slack", "optimizer"}
     assert not used & secret
 
 
@@ -85,6 +149,9 @@ FAILING_CRITICAL = {"bottleneck": "agent_success_rate", "bottleneck_severity": "
 SYSTEM_HIGH = {"bottleneck": "system_performance", "bottleneck_severity": "high"}
 SYSTEM_CRITICAL = {"bottleneck": "system_performance", "bottleneck_severity": "critical"}
 PROMETHEUS = {"job": "prometheus", "instance": "one:9464"}
+OPTIMIZER = {"job": "tweetbot-optimizer", "instance": "one:9466", "bot": "one"}
+OPTIMIZER_TWO = {"job": "tweetbot-optimizer", "instance": "two:9466", "bot": "two"}
+WORKED_ON = {"bottleneck": "agent_response_time"}
 
 
 @pytest.mark.parametrize(
@@ -140,6 +207,27 @@ PROMETHEUS = {"job": "prometheus", "instance": "one:9464"}
          alert("TweetbotAgentGoalProgressLow", "warning", HUNTER), True),
         (alert("TweetbotSystemPerformanceLow", "critical", ONE, **SYSTEM_CRITICAL),
          alert("TweetbotAgentSuccessRateLow", "warning", HUNTER, **FAILING_MEDIUM), False),
+        # the optimizer: a target of its own, of the same bot; nothing takes the place of its pages
+        (alert("TweetbotOptimizerDown", "critical", OPTIMIZER),
+         alert("TweetbotOptimizerDown", "warning", OPTIMIZER), True),
+        (alert("TweetbotOptimizerDown", "warning", OPTIMIZER),
+         alert("TweetbotOptimizerBridgeUnreachable", "warning", OPTIMIZER), True),
+        (alert("TweetbotOptimizerDown", "warning", OPTIMIZER),
+         alert("TweetbotOptimizerPrometheusUnreachable", "warning", OPTIMIZER_TWO), False),
+        (alert("TweetbotOptimizerDown", "critical", OPTIMIZER),
+         alert("TweetbotOptimizerNotTakenBack", "critical", OPTIMIZER, **WORKED_ON), False),
+        (alert("TweetbotBotDown", "critical", ONE),
+         alert("TweetbotOptimizerBridgeUnreachable", "warning", OPTIMIZER), True),
+        (alert("TweetbotBotDown", "critical", ONE),
+         alert("TweetbotOptimizerBridgeUnreachable", "warning", OPTIMIZER_TWO), False),
+        (alert("TweetbotBotDown", "critical", ONE),
+         alert("TweetbotOptimizerPrometheusUnreachable", "warning", OPTIMIZER), False),
+        (alert("TweetbotOptimizerHarmful", "warning", OPTIMIZER),
+         alert("TweetbotOptimizerWithoutEffect", "warning", OPTIMIZER, **WORKED_ON), True),
+        (alert("TweetbotOptimizerHarmful", "critical", OPTIMIZER),
+         alert("TweetbotOptimizerNotTakenBack", "critical", OPTIMIZER, **WORKED_ON), False),
+        (alert("TweetbotExporterDown", "critical", ONE),
+         alert("TweetbotOptimizerDown", "warning", OPTIMIZER), False),
     ],
 )  # fmt: skip
 def test_inhibition(source: dict[str, str], target: dict[str, str], expected: bool) -> None:

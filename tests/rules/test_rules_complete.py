@@ -26,7 +26,7 @@ from tools import needed
 
 RUNBOOKS = "https://github.com/tweetbot/tweetbot-exporter/blob/main/rules/runbooks/"
 DASHBOARDS = "http://localhost:3000/d/tweetbot-"
-BOARDS = {"overview", "agent", "decisions", "trading", "communication", "runtime"}
+BOARDS = {"overview", "agent", "decisions", "trading", "communication", "runtime", "optimizer"}
 SEVERITIES = {"critical", "warning", "info", "none"}
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
 TARGET_LABELS = {"job", "instance", "bot"}
@@ -156,8 +156,13 @@ def test_an_alert_has_what_its_reader_needs(rule: Rule) -> None:
         assert labels["bottleneck_severity"] in {"critical", "high", "medium", "low"}
 
 
-WITHOUT_WAITING = {"Watchdog", "TweetbotDatabaseReplaced", "TweetbotPortfolioReset"}
-"""Always there; and two that are moments, not states."""
+WITHOUT_WAITING = {
+    "Watchdog",
+    "TweetbotDatabaseReplaced",
+    "TweetbotPortfolioReset",
+    "TweetbotOptimizerNotTakenBack",
+}
+"""Always there; and those that are moments, not states."""
 
 
 @EVERY_ALERT
@@ -175,6 +180,7 @@ WITHOUT_KEEPING = {
     "TweetbotExporterAbsent",
     "TweetbotCommandsStuck",
     "TweetbotCatchUpSlow",
+    "TweetbotOptimizerNotTakenBack",
 }
 """Conditions that do not come and go."""
 
@@ -203,7 +209,9 @@ def test_joins_are_never_on_less_than_the_target() -> None:
 
 def test_names_of_recorded_series() -> None:
     for rule in recorded():
-        assert re.fullmatch(r"(tweetbot|bot|agent(_\w+)?):[a-z0-9_]+:[a-z0-9_]+", rule["record"]), rule
+        assert re.fullmatch(r"(tweetbot|bot|optimizer|agent(_\w+)?):[a-z0-9_]+:[a-z0-9_]+", rule["record"]), (
+            rule
+        )
 
 
 def test_thresholds_in_force_have_one_shape() -> None:

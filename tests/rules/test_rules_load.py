@@ -1,14 +1,14 @@
 """The tools that Prometheus and Alertmanager bring: do the files load, do the rules do what they should?"""
 
-import os
 import subprocess
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import yaml
 from rulefiles import RULE_FILES, RULES, UNIT_TESTS, groups_of, load
 from tools import needed
+
+from exporter.config import Optimizer
 
 
 def run(*command: str | Path) -> str:
@@ -30,17 +30,19 @@ def test_alertmanager_configuration() -> None:
     run(needed("amtool"), "check-config", RULES / "alertmanager.yml")
 
 
-@pytest.fixture(scope="module")
-def unit_tests() -> Iterator[dict[Path, Future[str]]]:
-    """All started at once: one takes seconds, and a machine has several cores."""
-    promtool = needed("promtool")
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield {path: pool.submit(run, promtool, "test", "rules", path) for path in UNIT_TESTS}
+def test_no_optimizer_is_scraped_until_one_is_written_down() -> None:
+    path = RULES / "targets" / "optimizer.yml"
+    assert load(path) == []
+    example = "".join(line[4:] for line in path.read_text().splitlines(keepends=True) if line[:4] == "#   ")
+    (target,) = yaml.safe_load(example)
+    (bot,) = load(RULES / "targets" / "tweetbot.yml")
+    assert target["labels"] == bot["labels"]
+    assert target["targets"][0].rpartition(":")[2] == Optimizer().listen_addresses[0].rpartition(":")[2]
 
 
 @pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: path.stem)
-def test_unit_tests(path: Path, unit_tests: dict[Path, Future[str]]) -> None:
-    unit_tests[path].result()
+def test_unit_tests(path: Path) -> None:
+    run(needed("promtool"), "test", "rules", path)
 
 
 @pytest.mark.parametrize("path", RULE_FILES, ids=lambda path: str(path.relative_to(RULES)))

@@ -66,6 +66,7 @@ def test_only_times_to_wait_are_scaled(fast: Path) -> None:
         "tweetbot:cycle_silence_seconds:minimum": "vector(60)",
         "tweetbot:portfolio_age_seconds:threshold": "vector(120)",
         "tweetbot:market_data_age_seconds:threshold": "vector(120)",
+        "tweetbot:optimizer_silence_seconds:threshold": "vector(10)",
     }
 
 

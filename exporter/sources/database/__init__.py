@@ -107,7 +107,6 @@ class DatabaseSource:
             while progress.caught_up and progress.unread and time.monotonic() < deadline:
                 await self._follower.advance(progress)
         await self._follower.follow()
-        await self._follower.survey()
 
     async def _has_changed(self) -> bool:
         """Whether the file was written to since the last time."""

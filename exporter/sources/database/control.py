@@ -7,9 +7,10 @@ from typing import Any
 
 from exporter import catalogue as c
 from exporter.config import Config
+from exporter.samples import Samples
 from exporter.sources.database import sql
 from exporter.sources.database.names import OTHER, UNKNOWN
-from exporter.sources.database.table import Range, Reads, Table, TableSamples
+from exporter.sources.database.table import Range, Reads, Table
 
 LEVELS = ("info", "warning", "critical", "error")
 STATUSES = ("pending", "processed", "failed")
@@ -61,7 +62,7 @@ class SystemConfig(Table):
         self._status = status
         return True
 
-    def samples(self, out: TableSamples) -> None:
+    def samples(self, out: Samples) -> None:
         if self._status in ("running", "paused"):
             out.add(c.SYSTEM_PAUSED, self._status == "paused")
 
@@ -88,7 +89,7 @@ class SystemAlerts(Table):
             self._levels[level if level in LEVELS else OTHER if level else UNKNOWN] += alerts
         return int(last)
 
-    def samples(self, out: TableSamples) -> None:
+    def samples(self, out: Samples) -> None:
         for level, alerts in self._levels.items():
             out.add(c.SYSTEM_ALERTS, alerts, level)
 
@@ -122,6 +123,6 @@ class SystemCommands(Table):
         self._overflow = overflow
         return True
 
-    def samples(self, out: TableSamples) -> None:
+    def samples(self, out: Samples) -> None:
         for status, commands in self._statuses.items():
             out.add(c.SYSTEM_COMMANDS, commands, status)

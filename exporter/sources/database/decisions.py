@@ -16,7 +16,7 @@ from prometheus_client.samples import Exemplar
 
 from exporter import catalogue as c
 from exporter.config import Config
-from exporter.samples import HistogramValue
+from exporter.samples import HistogramValue, Samples
 from exporter.sources.database import sql
 from exporter.sources.database.outcomes import BLOCK, OUTCOMES, PERHAPS_KNOWN, Outcomes
 from exporter.sources.database.reader import TooLongError
@@ -26,7 +26,6 @@ from exporter.sources.database.table import (
     Reads,
     Sums,
     Table,
-    TableSamples,
     greatest,
     per_unit,
     seconds,
@@ -235,6 +234,10 @@ class Decisions(Table):
     async def seed(self, read: Reads, span: Range) -> None:
         self._recent.seed(await read.json(self._reach_sql, {**span.parameters(), "window": self.window}))
 
+    @property
+    def passed_over(self) -> bool:
+        return self._recent.passed_over
+
     async def fold(self, read: Reads, span: Range) -> int | None:
         window = self._recent.expected
         last, rows, malformed, groups, messages, recent = await self._read(read, span, window)
@@ -281,7 +284,7 @@ class Decisions(Table):
 
     async def _read_block(self, read: Reads, block: int) -> tuple[list[Any], bool]:
         """The outcomes of a block's rows, and whether of all: one may be too large to be read in time."""
-        after, last, limit = block * BLOCK - 1, block * BLOCK + BLOCK - 1, BLOCK
+        after, last, limit = block * BLOCK - 1, block * BLOCK + BLOCK - 1, LOOK
         found: list[Any] = []
         complete = True
         while after < last:
@@ -295,7 +298,7 @@ class Decisions(Table):
             if not rows:
                 break
             found.extend(rows)
-            after, limit = rows[-1][0], min(BLOCK, limit * 2)
+            after, limit = rows[-1][0], min(LOOK, limit * 2)
         return found, complete
 
     async def _read(self, read: Reads, span: Range, window: int) -> list[Any]:
@@ -320,7 +323,7 @@ class Decisions(Table):
             pair = self.labels.admit_recipient(agent, target, entries)
             self._messages.add(pair, [entries])
 
-    def samples(self, out: TableSamples) -> None:
+    def samples(self, out: Samples) -> None:
         for (agent, kind), sums in self._sums.items():
             out.add(c.DECISIONS, sums[0], agent, kind)
             succeeded, failed = self.outcomes.by_type(agent, kind)
@@ -333,7 +336,7 @@ class Decisions(Table):
             self._recent_samples(out, agent, self._recent.rows(agent))
             self.outcomes.samples(out, agent, {row.moment for row in self._recent.rows(agent)})
 
-    def _total_samples(self, out: TableSamples, agent: str, sums: list[int]) -> None:
+    def _total_samples(self, out: Samples, agent: str, sums: list[int]) -> None:
         confidences, alternatives = sums[_HISTOGRAMS:_ALTERNATIVES], sums[_ALTERNATIVES:]
         for position, risk in enumerate(RISKS):
             out.add(c.DECISIONS_BY_RISK, sums[_RISK + position], agent, risk)
@@ -344,7 +347,7 @@ class Decisions(Table):
         out.add(c.DECISION_ALTERNATIVES, HistogramValue(alternatives, sums[3]), agent)
         out.add(c.DECISION_LAST, seconds(self._newest[agent]), agent)
 
-    def _recent_samples(self, out: TableSamples, agent: str, rows: list[_Decision]) -> None:
+    def _recent_samples(self, out: Samples, agent: str, rows: list[_Decision]) -> None:
         newest_row = rows[0]
         out.add(c.DECISION_AUTONOMY, per_unit(newest_row.autonomy, NANO), agent)
         out.add(c.DECISION_PERFORMANCE, per_unit(newest_row.performance, NANO), agent)

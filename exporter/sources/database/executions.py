@@ -11,7 +11,7 @@ from prometheus_client.samples import Exemplar
 
 from exporter import catalogue as c
 from exporter.config import Config
-from exporter.samples import HistogramValue
+from exporter.samples import HistogramValue, Samples
 from exporter.sources.database import sql
 from exporter.sources.database.names import OTHER, spell_type
 from exporter.sources.database.sql import MICRO, NANO
@@ -20,7 +20,6 @@ from exporter.sources.database.table import (
     Reads,
     Sums,
     Table,
-    TableSamples,
     greatest,
     per_unit,
     seconds,
@@ -162,6 +161,10 @@ class Executions(Table):
     async def seed(self, read: Reads, span: Range) -> None:
         self._recent.seed(await read.json(self._reach_sql, {**span.parameters(), "window": self.window}))
 
+    @property
+    def passed_over(self) -> bool:
+        return self._recent.passed_over
+
     async def fold(self, read: Reads, span: Range) -> int | None:
         window = self._recent.expected
         last, rows, malformed, groups, recent = await self._read(read, span, window)
@@ -181,7 +184,7 @@ class Executions(Table):
         found: list[Any] = await read.json(self._totals_sql, {**span.parameters(), "window": window})
         return found
 
-    def samples(self, out: TableSamples) -> None:
+    def samples(self, out: Samples) -> None:
         exemplars = {agent: self._exemplars(agent) for agent in self._newest}
         for (agent, kind), sums in self._sums.items():
             out.add(c.EXECUTIONS, sums[0], agent, kind)
@@ -196,13 +199,13 @@ class Executions(Table):
             out.add(c.EXECUTION_LAST, seconds(self._newest[agent]), agent)
             self._recent_samples(out, agent, self._recent.rows(agent))
 
-    def _recent_samples(self, out: TableSamples, agent: str, rows: list[_Execution]) -> None:
-        readable = [row.moment[0] for row in rows if seconds(row.moment[0]) is not None]
+    def _recent_samples(self, out: Samples, agent: str, rows: list[_Execution]) -> None:
+        readable = (start for row in reversed(rows) if (start := seconds(row.moment[0])) is not None)
         out.add(c.RECENT_EXECUTIONS, len(rows), agent)
         out.add(c.RECENT_SUCCESS, mean(row.success for row in rows), agent)
         out.add(c.RECENT_ERROR, mean(row.errored for row in rows), agent)
         out.add(c.RECENT_RESPONSE_TIME, per_unit(mean(row.us for row in rows), MICRO), agent)
-        out.add(c.RECENT_WINDOW_START, seconds(min(readable, default=None)), agent)
+        out.add(c.RECENT_WINDOW_START, next(readable, None), agent)
 
     def _exemplars(self, agent: str) -> defaultdict[str, dict[int, Exemplar]]:
         """For each type, and each bucket, the newest row of the window that is in it."""

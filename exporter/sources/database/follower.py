@@ -11,7 +11,6 @@ import structlog
 from prometheus_client.core import Metric
 
 from exporter.config import Config
-from exporter.samples import Samples
 from exporter.sources import SourceError
 from exporter.sources.database import sql
 from exporter.sources.database.control import SystemAlerts, SystemCommands, SystemConfig
@@ -27,7 +26,7 @@ from exporter.sources.database.reader import (
     TooLargeError,
     TooLongError,
 )
-from exporter.sources.database.table import Range, Table, TableSamples, Without
+from exporter.sources.database.table import Range, Table, Without
 from exporter.sources.database.trades import Trades
 
 T = TypeVar("T")
@@ -44,8 +43,9 @@ TABLES: tuple[type[Table], ...] = (
     SystemCommands,
 )
 
-TARGET_HOLD = READ_BUDGET * 0.5
-"""Seconds that a range is made to take, so that few are cut off and done again."""
+TARGET_HOLD = READ_BUDGET * 0.2
+"""Seconds that a range is made to take. The longer a read, the likelier it is that a busy machine stops it in the
+middle, where it holds its lock."""
 FIRST_LIMIT = 256
 ATTEMPTS = 5
 SEED_ROWS = 2048
@@ -90,8 +90,12 @@ class Progress:
         return max(0, self.newest - self.position)
 
     def has_read(self, last: int | None) -> None:
-        """A range was read up to row number `last`; None where it was empty."""
-        self.position = self.newest if last is None else last
+        """A range was read up to row number `last`; None where its rows are gone, and later ones may get their
+        numbers."""
+        if last is None:
+            self.newest = self.position
+            return
+        self.position = last
         self.last_row = None
         self.changed = True
 
@@ -239,12 +243,18 @@ class Follower:
         renumbered = vouched and not any(progress.integer_key for progress in other)
         restarted = other if renumbered else list(self.tables.values())
         for progress in restarted:
-            table = progress.table
-            fresh = Progress(type(table)(self._config, table.present, self._clock), progress.integer_key)
-            fresh.newest = progress.newest
-            self.tables[table.name] = fresh
+            self._begin_anew(progress)
         names = ",".join(progress.table.name for progress in restarted)
         raise RestartError(f"rows of {names} were replaced or renumbered")
+
+    def _begin_anew(self, progress: Progress, seeded: bool = False) -> None:
+        table = progress.table
+        self.tables[table.name] = Progress(
+            type(table)(self._config, table.present, self._clock),
+            progress.integer_key,
+            newest=progress.newest,
+            seeded=seeded,
+        )
 
     async def advance(self, progress: Progress) -> bool:
         """Reads the next range of a table; whether there is more of it."""
@@ -261,8 +271,24 @@ class Follower:
                 return True
             self._adapt(progress, reader.longest_hold)
             progress.has_read(last)
+            if not progress.unread:
+                progress.last_row = await self._last_row(progress)
+        if not progress.unread and not progress.caught_up and table.passed_over:
+            # Once more, without the seeds: nothing of it has been shown yet.
+            self._begin_anew(progress, seeded=True)
+            return True
         progress.caught_up = progress.caught_up or not progress.unread
         return bool(progress.unread)
+
+    async def _last_row(self, progress: Progress) -> str | None:
+        """The mark of the last row that was read, None where it cannot be had: then the next survey takes it."""
+        table = progress.table
+        statement = f'SELECT (SELECT {_mark(table)} FROM "{table.name}" WHERE rowid = :position)'
+        try:
+            found: tuple[str | None] = await self._patiently(statement, {"position": progress.position})
+        except TooLargeError:
+            return None
+        return found[0]
 
     async def _seed(self, progress: Progress) -> None:
         limit = SEED_ROWS
@@ -369,9 +395,7 @@ class Follower:
                 progress.metrics, progress.changed = [], True
                 continue
             if progress.changed or not table.identity or isinstance(table, History):
-                samples = Samples()
-                table.samples(TableSamples(samples, table))
-                progress.metrics, progress.changed = samples.metrics(), False
+                progress.metrics, progress.changed = table.metrics(), False
         return [metric for progress in self.tables.values() for metric in progress.metrics]
 
     def _tell_price(self) -> None:

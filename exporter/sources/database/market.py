@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 from exporter import catalogue as c
 from exporter.config import Config
+from exporter.samples import Samples
 from exporter.sources.database import sql
-from exporter.sources.database.table import Range, Reads, Table, TableSamples, seconds
+from exporter.sources.database.table import Range, Reads, Table, seconds
 from exporter.sources.database.window import Moment, moment
 
 QUANTITIES = ("price_usd", "volume_24h", "price_change_24h", "fear_greed_index")
@@ -75,7 +76,7 @@ class Market(Table):
         self._priced = later(self._priced, priced_ms, priced_id, (price,))
         return int(last)
 
-    def samples(self, out: TableSamples) -> None:
+    def samples(self, out: Samples) -> None:
         if self._newest is None:
             return
         price, volume, change, fear_greed = self._newest.values

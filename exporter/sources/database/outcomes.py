@@ -5,17 +5,17 @@ is first seen, whenever that is, and a later change of it only as a revision. Wh
 for each block, so that a second look at a block also finds which of its rows were deleted.
 """
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any, NamedTuple
 
 from exporter import catalogue as c
+from exporter.samples import Samples
 from exporter.sources.database import sql
 from exporter.sources.database.names import Labels
 from exporter.sources.database.sql import NANO
-from exporter.sources.database.table import TableSamples
 from exporter.sources.database.window import Moment, Window, mean, moment
 
 BLOCK = 1024
@@ -62,9 +62,8 @@ SELECT * FROM ({{source}}) WHERE CASE {sql.json_kind("outcome")}
 # OUTCOMES), whether a numeric result was counted, whether an unusable outcome was.
 _ADDED, _RESULT_COUNTED, _MALFORMED_COUNTED = 1, 32, 64
 _FIRST_SHIFT, _LAST_SHIFT, _SUCCESS_BITS = 1, 3, 3
-_PENDING = re.compile(
-    b"[" + b"".join(re.escape(bytes([state])) for state in range(256) if state & 0b111 == _ADDED) + b"]"
-)
+_PENDING = bytes(state & 0b111 == _ADDED for state in range(256))
+"""For each state whether the row was added and its outcome is not known."""
 
 
 class _Outcome(NamedTuple):
@@ -104,6 +103,7 @@ class Outcomes:
         self._labels = labels
         self._states: defaultdict[int, bytearray] = defaultdict(lambda: bytearray(BLOCK))
         self._pending: defaultdict[int, Counter[str]] = defaultdict(Counter)
+        self._all_pending: Counter[str] = Counter()
         self._by_type: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
         self._revisions: Counter[str] = Counter()
         self._results: Counter[str] = Counter()
@@ -119,7 +119,7 @@ class Outcomes:
             outcome = _Outcome(*row)
             block, place = divmod(outcome.row_id, BLOCK)
             self._states[block][place] = _ADDED
-            self._pending[block][self._labels.known(outcome.agent)] += 1
+            self._count_pending(block, self._labels.known(outcome.agent), 1)
             malformed += self._see(outcome)
         return malformed
 
@@ -132,11 +132,10 @@ class Outcomes:
         outcomes = [_Outcome(*row) for row in rows]
         malformed = sum(self._see(outcome) for outcome in outcomes)
         states = self._states[block]
-        self._pending[block] = Counter(
-            self._labels.known(outcome.agent)
-            for outcome in outcomes
-            if _is_pending(states[outcome.row_id % BLOCK])
-        )
+        self._all_pending.subtract(self._pending.pop(block, Counter()))
+        for outcome in outcomes:
+            if _PENDING[states[outcome.row_id % BLOCK]]:
+                self._count_pending(block, self._labels.known(outcome.agent), 1)
         return malformed
 
     def newest_pending(self) -> list[int]:
@@ -144,8 +143,8 @@ class Outcomes:
         found: list[int] = []
         for block in sorted(self._pending, reverse=True):
             if self._pending[block].total():
-                places = [match.start() for match in _PENDING.finditer(self._states[block])]
-                found += [block * BLOCK + place for place in reversed(places)]
+                row_ids = range(block * BLOCK, block * BLOCK + BLOCK)
+                found += reversed([*compress(row_ids, self._states[block].translate(_PENDING))])
             if len(found) >= NEWEST_PENDING:
                 break
         return found[:NEWEST_PENDING]
@@ -165,7 +164,7 @@ class Outcomes:
         if first and state >> _LAST_SHIFT & _SUCCESS_BITS != outcome.success:
             self._revisions[agent] += 1
         elif outcome.success and not first:
-            self._pending[block][agent] -= 1
+            self._count_pending(block, agent, -1)
             self._resolve(agent, outcome)
             first = outcome.success
         if outcome.result is not None or state & _RESULT_COUNTED:
@@ -180,6 +179,10 @@ class Outcomes:
             | (_MALFORMED_COUNTED if outcome.unusable else 0)
         )
         return newly_unusable
+
+    def _count_pending(self, block: int, agent: str, rows: int) -> None:
+        self._pending[block][agent] += rows
+        self._all_pending[agent] += rows
 
     def _resolve(self, agent: str, outcome: _Outcome) -> None:
         succeeded = outcome.success == 1
@@ -198,11 +201,11 @@ class Outcomes:
         succeeded, failed = self._by_type.get((agent, kind), (0, 0))
         return succeeded, failed
 
-    def samples(self, out: TableSamples, agent: str, recent: set[Moment]) -> None:
+    def samples(self, out: Samples, agent: str, recent: set[Moment]) -> None:
         """An agent's outcomes; `recent` are the moments of its newest decisions."""
         results = [row.value for row in self._recent_results[agent].rows if row.moment in recent]
         errors = [(row.confidence - row.succeeded) ** 2 for row in self._recent_resolved[agent].rows]
-        out.add(c.DECISIONS_PENDING, sum(counts[agent] for counts in self._pending.values()), agent)
+        out.add(c.DECISIONS_PENDING, self._all_pending[agent], agent)
         out.add(c.DECISION_REVISIONS, self._revisions[agent], agent)
         out.add(c.DECISION_RESULTS, self._results[agent], agent)
         out.add(c.RECENT_ACTUAL_RESULT, mean(results), agent)
@@ -211,7 +214,3 @@ class Outcomes:
             label = f"0.{band}"
             out.add(c.DECISION_RESOLVED, self._resolved[agent, band], agent, label)
             out.add(c.DECISION_RESOLVED_SUCCEEDED, self._resolved_succeeded[agent, band], agent, label)
-
-
-def _is_pending(state: int) -> bool:
-    return state & 0b111 == _ADDED

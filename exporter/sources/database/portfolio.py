@@ -7,9 +7,10 @@ from typing import ClassVar
 
 from exporter import catalogue as c
 from exporter.config import Config
+from exporter.samples import Samples
 from exporter.sources.database import sql
 from exporter.sources.database.market import Quote, later
-from exporter.sources.database.table import Range, Reads, Table, TableSamples, greatest, seconds
+from exporter.sources.database.table import Range, Reads, Table, greatest, seconds
 from exporter.sources.database.window import moment
 
 SNAPSHOTS = f"""
@@ -24,7 +25,7 @@ WITH clean AS MATERIALIZED (
 ), priced AS (SELECT * FROM clean WHERE price IS NOT NULL ORDER BY ms DESC, row_id DESC LIMIT 1),
 first AS (SELECT * FROM clean WHERE ms >= :monday AND value IS NOT NULL ORDER BY ms, row_id LIMIT 1)
 SELECT total.last, total.rows, total.malformed, total.newest,
-  (SELECT max(peak) FROM peaks), (SELECT max((peak - value) / peak) FROM peaks WHERE peak > 0),
+  (SELECT max(peak) FROM peaks), (SELECT max((peak - value) / CAST(peak AS REAL)) FROM peaks WHERE peak > 0),
   priced.ms, priced.row_id, priced.price, first.ms, first.row_id, first.value
 FROM (
   SELECT max(row_id) AS last, count(*) AS rows, max(ms) AS newest,
@@ -97,7 +98,7 @@ class History(Table):
             self._week_start = min(self._week_start or first, first)
         return int(last)
 
-    def samples(self, out: TableSamples) -> None:
+    def samples(self, out: Samples) -> None:
         out.add(c.PORTFOLIO_PEAK, self._peak)
         out.add(c.PORTFOLIO_DRAWDOWN, self._drawdown)
         out.add(c.PORTFOLIO_SNAPSHOT, seconds(self._newest_ms))
@@ -129,7 +130,7 @@ class Portfolio(Table):
         self._unusable = tuple(unusable)
         return True
 
-    def samples(self, out: TableSamples) -> None:
+    def samples(self, out: Samples) -> None:
         out.add(c.PORTFOLIO_BTC, self._btc)
         out.add(c.PORTFOLIO_USD, self._usd)
         out.add(c.PORTFOLIO_UPDATED, seconds(self._updated_ms))
@@ -140,7 +141,7 @@ class Portfolio(Table):
         if isfinite(value):
             self._value_samples(out, value, held)
 
-    def _value_samples(self, out: TableSamples, value: float, held: float) -> None:
+    def _value_samples(self, out: Samples, value: float, held: float) -> None:
         start, goal = self.config.portfolio.starting_value_usd, self.config.portfolio.goal_value_usd
         out.add(c.PORTFOLIO_VALUE, value)
         out.add(c.PORTFOLIO_GROWTH, (value - start) / start)

@@ -1,12 +1,11 @@
 """Short reads of the bot's database: the only code that touches the file.
 
 The bot dies if a commit of its waits for a second, so a read holds its shared lock for READ_BUDGET at most
-(a progress handler cuts it off), and a pause as long as the hold follows each. Every statement gives one row,
+(a progress handler cuts it off), and the next one waits for as long as it held. Every statement gives one row,
 made by SQLite: between two rows this thread would have to wait for Python's interpreter lock while it holds
 the file's. The file is never opened by other means, which would drop SQLite's locks.
 """
 
-import asyncio
 import json
 import logging
 import sqlite3
@@ -89,19 +88,22 @@ class _Rows(list[tuple[Any, ...]]):
 
 
 class _Connection(sqlite3.Connection):
-    """Ends every statement at once, and cuts off one that is over its budget.
+    """Ends every statement at once, cuts off one that is over its budget, and pauses before the next.
 
-    It waits for a lock by itself, so that it knows when a statement got it: `hold` is the time since.
+    It waits for a lock by itself, so that it knows when a statement got it: `hold` is the time since. The
+    pauses are its own too, so that nobody can have two reads follow each other closely.
     """
 
     budget = READ_BUDGET
     hold = 0.0
     _began = 0.0
+    _rested = 0.0
 
     def over_budget(self) -> bool:
         return time.monotonic() - self._began > self.budget
 
     def execute(self, sql: str, parameters: Any = (), /) -> Any:
+        time.sleep(max(0.0, self._rested - time.monotonic()))
         patience = time.monotonic() + LOCK_PATIENCE
         while True:
             self._began = time.monotonic()
@@ -111,7 +113,9 @@ class _Connection(sqlite3.Connection):
                 if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or self._began > patience:
                     raise
             finally:
-                self.hold = time.monotonic() - self._began
+                ended = time.monotonic()
+                self.hold = ended - self._began
+                self._rested = ended + max(self.hold, SHORTEST_PAUSE)
             time.sleep(LOCK_INTERVAL)
 
 
@@ -240,19 +244,17 @@ class Reader:
                 if name != "SQLITE_BUSY" or time.monotonic() > self.deadline:
                     raise await self._failed(error) from error
             finally:
-                await self._pause()
+                self._note_hold()
 
     async def json(self, statement: str, parameters: Mapping[str, Any]) -> Any:
         """The value of the row's only column, which is JSON text. Raises as `row`."""
         return json.loads((await self.row(statement, parameters))[0])
 
-    async def _pause(self) -> None:
-        """Gives way to the bot for as long as the read held its lock."""
+    def _note_hold(self) -> None:
         hold = self._connection.hold if self._connection else 0.0
         self.longest_hold = max(self.longest_hold, hold)
         self.holds[bisect_left(READ_BUCKETS, hold)] += 1
         self.hold_total += hold
-        await asyncio.sleep(max(hold, SHORTEST_PAUSE))
 
     async def _failed(self, error: sqlite3.Error) -> SourceError:
         await self.close()

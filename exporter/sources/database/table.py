@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
 
+from prometheus_client.core import Metric
+
 from exporter.catalogue import DATABASE_MALFORMED, DATABASE_ROWS, Family
 from exporter.config import Config
-from exporter.samples import HistogramValue, Samples
+from exporter.samples import Samples
 from exporter.sources.database import sql
 from exporter.sources.database.names import Labels
 
@@ -111,6 +113,11 @@ class Table(ABC):
     async def seed(self, read: Reads, span: Range) -> None:  # noqa: B027 - most tables have no need of it
         """Reads the newest rows ahead of the first catch-up, for what only depends on the newest."""
 
+    @property
+    def passed_over(self) -> bool:
+        """Whether rows that were counted are missing elsewhere, because of rows that `seed` read and that are gone."""
+        return False
+
     async def follow(self, read: Reads) -> bool:
         """Looks again at rows that may have changed, a bounded number of them, because the file changed.
 
@@ -118,8 +125,15 @@ class Table(ABC):
         """
         return False
 
+    def metrics(self) -> list[Metric]:
+        """The families of the columns that the table has."""
+        lacking = [families for column, families in self.needs.items() if column not in self.present]
+        samples = Samples(omitted=set[Family]().union(*lacking))
+        self.samples(samples)
+        return samples.metrics()
+
     @abstractmethod
-    def samples(self, out: "TableSamples") -> None:
+    def samples(self, out: Samples) -> None:
         """Everything that the totals say; called only once the table has caught up."""
 
     def count(self, rows: int, malformed: Mapping[str, int]) -> None:
@@ -152,17 +166,3 @@ class Without:
 
     async def json(self, statement: str, parameters: Mapping[str, Any]) -> Any:
         return await self._read.json(statement.replace(self._source, self._narrowed), parameters)
-
-
-class TableSamples:
-    """Takes a table's samples, and leaves out the families whose columns the table does not have."""
-
-    def __init__(self, out: Samples, table: Table) -> None:
-        self._out = out
-        missing = [families for column, families in table.needs.items() if column not in table.present]
-        self._omitted = set[Family]().union(*missing)
-
-    def add(self, family: Family, value: float | HistogramValue | None, *labels: str) -> None:
-        """One value; None is absent."""
-        if value is not None and family not in self._omitted:
-            self._out.add(family, value, *labels)

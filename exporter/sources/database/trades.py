@@ -13,10 +13,10 @@ from typing import ClassVar, NamedTuple
 
 from exporter import catalogue as c
 from exporter.config import Config
-from exporter.samples import HistogramValue
+from exporter.samples import HistogramValue, Samples
 from exporter.sources.database import sql
 from exporter.sources.database.sql import MICRO, SATOSHI
-from exporter.sources.database.table import Range, Reads, Sums, Table, TableSamples, greatest, seconds
+from exporter.sources.database.table import Range, Reads, Sums, Table, greatest, seconds
 
 LOTS = 20_000
 SIDES = ("buy", "sell")
@@ -201,7 +201,7 @@ class Trades(Table):
             earnings.unprofitable += 1
             earnings.losses -= earned
 
-    def samples(self, out: TableSamples) -> None:
+    def samples(self, out: Samples) -> None:
         for (agent, side), (trades, satoshi, total, fees) in self._sums.items():
             out.add(c.TRADES, trades, agent, side)
             out.add(c.TRADE_VOLUME_BTC, satoshi / SATOSHI, agent, side)

@@ -54,7 +54,13 @@ class Recent(Generic[Row]):
         self._size = size
         self._windows: defaultdict[str, Window[Row]] = defaultdict(lambda: Window(size))
         self._floors: dict[str | None, float] = {}
+        self._promised: set[str | None] = set()
         self.expected = 0
+
+    @property
+    def passed_over(self) -> bool:
+        """Whether rows were passed over for newer ones that never came: they were deleted after `seed`."""
+        return any(len(self._windows[self._labels.known(name)].rows) < self._size for name in self._promised)
 
     def rows(self, agent: str) -> list[Row]:
         """The rows of an agent's window, newest first."""
@@ -65,6 +71,7 @@ class Recent(Generic[Row]):
         for name, ms in found:
             agent = self._labels.spelling(name)
             self._floors[agent] = max(moment(ms, 0)[0], self._floors.get(agent, float("-inf")))
+            self._promised.add(name)
 
     def wants(self, newest: Iterable[tuple[str | None, int | None]]) -> bool:
         """False where no row with those names, each up to its time, will have a place.

@@ -1,0 +1,85 @@
+"""Which alerts of a webhook lead to an optimization: pure. An alert is only a hint to look, and given once."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, field
+
+from exporter.optimizer.model import Alert, Severity, Subject
+from exporter.optimizer.strategies import rank
+
+MAX_OPEN = 100
+"""Optimizations. What comes beyond is rejected, and is welcome again when its alert is repeated."""
+
+Episode = tuple[str, float]
+"""One time that an alert fired: its fingerprint, and when it began."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the ledger says that matters to new alerts."""
+
+    open: Mapping[Subject, Severity]
+    open_count: int
+    cooling: Set[Subject]
+    """Those that were dealt with so recently that they are left alone."""
+    episodes: Mapping[Episode, bool]
+    """Those seen before: whether they are resolved."""
+
+
+@dataclass(slots=True)
+class Admission:
+    """What to write down. `noted` are the alerts whose episodes are remembered from now on."""
+
+    new: dict[Subject, Alert] = field(default_factory=dict)
+    raised: dict[Subject, Severity] = field(default_factory=dict)
+    noted: list[Alert] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+def admit(alerts: Iterable[Alert], standing: Standing, agents: Set[str] | None) -> Admission:
+    """Sorts alerts, in their order. `agents` are the known ones, None where nobody knows yet.
+
+    What is rejected is not remembered, but for what another optimization already is about: an alert that comes too
+    early is taken when it is repeated after that.
+    """
+    admission = Admission()
+    episodes, severities = dict(standing.episodes), dict(standing.open)
+    for alert in alerts:
+        verdict = _verdict(alert, standing, admission, episodes, severities, agents)
+        admission.counts[verdict] += 1
+        if verdict not in ("accepted", "open"):
+            continue
+        episodes[alert.fingerprint, alert.starts_at] = not alert.firing
+        admission.noted.append(alert)
+        if not alert.firing:
+            continue
+        known = severities.get(alert.subject)
+        if known is None:
+            admission.new[alert.subject] = alert
+        if known is None or rank(alert.severity) > rank(known):
+            severities[alert.subject] = admission.raised[alert.subject] = alert.severity
+    return admission
+
+
+def _verdict(
+    alert: Alert,
+    standing: Standing,
+    admission: Admission,
+    episodes: Mapping[Episode, bool],
+    severities: Mapping[Subject, Severity],
+    agents: Set[str] | None,
+) -> str:
+    if agents is not None and alert.subject.agent and alert.subject.agent not in agents:
+        return "unknown_agent"
+    resolved = episodes.get((alert.fingerprint, alert.starts_at))
+    if resolved is not None and (alert.firing or resolved):
+        return "repeated"
+    if not alert.firing:
+        return "accepted"
+    if alert.subject in severities:
+        return "open"
+    if alert.subject in standing.cooling:
+        return "cooldown"
+    if standing.open_count + len(admission.new) >= MAX_OPEN:
+        return "full"
+    return "accepted"

@@ -1,0 +1,111 @@
+"""The optimizer as a process: what it needs of the configuration, and its life."""
+
+import asyncio
+import ipaddress
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from socket import socket
+from typing import Any
+
+import structlog
+
+from exporter import __version__
+from exporter.config import Config, ConfigError
+from exporter.listen import bound_address
+from exporter.optimizer.api import TOKEN_KEY
+from exporter.optimizer.bot import TOKEN_KEY as ACTIONS_TOKEN_KEY
+from exporter.optimizer.bot import BridgedBot
+from exporter.optimizer.engine import Engine
+from exporter.optimizer.ledger import Ledger
+from exporter.optimizer.prometheus import Prometheus
+from exporter.optimizer.web import make_app
+from exporter.optimizer.worker import Worker
+from exporter.serving import serving
+from exporter.sources import SourceError
+from exporter.sources.files import read_token
+
+log = structlog.get_logger(__name__)
+
+
+def check(config: Config) -> Path:
+    """The file of the token that whoever asks must show; ConfigError if anything is missing."""
+    settings = config.optimizer
+    token_file = _needed(settings.token_file, TOKEN_KEY, "who sends alerts shows the token in it")
+    token = _token(token_file, TOKEN_KEY)
+    if settings.mode == "act":
+        if config.bridge.url is None:
+            raise ConfigError(
+                "optimizer.mode act needs the bridge in the bot's process; name it with --bridge.url, or as bridge.url"
+            )
+        actions = _needed(settings.actions_token_file, ACTIONS_TOKEN_KEY, "the bridge wants the token in it")
+        if _token(actions, ACTIONS_TOKEN_KEY) == token:
+            raise ConfigError(
+                f"{TOKEN_KEY} and {ACTIONS_TOKEN_KEY} must hold different tokens: "
+                "who sends alerts is not to act on the bot"
+            )
+    return token_file
+
+
+def _needed(file: Path | None, key: str, why: str) -> Path:
+    if file is None:
+        flag = f"--{key.replace('_', '-')}"
+        raise ConfigError(
+            f"{key} is needed ({why}); name the file with {flag}, or in the file of --config.file"
+        )
+    return file
+
+
+def _token(file: Path, key: str) -> str:
+    try:
+        return read_token(file, key)
+    except SourceError as error:
+        raise ConfigError(str(error)) from None
+
+
+async def run(config: Config, token_file: Path, sockets: Sequence[socket]) -> None:
+    """Serves on listening `sockets` until cancelled. LedgerError if there is no ledger to be had."""
+    settings = config.optimizer
+    log.info(
+        "optimizer starting", version=__version__, mode=settings.mode, ledger=str(settings.ledger.absolute())
+    )
+    bot = _bot(config)
+    try:
+        async with Ledger.open(settings.ledger) as ledger:
+            engine = Engine(settings, ledger, Prometheus(settings.prometheus_url, settings.bot), bot)
+            worker = Worker(engine, settings.interval_seconds)
+            app = make_app(settings, token_file, ledger, worker)
+            async with serving(app, sockets), _beside(worker.run()):
+                _announce(sockets)
+                await asyncio.Event().wait()
+    finally:
+        if bot is not None:
+            await bot.close()
+
+
+def _bot(config: Config) -> BridgedBot | None:
+    """None where it may not act: then nothing here could."""
+    actions_token_file = config.optimizer.actions_token_file
+    if config.optimizer.mode != "act" or actions_token_file is None:
+        return None
+    return BridgedBot(config.bridge, actions_token_file, config.agents.aliases)
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work, name="optimizer's steps")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+def _announce(sockets: Sequence[socket]) -> None:
+    for address in map(bound_address, sockets):
+        log.info("listening", address=str(address))
+        if not address.host or not ipaddress.ip_address(address.host).is_loopback:
+            log.warning(
+                "listening beyond this machine: the token goes over the network as it is",
+                address=str(address),
+            )

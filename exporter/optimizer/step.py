@@ -1,0 +1,434 @@
+"""One look at all open optimizations: what each state waits for, and what follows.
+
+Written so that a kill at any moment, and the same step again, end the same: whatever is asked of the bot stands in
+the ledger before it is asked.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from exporter.config import Optimizer
+from exporter.optimizer import judging, strategies, words
+from exporter.optimizer.asking import Line
+from exporter.optimizer.ledger import ActionEntry, Entry, Finding, Ledger
+from exporter.optimizer.model import (
+    Answer,
+    Bot,
+    Impact,
+    Measurement,
+    NotCarriedOutError,
+    Outcome,
+    Records,
+    Strategy,
+    Subject,
+    UnavailableError,
+)
+
+CONFIRM_SECONDS = 600.0
+"""So long an alert waits for Prometheus to see its bottleneck: the rules need their time."""
+GIVE_UP_SECONDS = 600.0
+"""So long the bot is asked for the same thing."""
+HOUR = 3600.0
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _View:
+    """What Prometheus says at the step's beginning. Only to be used while it is not down."""
+
+    impacts: Mapping[Subject, Impact] = field(default_factory=dict)
+    thresholds: Mapping[Subject, float] = field(default_factory=dict)
+    performance: Mapping[str, float] = field(default_factory=dict)
+
+
+class Step:
+    """Used once. Without a `bot` nothing is asked of any: mode observe."""
+
+    def __init__(
+        self,
+        config: Optimizer,
+        ledger: Ledger,
+        prometheus_line: Line,
+        records: Records,
+        bot_line: Line,
+        bot: Bot | None,
+        clock: Callable[[], float],
+    ) -> None:
+        self._config = config
+        self._ledger = ledger
+        self._prometheus_line = prometheus_line
+        self._records = records
+        self._bot_line = bot_line
+        self._bot = bot
+        self._clock = clock
+        self._view = _View()
+        self._open: dict[int, Entry] = {}
+        self._bot_start: float | None = None
+        prometheus_line.renew()
+        bot_line.renew()
+
+    async def agents(self) -> frozenset[str] | None:
+        """All that there are; None where that cannot be asked now."""
+        try:
+            return await self._prometheus_line.ask(self._records.agents)
+        except UnavailableError:
+            return None
+
+    async def run(self) -> None:
+        """Takes every open optimization as far as it can go now."""
+        entries = await self._ledger.open_optimizations()
+        if not entries:
+            return
+        await self._look()
+        self._open = {entry.id: entry for entry in entries}
+        impacts = self._view.impacts
+        entries.sort(
+            key=lambda entry: strategies.urgency(entry.severity, impacts.get(entry.subject), entry.id)
+        )
+        for entry in entries:
+            await self._advance(entry)
+
+    async def _look(self) -> None:
+        ask, records = self._prometheus_line.ask, self._records
+        try:
+            self._view = _View(
+                impacts=await ask(records.impacts),
+                thresholds=await ask(records.thresholds),
+                performance=await ask(records.performance_ratios),
+            )
+        except UnavailableError:
+            # Whoever needs the view finds the line down.
+            return
+
+    async def _advance(self, entry: Entry) -> None:
+        before = None
+        while entry.state not in (before, "closed"):
+            before = entry.state
+            try:
+                await self._take_turn(entry)
+            except UnavailableError as error:
+                await self._note(entry, f"waits: {error}")
+            entry = self._open[entry.id] = await self._again(entry)
+
+    async def _take_turn(self, entry: Entry) -> None:
+        if entry.state == "waiting":
+            await self._wait(entry)
+        elif self._bot is None:
+            await self._note(entry, "mode observe asks nothing of the bot: goes on in mode act")
+        elif entry.state == "acting":
+            await self._act(entry, self._bot)
+        elif entry.state == "measuring":
+            await self._measure(entry, self._bot)
+        else:
+            await self._put_back(entry, self._bot)
+
+    # waiting
+
+    async def _wait(self, entry: Entry) -> None:
+        self._prometheus_line.check()
+        impact = self._view.impacts.get(entry.subject)
+        if impact is None:
+            await self._unconfirmed(entry)
+            return
+        threshold = self._view.thresholds.get(entry.subject)
+        strategy = strategies.make(entry.subject, impact, threshold, self._view.performance, self._config)
+        if strategy != entry.strategy:
+            await self._ledger.plan(entry.id, strategy, await self._ledger.track_record(strategy.type))
+        plan = words.doing(strategy.actions)
+        if self._bot is None:
+            await self._close(entry, "observed", f"mode observe; would do: {plan or 'nothing'}")
+        elif not strategy.actions:
+            advice = words.WORDS[strategy.type].advice
+            await self._close(entry, "advised", f"no action of optimizer.actions is for this; {advice}")
+        elif await self._has_its_turn(entry, len(strategy.actions)):
+            await self._begin(entry, strategy, self._bot)
+
+    async def _unconfirmed(self, entry: Entry) -> None:
+        if entry.alert_resolved:
+            await self._close(entry, "over", "its alert is resolved, and Prometheus sees no such bottleneck")
+        elif self._clock() - entry.created_at >= CONFIRM_SECONDS:
+            told = f"Prometheus sees no such bottleneck {words.duration(CONFIRM_SECONDS)} after its alert"
+            await self._close(entry, "over", told)
+        else:
+            await self._note(entry, "waits until Prometheus sees the bottleneck too")
+
+    async def _has_its_turn(self, entry: Entry, actions: int) -> bool:
+        other = in_the_way(entry, self._open.values())
+        if other is not None:
+            told = f"waits for optimization {other.id} of the same agent, which is {other.state}"
+            await self._note(entry, told)
+            return False
+        limit = self._config.actions_per_hour
+        if await self._ledger.actions_since(self._clock() - HOUR) + actions > limit:
+            await self._note(
+                entry, f"waits: no more than {limit} actions an hour (optimizer.actions_per_hour)"
+            )
+            return False
+        return True
+
+    async def _begin(self, entry: Entry, strategy: Strategy, bot: Bot) -> None:
+        now = self._clock()
+        before = await self._measured(entry, now - self._config.measure_seconds, now)
+        minimum = self._config.minimum_samples
+        # A stopped bot is not measured, so that a pause needs no measurement before.
+        if judging.enough(before, minimum) or strategies.pauses(strategy):
+            bot_start = await self._process(bot)
+            await self._ledger.act(entry.id, strategy.actions, before, bot_start, self._clock())
+            self._log(entry, "acting", words.doing(strategy.actions))
+            return
+        lacking = judging.lacking(entry.subject.bottleneck, before, minimum)
+        told = f"too few events before it, so that no effect could be seen: {lacking}"
+        if now - entry.created_at >= self._config.measure_within_seconds:
+            await self._close(entry, "not_enough_data", told)
+        else:
+            await self._note(entry, f"waits; {told}")
+
+    # acting
+
+    async def _act(self, entry: Entry, bot: Bot) -> None:
+        for action in _pending(entry):
+            if self._late(entry):
+                # Asking again could carry it out now, for a bottleneck of then.
+                await self._fail(
+                    entry, action, f"given up after {words.duration(GIVE_UP_SECONDS)} ({entry.reason})"
+                )
+                return
+            if not await self._same_process(entry, entry.actions, bot):
+                return
+            answer = await self._request(action, bot)
+            if answer.status == "running":
+                await self._note(entry, f"the bot has not finished yet: {_phrase(action)}")
+                return
+            if answer.status != "done":
+                await self._fail(entry, action, f"{answer.status}: {answer.error or 'it does not say why'}")
+                return
+        if any(action.name == "pause" for action in entry.actions):
+            await self._close(
+                entry, "advised", "paused: find the cause, then take this back, which resumes it"
+            )
+            return
+        if not any(action.changes for action in (await self._again(entry)).actions):
+            told = "the bot told of no value that was changed: whatever is measured later is not its doing"
+            await self._close(entry, "no_effect", told)
+            return
+        reason = "acted; its effect is being measured"
+        await self._ledger.measure(entry.id, reason, self._clock())
+        self._log(entry, "measuring", reason)
+
+    async def _fail(self, entry: Entry, action: ActionEntry, why: str) -> None:
+        entry = await self._again(entry)
+        await self.restore(
+            entry, "action_failed", f"{_phrase(action)}: {why}", to_restore(entry, by_hand=False)
+        )
+
+    async def _request(self, action: ActionEntry, bot: Bot) -> Answer:
+        """Asks the bot, under the action's id, which it carries out once."""
+        bot_start = action.bot_start
+        if bot_start is None:
+            bot_start = await self._process(bot)
+        first = action.status == "planned"
+        if first:
+            self._bot_line.check()
+            await self._ledger.send(action.id, bot_start, self._clock())
+        try:
+            answer = await self._asked(action, bot, bot_start)
+        except NotCarriedOutError:
+            if first:
+                await self._ledger.turned_away(action.id)
+            raise
+        if answer.status != "running":
+            await self._ledger.answer(action.id, answer, self._clock())
+        return answer
+
+    async def _asked(self, action: ActionEntry, bot: Bot, bot_start: float) -> Answer:
+        if action.action is not None:
+            return await self._bot_line.ask(bot.perform, action.id, action.action, bot_start)
+        assert action.restores is not None
+        return await self._bot_line.ask(bot.restore, action.id, action.restores, bot_start)
+
+    async def _process(self, bot: Bot) -> float:
+        """When the bot's process started: asked once a step."""
+        if self._bot_start is None:
+            self._bot_start = await self._bot_line.ask(bot.start_time)
+        return self._bot_start
+
+    async def _same_process(self, entry: Entry, actions: Iterable[ActionEntry], bot: Bot) -> bool:
+        """Whether the bot is still the process that `actions` are for; if not, the optimization ends."""
+        starts = {action.bot_start for action in actions if action.bot_start is not None}
+        if not starts:
+            return True
+        found = await self._process(bot)
+        if starts == {found}:
+            return True
+        told = f"the bot restarted at {words.moment(found)}; what was changed in its process before is gone"
+        if any(action.name in ("pause", "resume") for action in entry.actions):
+            told = f"the bot restarted at {words.moment(found)}; see whether it is paused"
+        await self._close(entry, "interrupted", told)
+        return False
+
+    # measuring
+
+    async def _measure(self, entry: Entry, bot: Bot) -> None:
+        assert entry.acted_at is not None
+        assert entry.strategy is not None
+        start = entry.acted_at + entry.strategy.implementation_seconds
+        deadline = start + self._config.measure_within_seconds
+        now = self._clock()
+        try:
+            if not await self._same_process(entry, entry.actions, bot):
+                return
+        except UnavailableError as error:
+            if now < deadline:
+                raise
+            told = f"whether the bot restarted meanwhile is not known ({error}); nothing was taken back"
+            await self._close(entry, "not_enough_data", told)
+            return
+        if now > start:
+            after = await self._measured(entry, start, min(now, deadline))
+            await self._judge(entry, after, last_look=now >= deadline)
+
+    async def _judge(self, entry: Entry, after: Measurement, last_look: bool) -> None:
+        assert entry.before is not None
+        kind, minimum = entry.subject.bottleneck, self._config.minimum_samples
+        if not judging.enough(after, minimum):
+            if last_look:
+                told = f"too few events after it: {judging.lacking(kind, after, minimum)}; nothing was taken back"
+                await self._close(entry, "not_enough_data", told, (after, None))
+            return
+        threshold = self._view.thresholds.get(entry.subject)
+        margin = self._config.margin_ratio
+        found = judging.judge(kind, entry.before, after, threshold, margin, last_look)
+        if found is None:
+            return
+        if found.verdict != "harmful":
+            await self._close(entry, found.verdict, found.reason, (after, found))
+            return
+        await self.restore(
+            entry, "taken_back", found.reason, to_restore(entry, by_hand=False), (after, found)
+        )
+
+    async def _measured(self, entry: Entry, start: float, end: float) -> Measurement:
+        return await self._prometheus_line.ask(self._records.measure, entry.subject, start, end)
+
+    # restoring
+
+    async def restore(
+        self,
+        entry: Entry,
+        aim: Outcome,
+        reason: str,
+        targets: Sequence[ActionEntry],
+        finding: Finding | None = None,
+    ) -> None:
+        """From the next turn on `targets` are put back; without any the optimization ends at once."""
+        if targets:
+            await self._ledger.restore(entry.id, aim, reason, self._clock(), targets, finding)
+            self._log(entry, "restoring", reason)
+        elif any(action.status == "sent" for action in entry.actions):
+            await self._close(entry, aim, f"{reason}; whether it was carried out is not known")
+        else:
+            await self._close(entry, aim, f"{reason}; nothing was changed")
+
+    async def _put_back(self, entry: Entry, bot: Bot) -> None:
+        """Asks for everything once more even when it is late: nothing is put back over a later change."""
+        late = self._late(entry)
+        why = "no answer"
+        try:
+            if not await self._same_process(entry, _pending(entry), bot):
+                return
+            for action in _pending(entry):
+                answer = await self._request(action, bot)
+                if answer.status == "running":
+                    why = "the bot did not finish it"
+                    if not late:
+                        return
+        except UnavailableError as error:
+            if not late:
+                # The reason why it is taken back stays.
+                return
+            why = str(error)
+        await self._end_restoring(await self._again(entry), why)
+
+    async def _end_restoring(self, entry: Entry, why_unanswered: str) -> None:
+        assert entry.aim is not None
+        put_back = {action.id for action in entry.actions if action.restored}
+        missing = [action for action in entry.actions if action.restores and action.restores not in put_back]
+        if not missing:
+            await self._close(entry, entry.aim, f"{entry.reason}; what was changed is put back")
+            return
+        # Of several tries the last one tells.
+        faults = {action.restores: action.error or why_unanswered for action in missing}
+        told = "; ".join(f"{restores}: {fault}" for restores, fault in faults.items())
+        await self._close(
+            entry, "not_taken_back", f"{entry.reason}; not put back, look at it yourself: {told}"
+        )
+
+    # Writing down
+
+    def _late(self, entry: Entry) -> bool:
+        return self._clock() - entry.state_since >= GIVE_UP_SECONDS
+
+    async def _again(self, entry: Entry) -> Entry:
+        """As it stands in the ledger now."""
+        found = await self._ledger.optimization(entry.id)
+        assert found is not None
+        return found
+
+    async def _note(self, entry: Entry, reason: str) -> None:
+        if reason != entry.reason:
+            await self._ledger.note(entry.id, reason)
+
+    async def _close(
+        self, entry: Entry, outcome: Outcome, reason: str, finding: Finding | None = None
+    ) -> None:
+        await self._ledger.close(entry.id, outcome, reason, self._clock(), finding)
+        self._log(entry, outcome, reason)
+
+    def _log(self, entry: Entry, what: str, reason: str) -> None:
+        log.info(
+            f"optimization {what.replace('_', ' ')}",
+            id=entry.id,
+            bottleneck=entry.subject.bottleneck,
+            agent=entry.subject.agent,
+            reason=reason,
+        )
+
+
+def in_the_way(entry: Entry, open_ones: Iterable[Entry]) -> Entry | None:
+    """Which one is changing the agent of `entry`, which is not: effects of both could not be told apart."""
+    for other in open_ones:
+        # One about the whole bot is about every agent.
+        same = entry.subject.agent == other.subject.agent or "" in (entry.subject.agent, other.subject.agent)
+        if same and other.state in ("acting", "measuring", "restoring"):
+            return other
+    return None
+
+
+def to_restore(entry: Entry, by_hand: bool) -> list[ActionEntry]:
+    """The actions that changed something, or may have, and were not put back: newest first.
+
+    A pause is ended only by hand.
+    """
+    return [
+        action
+        for action in reversed(entry.actions)
+        if action.restores is None and not action.restored and _may_have_changed(action, by_hand)
+    ]
+
+
+def _may_have_changed(action: ActionEntry, by_hand: bool) -> bool:
+    if action.name == "pause" and not by_hand:
+        return False
+    unknown = action.status in ("sent", "unanswered")
+    return unknown or bool(action.changes) or (action.name == "pause" and action.status == "done")
+
+
+def _pending(entry: Entry) -> list[ActionEntry]:
+    return [action for action in entry.actions if action.status in ("planned", "sent")]
+
+
+def _phrase(action: ActionEntry) -> str:
+    return words.doing([action.action]) if action.action else action.name

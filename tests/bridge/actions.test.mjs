@@ -1,0 +1,828 @@
+import assert from 'node:assert/strict';
+import http from 'node:http';
+import net from 'node:net';
+import { describe, test } from 'node:test';
+
+import { Actions } from '../../exporter/bridge/actions.mjs';
+import { Bridge } from '../../exporter/bridge/bridge.mjs';
+import { readOptions } from '../../exporter/bridge/options.mjs';
+import { FakeAgent, FakeDatabase, FakeOrchestrator } from './fixtures/fakes.mjs';
+import { ACTIONS_SCHEMA, faults, post, request, sleep, state, until } from './support.mjs';
+
+const KEY = 'actions-key';
+const ALL = ['execute_adaptation', 'adjust_autonomy', 'pause', 'resume'];
+const BOT_START = performance.timeOrigin / 1000;
+
+let ids = 0;
+const order = (action, more) => ({
+  version: 1,
+  id: `test-${(ids += 1)}`,
+  botStart: BOT_START,
+  action,
+  ...more,
+});
+const adapt = (agent, more) =>
+  order('execute_adaptation', { agent, adaptations: ['STRATEGY_ADJUSTMENT'], ...more });
+const adjust = (agent, direction, more) => order('adjust_autonomy', { agent, direction, ...more });
+const restore = ({ id }, more) => order('restore', { restores: id, ...more });
+
+const seen = { answers: [], problems: [], requests: [] };
+
+/** A bridge that takes actions, attached where there is something to attach to. */
+async function bridged(context, orchestrator, options = {}) {
+  const given = { port: 0, intervalSeconds: 0, allowActions: ALL, actionsToken: KEY, ...options };
+  const bridge = new Bridge(readOptions(given, {}));
+  bridge.start();
+  context.after(() => bridge.stop());
+  if (orchestrator) bridge.attach(orchestrator);
+  await until(() => bridge.address(), 'the server');
+  return { bridge, port: bridge.address().port };
+}
+
+/** Asks for an action; the document of the answer. */
+async function act(port, body) {
+  const { status, body: text } = await post(port, body);
+  assert.ok(status === 200 || status === 202, `${status} ${text}`);
+  const document = JSON.parse(text);
+  assert.equal(document.status === 'running', status === 202);
+  seen.requests.push(body);
+  seen.answers.push(document);
+  return document;
+}
+
+async function problem(port, body, more) {
+  const { status, body: text, headers } = await post(port, body, more);
+  const document = text === '' ? undefined : JSON.parse(text);
+  if (document) seen.problems.push(document);
+  return { status, error: document?.error, retryAfter: headers['retry-after'] };
+}
+
+const change = (agent, path, from, to) => ({ agent, path, from, to });
+
+describe('who may', { concurrency: true }, () => {
+  test('off by default, and with one option alone', async (context) => {
+    for (const options of [
+      { allowActions: undefined, actionsToken: undefined },
+      { allowActions: undefined },
+      { actionsToken: undefined },
+      { allowActions: 'everything' },
+    ]) {
+      const orchestrator = new FakeOrchestrator('a');
+      const { port } = await bridged(context, orchestrator, options);
+      assert.equal((await post(port, adjust('a', 'lower'))).status, 404);
+      assert.equal((await state(port)).agents[0].autonomy, 0.9);
+      const { port: closed } = await bridged(context, orchestrator, { ...options, token: 'state' });
+      assert.equal((await post(closed, adjust('a', 'lower'))).status, 401);
+      assert.equal(orchestrator.autonomyLevels.get('a'), 0.9);
+    }
+  });
+
+  test('each token opens its own door', async (context) => {
+    const orchestrator = new FakeOrchestrator('a');
+    const { port } = await bridged(context, orchestrator, { token: 'state-key' });
+    const as = (authorization, body = adjust('a', 'lower')) =>
+      post(port, body, { headers: { authorization } });
+    for (const wrong of ['', 'Bearer', 'Bearer state-key', `Bearer ${KEY}x`, `Basic ${KEY}`, KEY]) {
+      const { status, body, headers } = await as(wrong);
+      assert.deepEqual([status, body, headers['www-authenticate']], [401, '', 'Bearer']);
+    }
+    const without = { path: '/actions', method: 'POST', body: JSON.stringify(adjust('a', 'lower')) };
+    assert.equal((await request(port, without)).status, 401);
+    assert.equal(orchestrator.autonomyLevels.get('a'), 0.9);
+    assert.equal((await as(`Bearer ${KEY}`)).status, 200);
+    const asked = async (token) =>
+      (await request(port, { headers: { authorization: `Bearer ${token}` } })).status;
+    assert.deepEqual([await asked(KEY), await asked('state-key')], [401, 200]);
+    const { port: open } = await bridged(context, orchestrator);
+    assert.equal((await request(open)).status, 200);
+  });
+
+  test('only under a local name, and no page of another origin', async (context) => {
+    const { port } = await bridged(context, new FakeOrchestrator('a'), { token: 'state-key' });
+    assert.equal((await post(port, adjust('a', 'lower'), { headers: { host: 'example.org' } })).status, 421);
+    assert.equal((await post(port, adjust('a', 'lower'), { headers: { host: 'localhost:1' } })).status, 200);
+    const headers = { origin: 'http://example.org', 'access-control-request-method': 'POST' };
+    const preflight = await request(port, { path: '/actions', method: 'OPTIONS', headers });
+    assert.equal(preflight.status, 401);
+    assert.deepEqual(
+      Object.keys(preflight.headers).filter((name) => name.startsWith('access-control')),
+      [],
+    );
+  });
+
+  test('what is not allowed by name is refused', async (context) => {
+    const orchestrator = new FakeOrchestrator('a');
+    const { port } = await bridged(context, orchestrator, { allowActions: 'pause' });
+    for (const body of [adjust('a', 'lower'), adapt('a'), order('resume')]) {
+      const { status, error, changes } = await act(port, body);
+      assert.deepEqual([status, error, changes], ['refused', `${body.action} is not allowed`, []]);
+    }
+    const pause = order('pause');
+    assert.equal((await act(port, pause)).status, 'done');
+    assert.equal((await act(port, restore(pause))).status, 'done');
+    assert.deepEqual(
+      orchestrator.db.commands.map(([command]) => command),
+      ['pause_system', 'resume_system'],
+    );
+  });
+});
+
+describe('requests', { concurrency: true }, () => {
+  test('only POST, only JSON, only so much', async (context) => {
+    const orchestrator = new FakeOrchestrator('a');
+    const { port } = await bridged(context, orchestrator);
+    for (const method of ['GET', 'PUT', 'DELETE', 'PATCH']) {
+      const { status, headers } = await post(port, '', { method });
+      assert.deepEqual([status, headers.allow], [405, 'POST']);
+    }
+    for (const type of [
+      '',
+      'text/plain',
+      'application/jsonp',
+      'application/json; charset=utf-16',
+      'application/xml',
+    ]) {
+      assert.equal(
+        (await post(port, adjust('a', 'lower'), { headers: { 'content-type': type } })).status,
+        415,
+        type,
+      );
+    }
+    const zipped = { headers: { 'content-encoding': 'gzip' } };
+    assert.equal((await post(port, adjust('a', 'lower'), zipped)).status, 415);
+    const padded = (length) => JSON.stringify(adjust('a', 'lower')).padEnd(length);
+    for (const headers of [{}, { 'transfer-encoding': 'chunked' }]) {
+      assert.equal((await post(port, padded(16 * 1024 + 1), { headers })).status, 413);
+    }
+    assert.equal(orchestrator.autonomyLevels.get('a'), 0.9);
+    assert.equal((await post(port, padded(16 * 1024))).status, 200);
+    const utf8 = { headers: { 'content-type': 'Application/JSON; charset=UTF-8' } };
+    assert.equal((await post(port, adjust('a', 'lower'), utf8)).status, 200);
+    assert.equal((await post(port, adjust('a', 'lower'), { path: '/actions?x=1' })).status, 200);
+    for (const path of ['/actions/', '/ACTIONS', '/action']) {
+      assert.equal((await post(port, adjust('a', 'lower'), { path })).status, 404);
+    }
+  });
+
+  test('what is malformed is told, and does nothing', async (context) => {
+    const orchestrator = new FakeOrchestrator('a');
+    const { port } = await bridged(context, orchestrator);
+    const bodies = [
+      '',
+      '{',
+      'null',
+      '{}',
+      { ...adjust('a', 'lower'), more: 1 },
+      adjust('a', 'up'),
+      adjust(5, 'lower'),
+    ];
+    for (const body of bodies) {
+      const { status, error } = await problem(port, body);
+      assert.equal(status, 400);
+      assert.ok(error);
+    }
+    assert.equal(orchestrator.autonomyLevels.get('a'), 0.9);
+  });
+
+  test('another process is not meant', async (context) => {
+    const orchestrator = new FakeOrchestrator('a');
+    const { port } = await bridged(context, orchestrator);
+    const { process } = await state(port);
+    for (const botStart of [process.startTime - 0.001, process.startTime + 1, 0]) {
+      assert.equal((await problem(port, adjust('a', 'lower', { botStart }))).status, 409);
+    }
+    assert.equal(orchestrator.autonomyLevels.get('a'), 0.9);
+    assert.equal((await act(port, adjust('a', 'lower', { botStart: process.startTime }))).status, 'done');
+  });
+
+  test('a sender that is slow, endless, or gone is cut off', async (context) => {
+    const { port } = await bridged(context, new FakeOrchestrator('a'));
+    const head = (more) =>
+      `POST /actions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${KEY}\r\n` +
+      `Content-Type: application/json\r\n${more}\r\n\r\n`;
+    const connect = (text) => {
+      const socket = net.connect(port, '127.0.0.1', () => socket.write(text)).resume();
+      const start = performance.now();
+      socket.on('error', () => {});
+      socket.gone = new Promise((resolve) => socket.on('close', () => resolve(performance.now() - start)));
+      return socket;
+    };
+    const slow = connect(head('Content-Length: 1000'));
+    const endless = connect(head('Transfer-Encoding: chunked'));
+    const gone = connect(`${head('Content-Length: 1000')}{`);
+    const timers = [
+      setInterval(() => slow.write(' '), 100),
+      setInterval(() => endless.writable && endless.write(`1000\r\n${' '.repeat(0x1000)}\r\n`), 10),
+      setTimeout(() => gone.destroy(), 100),
+    ];
+    context.after(() => timers.forEach(clearInterval));
+    for (const socket of [slow, endless, gone]) assert.ok((await socket.gone) < 8000);
+    assert.ok(endless.bytesWritten < 1024 * 1024);
+    assert.equal((await act(port, adjust('a', 'lower'))).status, 'done');
+  });
+});
+
+describe('autonomy', { concurrency: true }, () => {
+  test("both levels, from the orchestrator's", async (context) => {
+    const orchestrator = new FakeOrchestrator('a', 'b');
+    const { port } = await bridged(context, orchestrator);
+    const lowered = await act(port, adjust('a', 'lower'));
+    assert.equal(lowered.status, 'done');
+    assert.deepEqual(lowered.changes, [
+      change('a', 'autonomyLevel', 0.8, 0.9 * 0.95),
+      change('a', 'autonomyLevels', 0.9, 0.9 * 0.95),
+    ]);
+    assert.equal(orchestrator.agents.get('a').autonomyLevel, 0.9 * 0.95);
+    assert.equal(orchestrator.autonomyLevels.get('a'), 0.9 * 0.95);
+    assert.deepEqual(
+      [orchestrator.agents.get('b').autonomyLevel, orchestrator.autonomyLevels.get('b')],
+      [0.8, 0.9],
+    );
+    const raised = await act(port, adjust('b', 'raise'));
+    assert.deepEqual(
+      raised.changes.map(({ to }) => to),
+      [0.9 * 1.05, 0.9 * 1.05],
+    );
+  });
+
+  test('bounds', async (context) => {
+    const orchestrator = new FakeOrchestrator('a');
+    const { port } = await bridged(context, orchestrator);
+    const table = [
+      [0.31, 'lower', 0.3],
+      [0.3, 'lower', undefined],
+      [0.2, 'lower', undefined],
+      [0, 'lower', undefined],
+      [0.94, 'raise', 0.95],
+      [0.95, 'raise', undefined],
+      [1, 'raise', undefined],
+      [1, 'lower', 0.95],
+      [0.2, 'raise', 0.3],
+    ];
+    for (const [level, direction, to] of table) {
+      orchestrator.autonomyLevels.set('a', level);
+      const answer = await act(port, adjust('a', direction));
+      if (to === undefined) assert.match(answer.error, /already/, `${level} ${direction}`);
+      assert.equal(orchestrator.autonomyLevels.get('a'), to ?? level);
+    }
+  });
+
+  test('an agent without a method, without an entry, with neither', async (context) => {
+    const orchestrator = new FakeOrchestrator();
+    orchestrator.agents.set('plain', { autonomyLevel: 0.5 });
+    orchestrator.agents.set(7, new FakeAgent(7));
+    orchestrator.agents.set('frozen', Object.freeze({ autonomyLevel: 0.5 }));
+    orchestrator.agents.set('none', {});
+    orchestrator.agents.set('percent', { autonomyLevel: 85 });
+    orchestrator.agents.set('text', { autonomyLevel: '0.8' });
+    orchestrator.agents.set('entry', {});
+    orchestrator.autonomyLevels.set('entry', 0.5).set(7, 0.6);
+    const { port } = await bridged(context, orchestrator);
+    const changes = async (id) => (await act(port, adjust(id, 'lower'))).changes;
+    assert.deepEqual(await changes('plain'), [change('plain', 'autonomyLevel', 0.5, 0.475)]);
+    assert.deepEqual(await changes('7'), [
+      change('7', 'autonomyLevel', 0.8, 0.57),
+      change('7', 'autonomyLevels', 0.6, 0.57),
+    ]);
+    assert.equal(orchestrator.autonomyLevels.has('plain'), false);
+    for (const [id, why] of [
+      ['frozen', /no way/],
+      ['none', /no way/],
+      ['entry', /no way/],
+      ['percent', /no ratio/],
+      ['text', /no ratio/],
+    ]) {
+      const answer = await act(port, adjust(id, 'lower'));
+      assert.deepEqual([answer.status, answer.changes], ['refused', []]);
+      assert.match(answer.error, why);
+    }
+  });
+
+  test('what the bot made of it is told, not what was asked for', async (context) => {
+    const orchestrator = new FakeOrchestrator();
+    orchestrator.add(new FakeAgent('deaf', { async updateAutonomyLevel() {} }));
+    orchestrator.add(
+      new FakeAgent('own', {
+        async updateAutonomyLevel() {
+          this.autonomyLevel = 0.1;
+          this.goals = { risk: 'low' };
+        },
+      }),
+    );
+    const { port } = await bridged(context, orchestrator);
+    assert.deepEqual((await act(port, adjust('deaf', 'lower'))).changes, [
+      change('deaf', 'autonomyLevels', 0.9, 0.9 * 0.95),
+    ]);
+    assert.deepEqual((await act(port, adjust('own', 'lower'))).changes, [
+      change('own', 'autonomyLevel', 0.8, 0.1),
+      change('own', 'autonomyLevels', 0.9, 0.9 * 0.95),
+      change('own', 'goals', null, null),
+      change('own', 'goals.risk', null, 'low'),
+    ]);
+  });
+});
+
+describe('adaptation', { concurrency: true }, () => {
+  test('a bot that only logs it changes nothing', async (context) => {
+    const orchestrator = new FakeOrchestrator('a');
+    const { port } = await bridged(context, orchestrator);
+    const adaptations = ['GOAL_ADAPTATION', 'STRATEGY_ADJUSTMENT'];
+    const { status, changes, error } = await act(port, adapt('a', { adaptations }));
+    assert.deepEqual([status, changes, error], ['done', [], undefined]);
+    assert.deepEqual(orchestrator.agents.get('a').adaptations, adaptations);
+  });
+
+  test('what it changes in the goals is told and put back', async (context) => {
+    const orchestrator = new FakeOrchestrator();
+    const goals = {
+      risk: { tolerance: 0.5 },
+      targets: ['alpha'],
+      weights: new Map([['news', 1]]),
+      old: true,
+    };
+    const agent = new FakeAgent('a', {
+      goals,
+      async executeAdaptation() {
+        const { old, ...kept } = this.goals;
+        this.goals = { ...kept, risk: { tolerance: 0.4 }, reason: 'slow' };
+        this.goals.targets.push('beta');
+        this.goals.weights.set('news', 2);
+        await sleep(20);
+        this.autonomyLevel = 0.7;
+      },
+    });
+    orchestrator.add(agent);
+    const { port } = await bridged(context, orchestrator);
+    const first = adapt('a');
+    const { changes } = await act(port, first);
+    assert.deepEqual(changes, [
+      change('a', 'autonomyLevel', 0.8, 0.7),
+      change('a', 'goals.risk.tolerance', 0.5, 0.4),
+      change('a', 'goals.weights.news', 1, 2),
+      change('a', 'goals.old', true, null),
+      change('a', 'goals.targets.1', null, 'beta'),
+      change('a', 'goals.reason', null, 'slow'),
+    ]);
+    const back = await act(port, restore(first));
+    assert.equal(back.status, 'done');
+    assert.deepEqual(
+      new Set(back.changes.map(({ path, from, to }) => JSON.stringify([path, to, from]))),
+      new Set(changes.map(({ path, from, to }) => JSON.stringify([path, from, to]))),
+    );
+    assert.equal(agent.autonomyLevel, 0.8);
+    assert.deepEqual(agent.goals, {
+      risk: { tolerance: 0.5 },
+      targets: ['alpha'],
+      weights: new Map([['news', 1]]),
+      old: true,
+    });
+  });
+
+  test('methods that are missing, fail, or return something odd', async (context) => {
+    const revoked = Proxy.revocable({}, {});
+    revoked.revoke();
+    const thrown = (value) => () => {
+      throw value;
+    };
+    const never = new Proxy(new Error('x'), {
+      get: thrown(new Error('trap')),
+      getPrototypeOf: thrown(new Error('trap')),
+      getOwnPropertyDescriptor: thrown(new Error('trap')),
+    });
+    const cyclic = { huge: new Array(1e6).fill({}) };
+    cyclic.self = cyclic;
+    const table = [
+      [undefined, 'refused', 'the bot has no executeAdaptation() for it'],
+      [5, 'refused', 'the bot has no executeAdaptation() for it'],
+      [thrown(new Error('first\n    at second')), 'failed', 'executeAdaptation(): first'],
+      [thrown('text'), 'failed', 'executeAdaptation(): text'],
+      [thrown(undefined), 'failed', 'executeAdaptation(): failed without a message'],
+      [thrown(never), 'failed', 'executeAdaptation(): failed without a message'],
+      [
+        async () => Promise.reject(new Error('x'.repeat(1e6))),
+        'failed',
+        `executeAdaptation(): ${'x'.repeat(479)}`,
+      ],
+      [
+        () => ({ then: (_, reject) => reject({ message: 'no error' }) }),
+        'failed',
+        'executeAdaptation(): no error',
+      ],
+      [() => revoked.proxy, 'failed', /revoked/],
+      [() => cyclic, 'done'],
+      [() => ({ then: (resolve) => resolve() }), 'done'],
+      [() => ({ toJSON: thrown(new Error('toJSON')) }), 'done'],
+    ];
+    const orchestrator = new FakeOrchestrator();
+    const { port } = await bridged(context, orchestrator);
+    for (const [index, [executeAdaptation, status, error]] of table.entries()) {
+      orchestrator.add(new FakeAgent(`a${index}`, { executeAdaptation }));
+      const answer = await act(port, adapt(`a${index}`));
+      assert.equal(answer.status, status, `${index}: ${answer.error}`);
+      if (error instanceof RegExp) assert.match(answer.error, error);
+      else assert.equal(answer.error, error);
+    }
+  });
+
+  test('agents that are not there, or are none', async (context) => {
+    const orchestrator = new FakeOrchestrator('a');
+    const trap = new Proxy(
+      {},
+      {
+        get() {
+          throw new Error('trap');
+        },
+      },
+    );
+    orchestrator.agents.set('null', null).set('number', 5).set('trap', trap);
+    const { port } = await bridged(context, orchestrator);
+    for (const id of ['b', 'A', 'null', 'number', '__proto__', 'constructor', '\ud800']) {
+      const { status, error } = await act(port, adapt(id));
+      assert.deepEqual([status, error], ['refused', `there is no agent ${JSON.stringify(id)}`]);
+    }
+    assert.equal((await act(port, adapt('trap'))).status, 'refused');
+    assert.equal((await act(port, adjust('trap', 'lower'))).status, 'refused');
+    for (const orchestrator of [undefined, {}, { agents: 5 }, { agents: new Proxy(new Map(), {}) }]) {
+      const { port } = await bridged(context, orchestrator);
+      for (const body of [adapt('a'), adjust('a', 'raise'), order('pause')]) {
+        assert.equal((await act(port, body)).status, 'refused');
+      }
+    }
+  });
+});
+
+describe('pause and resume', { concurrency: true }, () => {
+  test("through the bot's own command", async (context) => {
+    const orchestrator = new FakeOrchestrator('a');
+    const { port } = await bridged(context, orchestrator);
+    const pause = order('pause');
+    const answer = await act(port, pause);
+    assert.equal(answer.status, 'done');
+    assert.deepEqual(answer.changes, [change('', 'system_commands', null, 'pause_system')]);
+    const resume = order('resume');
+    assert.deepEqual((await act(port, resume)).changes, [
+      change('', 'system_commands', null, 'resume_system'),
+    ]);
+    const back = restore(pause);
+    assert.deepEqual((await act(port, back)).changes, [change('', 'system_commands', null, 'resume_system')]);
+    assert.deepEqual(
+      orchestrator.db.commands.map(([command, parameters]) => [command, JSON.parse(parameters)]),
+      [pause, resume, back].map(({ action, id }) => [
+        action === 'pause' ? 'pause_system' : 'resume_system',
+        { source: 'tweetbot-bridge', id },
+      ]),
+    );
+    for (const [earlier, why] of [
+      [pause, 'there is nothing to restore'],
+      [resume, 'a resume is not taken back'],
+      [back, 'a restore is not taken back'],
+    ]) {
+      const { status, error } = await act(port, restore(earlier));
+      assert.deepEqual([status, error], ['refused', why]);
+    }
+    assert.equal(orchestrator.db.commands.length, 3);
+  });
+
+  test('a database service that is missing or fails', async (context) => {
+    const throwing = {
+      createSystemCommand() {
+        throw new Error('Database not initialized');
+      },
+    };
+    const rejecting = { createSystemCommand: async () => Promise.reject(new Error('SQLITE_FULL')) };
+    for (const [db, status, error] of [
+      [undefined, 'refused', /no createSystemCommand/],
+      [null, 'refused', /no createSystemCommand/],
+      ['db', 'refused', /no createSystemCommand/],
+      [{}, 'refused', /no createSystemCommand/],
+      [throwing, 'failed', /^createSystemCommand\(\): Database not initialized$/],
+      [rejecting, 'failed', /SQLITE_FULL/],
+    ]) {
+      const { port } = await bridged(context, { db });
+      const pause = order('pause');
+      const answer = await act(port, pause);
+      assert.deepEqual([answer.status, answer.changes], [status, []]);
+      assert.match(answer.error, error);
+      assert.match((await act(port, restore(pause))).error, /nothing to restore/);
+    }
+  });
+});
+
+describe('restore', { concurrency: true }, () => {
+  test('only what nobody changed since', async (context) => {
+    const orchestrator = new FakeOrchestrator('a', 'b');
+    const { port } = await bridged(context, orchestrator);
+    const [first, second] = [adjust('a', 'lower'), adjust('b', 'lower')];
+    await act(port, first);
+    await act(port, second);
+    orchestrator.autonomyLevels.set('a', 0.77);
+    const part = await act(port, restore(first));
+    assert.deepEqual([part.status, part.error], ['refused', 'changed since: autonomyLevels']);
+    assert.deepEqual(part.changes, [change('a', 'autonomyLevel', 0.9 * 0.95, 0.8)]);
+    assert.deepEqual(
+      [orchestrator.autonomyLevels.get('a'), orchestrator.agents.get('a').autonomyLevel],
+      [0.77, 0.8],
+    );
+    orchestrator.autonomyLevels.set('a', 0.9 * 0.95);
+    const rest = await act(port, restore(first));
+    assert.deepEqual(rest.changes, [change('a', 'autonomyLevels', 0.9 * 0.95, 0.9)]);
+    assert.equal(rest.status, 'done');
+    assert.match((await act(port, restore(first))).error, /nothing to restore/);
+    assert.equal((await act(port, restore(second))).status, 'done');
+  });
+
+  test('what is unknown, changed nothing, or cannot be put back', async (context) => {
+    const orchestrator = new FakeOrchestrator('a');
+    const objects = new FakeAgent('objects', {
+      goals: { plan: { steps: 3 } },
+      async executeAdaptation() {
+        this.goals.plan = 'none';
+        this.goals.frozen = Object.freeze({ x: 1 });
+      },
+    });
+    const stubborn = new FakeAgent('stubborn', {
+      async updateAutonomyLevel() {
+        this.autonomyLevel = 0.7;
+      },
+    });
+    orchestrator.add(objects);
+    orchestrator.add(stubborn);
+    const { port } = await bridged(context, orchestrator);
+    assert.match((await act(port, restore({ id: 'never' }))).error, /no action never is known/);
+    const nothing = adapt('a');
+    await act(port, nothing);
+    assert.match((await act(port, restore(nothing))).error, /nothing to restore/);
+    const self = order('restore', { restores: `test-${ids + 1}` });
+    assert.equal(self.restores, self.id);
+    assert.match((await act(port, self)).error, /a restore is not taken back/);
+    const [one, other] = [adapt('objects'), adjust('stubborn', 'lower')];
+    await act(port, one);
+    await act(port, other);
+    assert.equal(
+      (await act(port, restore(one))).error,
+      'cannot be put back: goals.frozen.x, goals.frozen, goals.plan.steps, goals.plan',
+    );
+    const part = await act(port, restore(other));
+    assert.deepEqual([part.error, part.status], ['cannot be put back: autonomyLevel', 'refused']);
+    assert.equal(orchestrator.autonomyLevels.get('stubborn'), 0.9);
+    orchestrator.agents.delete('stubborn');
+    assert.match((await act(port, restore(other))).error, /no agent "stubborn"/);
+  });
+
+  test('a level that was not there is taken away, not handed to the bot', async (context) => {
+    const levels = [];
+    const agent = {
+      async updateAutonomyLevel(level) {
+        levels.push(level);
+        this.autonomyLevel = level;
+      },
+    };
+    const orchestrator = { agents: new Map([['a', agent]]), autonomyLevels: new Map([['a', 0.5]]) };
+    const { port } = await bridged(context, orchestrator);
+    const lower = adjust('a', 'lower');
+    const { changes } = await act(port, lower);
+    assert.deepEqual(changes[0], change('a', 'autonomyLevel', null, 0.475));
+    assert.equal((await act(port, restore(lower))).status, 'done');
+    assert.deepEqual([levels, 'autonomyLevel' in agent], [[0.475], false]);
+  });
+
+  test('what a method changed before it failed', async (context) => {
+    const orchestrator = new FakeOrchestrator();
+    const agent = new FakeAgent('a', {
+      goals: { x: 1 },
+      async executeAdaptation() {
+        this.goals.x = 2;
+        throw new Error('half way');
+      },
+    });
+    orchestrator.add(agent);
+    const { port } = await bridged(context, orchestrator);
+    const failing = adapt('a');
+    const answer = await act(port, failing);
+    assert.deepEqual([answer.status, answer.changes], ['failed', [change('a', 'goals.x', 1, 2)]]);
+    assert.equal((await act(port, restore(failing))).status, 'done');
+    assert.equal(agent.goals.x, 1);
+  });
+
+  test('on the orchestrator that is attached by then', async (context) => {
+    const [first, second] = [new FakeOrchestrator('a'), new FakeOrchestrator('a')];
+    const { bridge, port } = await bridged(context, first);
+    const lower = adjust('a', 'lower');
+    await act(port, lower);
+    bridge.attach(second);
+    assert.equal((await act(port, adjust('a', 'raise'))).status, 'done');
+    assert.equal(second.autonomyLevels.get('a'), 0.9 * 1.05);
+    assert.equal((await act(port, restore(lower))).error, 'changed since: autonomyLevels, autonomyLevel');
+    assert.equal(first.autonomyLevels.get('a'), 0.9 * 0.95);
+  });
+});
+
+describe('once, and one at a time', { concurrency: true }, () => {
+  test('the same id acts once', async (context) => {
+    const orchestrator = new FakeOrchestrator('a');
+    const { port } = await bridged(context, orchestrator);
+    const body = adjust('a', 'lower');
+    const answers = await Promise.all(Array.from({ length: 10 }, () => act(port, body)));
+    const turned = Object.fromEntries(Object.entries(body).toReversed());
+    for (const answer of [...answers, await act(port, turned)]) assert.deepEqual(answer, answers[0]);
+    assert.equal(orchestrator.autonomyLevels.get('a'), 0.9 * 0.95);
+    assert.equal((await problem(port, { ...body, direction: 'raise' })).status, 400);
+    assert.equal((await problem(port, { ...order('pause'), id: body.id })).status, 400);
+    assert.equal(orchestrator.db.commands.length, 0);
+    const refused = adapt('none');
+    await act(port, refused);
+    orchestrator.add(new FakeAgent('none'));
+    assert.equal((await act(port, refused)).status, 'refused');
+  });
+
+  test('one that takes long is running, then done; meanwhile there is no other', async (context) => {
+    let calls = 0;
+    let finish;
+    const agent = new FakeAgent('a', {
+      goals: {},
+      executeAdaptation() {
+        calls += 1;
+        return new Promise((resolve) => {
+          finish = () => {
+            this.goals.x = 1;
+            resolve();
+          };
+        });
+      },
+    });
+    const orchestrator = new FakeOrchestrator('b');
+    orchestrator.add(agent);
+    const { port } = await bridged(context, orchestrator);
+    const body = adapt('a');
+    const start = performance.now();
+    const first = act(port, body);
+    await until(() => calls === 1, 'the call');
+    const busy = await problem(port, adjust('b', 'lower'));
+    assert.deepEqual([busy.status, busy.retryAfter], [429, '1']);
+    assert.equal((await problem(port, { ...body, agent: 'b' })).status, 400);
+    assert.equal((await first).status, 'running');
+    assert.ok(performance.now() - start < 5000);
+    assert.deepEqual((await first).changes, []);
+    const again = act(port, body);
+    await sleep(50);
+    finish();
+    assert.deepEqual((await again).changes, [change('a', 'goals.x', null, 1)]);
+    assert.equal((await act(port, body)).status, 'done');
+    assert.equal(calls, 1);
+    assert.equal((await act(port, adjust('b', 'lower'))).status, 'done');
+  });
+
+  test('one that never ends is given up, and its agent left alone', async (context) => {
+    const orchestrator = new FakeOrchestrator('b');
+    let calls = 0;
+    const hanging = {
+      goals: { x: 1 },
+      updateAutonomyLevel: () => new Promise(() => {}),
+      executeAdaptation() {
+        calls += 1;
+        this.goals.x = 2;
+        return new Promise(() => {});
+      },
+    };
+    const agent = new FakeAgent('a', hanging);
+    orchestrator.add(agent);
+    orchestrator.add(new FakeAgent('c', hanging));
+    orchestrator.db.createSystemCommand = () => new Promise(() => {});
+    const { port } = await bridged(context, orchestrator, { actionTimeLimitSeconds: 0.2 });
+    const body = adapt('a');
+    const start = performance.now();
+    const answer = await act(port, body);
+    assert.ok(performance.now() - start < 3000);
+    assert.deepEqual([answer.status, answer.error], ['failed', 'the bot has not finished within 0.2 s']);
+    assert.deepEqual(answer.changes, [change('a', 'goals.x', 1, 2)]);
+    for (const more of [adapt('a'), adjust('a', 'lower')]) {
+      const { status, error, changes } = await act(port, more);
+      assert.deepEqual([status, changes], ['refused', []]);
+      assert.match(error, /an earlier call/);
+    }
+    assert.equal(orchestrator.autonomyLevels.get('a'), 0.9);
+    assert.equal((await act(port, restore(body))).status, 'done');
+    assert.deepEqual([agent.goals.x, calls], [1, 1]);
+    assert.equal((await act(port, adjust('b', 'lower'))).status, 'done');
+    const lower = adjust('c', 'lower');
+    assert.deepEqual((await act(port, lower)).changes, [change('c', 'autonomyLevels', 0.9, 0.9 * 0.95)]);
+    assert.equal((await act(port, restore(lower))).status, 'done');
+    const pause = order('pause');
+    const unsure = await act(port, pause);
+    assert.deepEqual([unsure.status, unsure.changes.length], ['failed', 1]);
+    assert.match((await act(port, restore(pause))).error, /an earlier call/);
+  });
+
+  test('one that was given up does nothing more when it ends after all', async (context) => {
+    let finish;
+    const orchestrator = new FakeOrchestrator();
+    const agent = new FakeAgent('a', {
+      updateAutonomyLevel: () => new Promise((_, reject) => (finish = () => reject(new Error('late')))),
+    });
+    orchestrator.add(agent);
+    const { port } = await bridged(context, orchestrator, { actionTimeLimitSeconds: 0.1 });
+    const body = adjust('a', 'lower');
+    const answer = await act(port, body);
+    finish();
+    await sleep(50);
+    assert.deepEqual(await act(port, body), answer);
+    assert.deepEqual([agent.autonomyLevel, orchestrator.autonomyLevels.get('a')], [0.8, 0.9 * 0.95]);
+    assert.doesNotMatch((await act(port, adapt('a'))).error ?? '', /an earlier call/);
+  });
+
+  test('a client that goes away does not end the action', async (context) => {
+    let finish;
+    const orchestrator = new FakeOrchestrator();
+    orchestrator.add(
+      new FakeAgent('a', { executeAdaptation: () => new Promise((resolve) => (finish = resolve)) }),
+    );
+    const { port } = await bridged(context, orchestrator);
+    const body = adapt('a');
+    const agent = new http.Agent();
+    const gone = assert.rejects(post(port, body, { agent }));
+    await until(() => finish, 'the call');
+    agent.destroy();
+    await gone;
+    finish();
+    assert.equal((await act(port, body)).status, 'done');
+  });
+});
+
+describe('limits', () => {
+  const bytes = (body) => Buffer.from(JSON.stringify(body));
+  const taking = (orchestrator) => new Actions({ allowed: ALL, timeLimitSeconds: 1 }, () => orchestrator);
+
+  test('sixty a minute; what was asked before is still answered', async (context) => {
+    context.mock.method(performance, 'now', () => time);
+    let time = 1000;
+    const actions = taking(new FakeOrchestrator('a'));
+    const bodies = Array.from({ length: 61 }, () => adapt('a'));
+    for (const body of bodies.slice(0, 60))
+      assert.equal((await actions.answer(bytes(body), 1000)).status, 200);
+    time += 15_000.5;
+    const { status, document, retryAfter } = await actions.answer(bytes(bodies[60]), 1000);
+    seen.problems.push(document);
+    assert.deepEqual([status, retryAfter], [429, 45]);
+    assert.equal((await actions.answer(bytes(bodies[0]), 1000)).status, 200);
+    time += 44_000;
+    assert.equal((await actions.answer(bytes(bodies[60]), 1000)).retryAfter, 1);
+    time += 1000;
+    assert.equal((await actions.answer(bytes(bodies[60]), 1000)).status, 200);
+  });
+
+  test('the newest thousand are remembered', async (context) => {
+    let time = 0;
+    context.mock.method(performance, 'now', () => (time += 2000));
+    const orchestrator = new FakeOrchestrator('a');
+    const actions = taking(orchestrator);
+    const bodies = Array.from({ length: 1001 }, () => order('pause'));
+    for (const body of bodies) assert.equal((await actions.answer(bytes(body), 1000)).status, 200);
+    for (const body of bodies.slice(1)) await actions.answer(bytes(body), 1000);
+    assert.equal(orchestrator.db.commands.length, 1001);
+    const { document } = await actions.answer(bytes(restore(bodies[0])), 1000);
+    assert.match(document.error, /no action/);
+  });
+
+  test('fewer, when they changed very much', async (context) => {
+    let time = 0;
+    context.mock.method(performance, 'now', () => (time += 2000));
+    let round = 0;
+    const orchestrator = new FakeOrchestrator();
+    orchestrator.add(
+      new FakeAgent('a', {
+        executeAdaptation() {
+          round += 1;
+          this.goals = Array.from({ length: 300 }, (_, index) => `${index} in round ${round}`);
+        },
+      }),
+    );
+    const actions = taking(orchestrator);
+    const bodies = Array.from({ length: 120 }, () => adapt('a'));
+    const changed = [];
+    for (const body of bodies) {
+      const { document } = await actions.answer(bytes(body), 1000);
+      changed.push(document.changes.length);
+      if (body === bodies[1]) seen.answers.push(document);
+    }
+    assert.deepEqual(new Set(changed.slice(1)), new Set([200]));
+    const known = async (body) => (await actions.answer(bytes(restore(body)), 1000)).document.error;
+    assert.match(await known(bodies[10]), /no action/);
+    assert.match(await known(bodies[60]), /changed since: goals\.199, /);
+    assert.equal(await known(bodies[119]), undefined);
+  });
+});
+
+test('requests and answers are those of the schema', { timeout: 60_000 }, () => {
+  for (const [definition, documents] of [
+    ['request', seen.requests],
+    ['answer', seen.answers],
+    ['problem', seen.problems],
+  ]) {
+    assert.ok(documents.length > 5, `${documents.length} of ${definition}`);
+    const found = faults(documents, ACTIONS_SCHEMA, definition);
+    assert.deepEqual(
+      found.flatMap((fault, index) => (fault ? [[fault, documents[index]]] : [])),
+      [],
+    );
+  }
+});

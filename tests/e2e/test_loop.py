@@ -1,0 +1,106 @@
+"""The loop back: from a bottleneck to an action on the bot, its measured effect, and the ledger.
+
+Of market-hunter's three bottlenecks the one whose alert comes first is acted on; the others wait for it.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from .loop import ACTIONS_TOKEN, AGENT, TOKEN, Loop, Optimization
+from .stack import Notice
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+# What the demo's scenarios give the agent: degraded, healed, and harmed.
+DEGRADED = {"agent_response_time": 2.8, "agent_success_rate": 0.62, "coordination_efficiency": 0.54}
+HEALTHY = {"agent_response_time": 1.15, "agent_success_rate": 0.96, "coordination_efficiency": 0.9}
+HARMED = {"agent_response_time": 5.0, "agent_success_rate": 0.4, "coordination_efficiency": 0.36}
+RESPONSE_TIME = "agent_response_time"
+
+SOON = 120
+"""Seconds: longer than it takes from the bot's start to the alerts."""
+MEASURED = 180
+"""Longer than it takes from there to a measured effect."""
+
+
+async def test_a_bottleneck_is_acted_on_measured_and_over(tmp_path: Path) -> None:
+    async with Loop(tmp_path, "act", "degraded") as loop:
+        statuses = [await loop.status("/api/v1/optimizations", token) for token in (TOKEN, ACTIONS_TOKEN, "")]
+        assert statuses == [200, 401, 401]
+
+        found = await loop.until(_all_closed, SOON + MEASURED)
+        (done,) = [each for each in found if each["actions"]]
+        assert done["outcome"] == "succeeded", done
+        _is_about(done["before"], DEGRADED[done["bottleneck"]])
+        _is_about(done["after"], HEALTHY[done["bottleneck"]])
+        change = done["after"]["value"] / done["before"]["value"] - 1
+        better = -change if done["bottleneck"] == RESPONSE_TIME else change
+        assert done["improvement_ratio"] == pytest.approx(better)
+        assert loop.response_seconds() == pytest.approx(HEALTHY[RESPONSE_TIME], rel=0.1)
+        assert {each["outcome"] for each in found if each is not done} == {"over"}
+
+        resolved = Notice("resolved", "TweetbotAgentResponseTimeHigh", "warning", AGENT, "high")
+        await loop.stack.until(lambda: resolved in loop.stack.receiver.notices, SOON)
+        (counted,) = await loop.stack.query(
+            'tweetbot_optimizer_optimizations_total{outcome="succeeded"} == 1'
+        )
+        assert (counted["metric"]["bot"], counted["metric"]["bottleneck"]) == ("demo", done["bottleneck"])
+
+        assert "restoring" in await loop.take_back(done)
+        await loop.until(lambda found: "taken_back" in _outcomes(found), SOON)
+        await loop.until(lambda _: loop.response_seconds() > 0.95 * DEGRADED[RESPONSE_TIME], SOON)
+
+
+async def test_what_does_harm_is_taken_back(tmp_path: Path) -> None:
+    async with Loop(tmp_path, "act", "harmful") as loop:
+        found = await loop.until(lambda found: "taken_back" in _outcomes(found), SOON + MEASURED)
+        (done,) = [each for each in found if each["outcome"] == "taken_back"]
+        _is_about(done["before"], DEGRADED[done["bottleneck"]])
+        _is_about(done["after"], HARMED[done["bottleneck"]])
+        assert done["improvement_ratio"] < -0.2
+        action, restored = done["actions"]
+        assert action["changes"]
+        assert restored["restores"] == action["id"]
+
+
+async def test_mode_observe_changes_nothing(tmp_path: Path) -> None:
+    async with Loop(tmp_path, "observe", "degraded") as loop:
+        found = await loop.until(lambda found: len(found) == 3 and _all_closed(found), SOON)
+        assert {(each["bottleneck"], each["outcome"]) for each in found} == {
+            (kind, "observed") for kind in DEGRADED
+        }
+        assert all("STRATEGY_ADJUSTMENT" in each["reason"] and not each["actions"] for each in found)
+        assert loop.response_seconds() == pytest.approx(DEGRADED[RESPONSE_TIME], rel=0.05)
+
+
+async def test_neither_a_kill_nor_a_bridge_that_is_away_loses_or_repeats_anything(tmp_path: Path) -> None:
+    async with Loop(tmp_path, "act", "degraded", bridge_away=True) as loop:
+        await loop.until(lambda found: any("cannot connect" in each["reason"] for each in found), SOON)
+        await loop.kill()
+        await loop.bridge_back()
+        await loop.start()
+        await loop.until(lambda found: any(each["state"] == "measuring" for each in found), SOON)
+        await loop.kill()
+        await loop.start()
+        found = await loop.until(_all_closed, SOON + MEASURED)
+        (done,) = [each for each in found if each["actions"]]
+        assert done["outcome"] == "succeeded", done
+        (action,) = done["actions"]
+        (change,) = action["changes"]
+        assert change["path"].startswith("goals.")
+        assert loop.response_seconds() == pytest.approx(HEALTHY[RESPONSE_TIME], rel=0.1)
+
+
+def _all_closed(found: list[Optimization]) -> bool:
+    return bool(found) and all(each["state"] == "closed" for each in found)
+
+
+def _outcomes(found: list[Optimization]) -> set[str]:
+    return {each["outcome"] for each in found}
+
+
+def _is_about(measurement: dict[str, float], value: float) -> None:
+    """Ratios of few events are rough: two standard deviations of a share of 20 are 0.22."""
+    assert measurement["samples"] >= 20
+    assert measurement["value"] == pytest.approx(value, abs=0.22 if value < 1 else 0.1 * value)

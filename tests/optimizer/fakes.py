@@ -1,0 +1,271 @@
+"""Prometheus and the bot as the engine's protocols describe them, in memory, with a clock that is set by hand."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from exporter.config import Optimizer
+from exporter.optimizer.engine import Engine
+from exporter.optimizer.entries import Entry
+from exporter.optimizer.ledger import Ledger
+from exporter.optimizer.model import (
+    Action,
+    Alert,
+    Answer,
+    Bottleneck,
+    Change,
+    Impact,
+    Measurement,
+    NotCarriedOutError,
+    Severity,
+    Subject,
+    UnavailableError,
+)
+
+NOON = 1_800_000_000.0
+HUNTER, CREATOR = "market-hunter", "content-creator"
+SLOW = Subject("agent_response_time", HUNTER)
+FAILING = Subject("agent_success_rate", HUNTER)
+OTHER_SLOW = Subject("agent_response_time", CREATOR)
+SYSTEM = Subject("system_performance", "")
+
+CONFIG: dict[str, Any] = {"mode": "act", "bot": "main", "implementation_seconds": {}}
+
+
+def config(**keys: Any) -> Optimizer:
+    return Optimizer.model_validate({**CONFIG, **keys})
+
+
+def alert(
+    subject: Subject = SLOW,
+    severity: Severity = "high",
+    firing: bool = True,
+    fingerprint: str = "f1",
+    starts_at: float = NOON - 300,
+) -> Alert:
+    return Alert(subject, severity, firing, fingerprint, starts_at)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pass_(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@dataclass
+class FakeRecords:
+    """Prometheus. `values` are what is measured: (value, samples), of each subject."""
+
+    known: frozenset[str] = frozenset({HUNTER, CREATOR})
+    seen: dict[Subject, Impact] = field(default_factory=dict)
+    values: dict[Subject, tuple[float | None, int]] = field(default_factory=dict)
+    limits: dict[Subject, float] = field(default_factory=dict)
+    performance: dict[str, float] = field(default_factory=dict)
+    down: bool = False
+    asked: list[tuple[Subject, float, float]] = field(default_factory=list)
+    calls: int = 0
+
+    def sees(
+        self, subject: Subject = SLOW, severity: Severity = "high", impact: float = 0.4, before: float = 2.8
+    ) -> None:
+        """A bottleneck, with enough events to measure it."""
+        self.seen[subject] = Impact(severity, impact)
+        self.values[subject] = (before, 60)
+        limit: Mapping[Bottleneck, float] = {
+            "agent_response_time": 2.0,
+            "agent_success_rate": 0.7,
+            "coordination_efficiency": 0.6,
+            "system_performance": 0.75,
+        }
+        self.limits[subject] = limit[subject.bottleneck]
+
+    def _check(self) -> None:
+        self.calls += 1
+        if self.down:
+            raise UnavailableError("Prometheus at http://127.0.0.1:9090 did not answer in time")
+
+    async def agents(self) -> frozenset[str]:
+        self._check()
+        return self.known
+
+    async def impacts(self) -> Mapping[Subject, Impact]:
+        self._check()
+        return dict(self.seen)
+
+    async def measure(self, subject: Subject, start: float, end: float) -> Measurement:
+        self._check()
+        self.asked.append((subject, start, end))
+        value, samples = self.values.get(subject, (None, 0))
+        note = "" if value is not None else "the database was replaced"
+        return Measurement(start, end, value, samples, note)
+
+    async def thresholds(self) -> Mapping[Subject, float]:
+        self._check()
+        return dict(self.limits)
+
+    async def performance_ratios(self) -> Mapping[str, float]:
+        self._check()
+        return dict(self.performance)
+
+
+class FakeBot:
+    """The bridge in a bot: carries an id out once, remembers its answers until the process ends.
+
+    `levels` are the agents' autonomy; every action changes them, so that what is done and undone can be seen.
+    """
+
+    def __init__(self) -> None:
+        self.started = NOON - 86_400
+        self.levels: dict[str, float] = {HUNTER: 0.8, CREATOR: 0.8}
+        self.paused = False
+        self.down = False
+        self.lose_answers = False
+        """Carries out what it is asked for; nobody hears of it."""
+        self.scripted: dict[str, Answer] = {}
+        """Instead of carrying out: by the action's name, or by the name and agent ("adjust_autonomy x")."""
+        self.silent_adaptations = False
+        """As on today's real bot: an adaptation only logs."""
+        self.turns_away = False
+        """A bridge that was started without actions."""
+        self.kill: Literal["", "before", "after"] = ""
+        """The optimizer is killed while it asks: before or after the bot has carried it out."""
+        self.executed: list[tuple[str, str]] = []
+        self._answers: dict[str, Answer] = {}
+
+    async def start_time(self) -> float:
+        if self.down:
+            raise UnavailableError("the bridge at http://127.0.0.1:9465 refuses connections")
+        return self.started
+
+    def restart(self) -> None:
+        self.started += 1000.0
+        self._answers.clear()
+        self.levels = {HUNTER: 0.8, CREATOR: 0.8}
+
+    async def perform(self, action_id: str, action: Action, bot_start: float) -> Answer:
+        return await self._once(action_id, action.name, action.agent, bot_start, lambda: self._do(action))
+
+    async def restore(self, action_id: str, restores: str, bot_start: float) -> Answer:
+        return await self._once(action_id, "restore", "", bot_start, lambda: self._undo(restores))
+
+    async def _once(
+        self, action_id: str, name: str, agent: str, bot_start: float, carry_out: Callable[[], Answer]
+    ) -> Answer:
+        if self.down or bot_start != self.started:
+            raise UnavailableError("the bridge at http://127.0.0.1:9465 refuses connections")
+        if self.turns_away:
+            raise NotCarriedOutError("the bridge answers with status 404; it was started without actions")
+        if self.kill == "before":
+            raise KilledError
+        if action_id not in self._answers:
+            scripted = self.scripted.get(f"{name} {agent}") or self.scripted.get(name)
+            if scripted is not None and scripted.status == "running":
+                return scripted
+            self.executed.append((action_id, f"{name} {agent}".strip()))
+            self._answers[action_id] = scripted or carry_out()
+        if self.kill == "after":
+            raise KilledError
+        if self.lose_answers:
+            raise UnavailableError("the bridge at http://127.0.0.1:9465 did not answer in time")
+        return self._answers[action_id]
+
+    def _do(self, action: Action) -> Answer:
+        if action.name in ("pause", "resume"):
+            self.paused = action.name == "pause"
+            return Answer("done", (Change("", "system_commands", None, f"{action.name}_system"),))
+        if action.name == "execute_adaptation" and self.silent_adaptations:
+            return Answer("done")
+        before = self.levels[action.agent]
+        self.levels[action.agent] = before * 0.95
+        return Answer("done", (Change(action.agent, "autonomyLevel", before, before * 0.95),))
+
+    def _undo(self, restores: str) -> Answer:
+        done = self._answers.get(restores)
+        if done is None or not done.changes:
+            return Answer("refused", (), "nothing to restore")
+        for change in done.changes:
+            if self.levels[change.agent] != change.after:
+                return Answer("refused", (), f"changed since: {change.path}")
+            assert isinstance(change.before, float)
+            self.levels[change.agent] = change.before
+        return Answer("done", tuple(Change(c.agent, c.path, c.after, c.before) for c in done.changes))
+
+    @property
+    def names(self) -> list[str]:
+        return [name for _, name in self.executed]
+
+
+class KilledError(BaseException):
+    """The optimizer ends here: nothing that it does afterwards is done."""
+
+
+class RaisingBot:
+    """Nobody may ask it anything."""
+
+    async def start_time(self) -> float:
+        raise AssertionError("asked when it started")
+
+    async def perform(self, action_id: str, action: Action, bot_start: float) -> Answer:
+        raise AssertionError("asked to act")
+
+    async def restore(self, action_id: str, restores: str, bot_start: float) -> Answer:
+        raise AssertionError("asked to restore")
+
+
+class World:
+    """An engine on a ledger, between a Prometheus and a bot. `start` is also a restart."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.clock = Clock()
+        self.records = FakeRecords()
+        self.bot = FakeBot()
+        self._stack = AsyncExitStack()
+
+    async def start(self, bot: object = None, **keys: Any) -> "World":
+        await self._stack.aclose()
+        self.ledger = await self._stack.enter_async_context(Ledger.open(self.path))
+        self.config = config(**keys)
+        asked: Any = bot or self.bot
+        self.engine = Engine(self.config, self.ledger, self.records, asked, self.clock)
+        return self
+
+    async def stop(self) -> None:
+        await self._stack.aclose()
+
+    async def step(self, after: float = 0.0) -> None:
+        self.clock.pass_(after)
+        await self.engine.step()
+
+    async def receive(self, *alerts: Alert) -> dict[str, int]:
+        return dict(await self.engine.receive(alerts))
+
+    async def entry(self, optimization_id: int = 1) -> Entry:
+        found = await self.ledger.optimization(optimization_id)
+        assert found is not None
+        return found
+
+    async def acted(self, subject: Subject = SLOW, **seen: Any) -> Entry:
+        """An optimization that was acted on, and is measured from now on."""
+        self.records.sees(subject, **seen)
+        await self.receive(alert(subject, fingerprint=subject.bottleneck))
+        await self.step()
+        entry = (await self.ledger.optimizations())[0]
+        assert entry.state == "measuring", entry
+        return entry
+
+
+@asynccontextmanager
+async def world_at(path: Path, **keys: Any) -> AsyncIterator[World]:
+    world = World(path)
+    try:
+        yield await world.start(**keys)
+    finally:
+        await world.stop()

@@ -1,0 +1,130 @@
+"""What is to be done about each bottleneck: the numbers of the system's own optimizer, and its order."""
+
+import random
+
+import pytest
+
+from exporter.optimizer import strategies
+from exporter.optimizer.model import Action, Impact, Strategy, Subject
+
+from .fakes import CREATOR, FAILING, HUNTER, SLOW, SYSTEM, config
+
+COORDINATION = Subject("coordination_efficiency", HUNTER)
+ADAPT = Action("execute_adaptation", HUNTER, ("STRATEGY_ADJUSTMENT",))
+
+
+def made(subject: Subject = SLOW, impact: Impact | None = None, **keys: object) -> Strategy:
+    performance = keys.pop("performance", {})
+    assert isinstance(performance, dict)
+    return strategies.make(subject, impact or Impact("high", 0.4), 2.0, performance, config(**keys))
+
+
+@pytest.mark.parametrize(
+    ("subject", "impact", "expected", "seconds"),
+    [
+        (SLOW, 0.4, 0.28, 120),
+        (FAILING, 0.08, 0.056, 300),
+        (COORDINATION, 0.03, 0.021, 180),
+        (SYSTEM, 0.1, 0.07, 600),
+    ],
+)
+def test_the_example_of_the_degraded_bot(
+    subject: Subject, impact: float, expected: float, seconds: float
+) -> None:
+    strategy = made(subject, Impact("high", impact))
+    assert strategy.expected_improvement_ratio == pytest.approx(expected)
+    assert strategy.implementation_seconds == seconds
+    assert (strategy.type, strategy.priority) == (subject.bottleneck, "high")
+
+
+def test_which_actions_for_which_bottleneck() -> None:
+    assert made(SLOW).actions == (ADAPT,)
+    assert made(COORDINATION).actions == (ADAPT,)
+    both = ("STRATEGY_ADJUSTMENT", "GOAL_ADAPTATION")
+    assert made(FAILING).actions == (Action("execute_adaptation", HUNTER, both),)
+
+
+@pytest.mark.parametrize(("ratio", "lowered"), [(0.49, True), (0.5, False), (0.9, False), (None, False)])
+def test_the_autonomy_of_a_failing_agent_is_lowered_where_it_performs_badly(
+    ratio: float | None, lowered: bool
+) -> None:
+    performance = {CREATOR: 0.1} | ({} if ratio is None else {HUNTER: ratio})
+    actions = made(FAILING, performance=performance).actions
+    assert (Action("adjust_autonomy", HUNTER, direction="lower") in actions) is lowered
+    assert all(action.agent == HUNTER for action in actions)
+
+
+def test_the_whole_bot_the_weakest_first_and_no_more_than_an_hour_allows() -> None:
+    performance = {"d": 0.8, "a": 0.45, "b": 0.81, "c": 0.2, "e": 0.5}
+    low = [Action("adjust_autonomy", agent, direction="lower") for agent in ("c", "a")]
+    assert made(SYSTEM, performance=performance).actions == (
+        *low,
+        Action("adjust_autonomy", "b", direction="raise"),
+    )
+    assert made(SYSTEM, performance=performance, actions_per_hour=2).actions == tuple(low)
+
+
+def test_pause_only_where_it_is_named_and_critical_and_then_alone() -> None:
+    named = {"actions": ["pause", "adjust_autonomy"], "performance": {HUNTER: 0.2}}
+    assert made(SYSTEM, Impact("critical", 0.2), **named).actions == (Action("pause"),)
+    assert made(SYSTEM, Impact("high", 0.1), **named).actions[0].name == "adjust_autonomy"
+    assert made(SYSTEM, Impact("critical", 0.2), performance={HUNTER: 0.2}).actions[0].name != "pause"
+    assert made(FAILING, Impact("critical", 0.3), **named).actions[0].name == "adjust_autonomy"
+
+
+def test_only_actions_that_the_configuration_names() -> None:
+    assert made(SLOW, actions=["adjust_autonomy", "pause"]).actions == ()
+    assert made(SYSTEM, performance={HUNTER: 0.1}, actions=["execute_adaptation"]).actions == ()
+    assert made(SYSTEM, Impact("critical", 0.1), actions=[]).actions == ()
+
+
+def test_the_texts_are_concrete() -> None:
+    strategy = made()
+    assert strategy.target == "market-hunter"
+    assert strategy.description == (
+        "the response time of market-hunter is 40.0 % above the threshold of 2.00 s; "
+        "market-hunter: execute_adaptation STRATEGY_ADJUSTMENT"
+    )
+    assert strategy.success_metrics == (
+        "response time of market-hunter at most 2.00 s",
+        "28.0 % better than before is expected",
+        "over at least 20 executions, from 2 min after the last action on",
+    )
+    assert strategy.rollback_plan == (
+        "If the response time is more than 5.0 % worse than before, or on request: every value that the actions "
+        "changed is put back, newest first, where nobody changed it since."
+    )
+
+
+@pytest.mark.parametrize("subject", [SLOW, FAILING, COORDINATION, SYSTEM])
+@pytest.mark.parametrize("actions", [["execute_adaptation", "adjust_autonomy"], ["pause"], []])
+@pytest.mark.parametrize("threshold", [None, 0.7])
+def test_no_text_is_left_unfilled(subject: Subject, actions: list[str], threshold: float | None) -> None:
+    strategy = strategies.make(
+        subject, Impact("critical", 0.1), threshold, {HUNTER: 0.1}, config(actions=actions)
+    )
+    for text in (strategy.description, strategy.rollback_plan, *strategy.success_metrics):
+        assert "{" not in text
+        assert "None" not in text
+    assert bool(strategy.actions) is ("Nothing is done" not in strategy.rollback_plan)
+
+
+def test_an_agent_s_name_is_no_template() -> None:
+    hostile = "{limit.__class__} {0}"
+    strategy = made(Subject("agent_response_time", hostile))
+    assert strategy.target == hostile
+    assert strategy.success_metrics[0] == f"response time of {hostile} at most 2.00 s"
+
+
+def test_the_order_is_by_priority_then_expected_improvement_then_age() -> None:
+    wanted = [
+        strategies.urgency("low", Impact("critical", 0.1), 9),
+        strategies.urgency("critical", Impact("high", 0.5), 8),
+        strategies.urgency("high", Impact("high", 0.4), 2),
+        strategies.urgency("low", Impact("high", 0.4), 3),
+        strategies.urgency("high", None, 1),
+        strategies.urgency("low", Impact("medium", 9.0), 7),
+        strategies.urgency("low", None, 4),
+    ]
+    shuffled = random.Random(1).sample(wanted, len(wanted))
+    assert sorted(shuffled) == wanted
