@@ -209,7 +209,7 @@ class Optimizer(_Section):
         Field(strict=False, max_length=3),
     ] = ("execute_adaptation", "adjust_autonomy")
     """What it may do on the bot. `pause` only where it is named here."""
-    interval_seconds: float = Field(default=15.0, ge=0.1, le=3600)
+    interval_seconds: float = Field(default=15.0, ge=0.1, le=300)
     """Between two looks at what is open."""
     actions_per_hour: int = Field(default=6, ge=1, le=1000)
     cooldown_seconds: float = Field(default=6 * 3600.0, ge=0, le=30 * 86_400)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -18,7 +19,7 @@ from exporter.optimizer.model import Answer, Bottleneck, Severity, Subject
 
 from .fakes import CREATOR, HUNTER, SYSTEM, KilledError, RaisingBot, World, alert
 
-LIMIT = 3
+LIMIT = 4
 KEYS = {
     "actions_per_hour": LIMIT,
     "cooldown_seconds": 600.0,
@@ -95,7 +96,7 @@ class Optimizing(RuleBasedStateMachine):
         self.world.records.values[subject] = (value, samples)
 
     @rule(
-        subject=SUBJECTS,
+        subjects=st.lists(SUBJECTS, min_size=1, max_size=3, unique=True),
         severity=SEVERITIES,
         kill=st.sampled_from(["", "", "before", "after"]),
         fault=FAULTS,
@@ -103,9 +104,9 @@ class Optimizing(RuleBasedStateMachine):
         share=st.sampled_from([0.2, 1.0, 4.0]),
         seconds=st.sampled_from([1.0, 400.0, 700.0, 4000.0]),
     )
-    def a_bottleneck(
+    def bottlenecks(
         self,
-        subject: Subject,
+        subjects: list[Subject],
         severity: Severity,
         kill: Any,
         fault: str,
@@ -113,10 +114,11 @@ class Optimizing(RuleBasedStateMachine):
         share: float,
         seconds: float,
     ) -> None:
-        """Seen by all. It is acted on if nothing is in the way, measured, and all may go wrong meanwhile."""
+        """Seen by all. They are acted on if nothing is in the way, and measured, and all may go wrong meanwhile."""
         self.world.records.performance = {HUNTER: 0.3, CREATOR: 0.9}
-        self.prometheus_sees(subject, severity, 0.4, 0.6, 200)
-        self.run(self.world.receive(alert(subject, severity, True, "real", self.world.clock.now)))
+        for subject in subjects:
+            self.prometheus_sees(subject, severity, 0.4, 0.6, 200)
+            self.run(self.world.receive(alert(subject, severity, True, f"{subject}", self.world.clock.now)))
         if kill:
             self.killed_while_it_asks(kill, 1.0)
         self.steps_while_something_is_out_of_order(fault, script, script, seconds, 1)
@@ -284,10 +286,18 @@ class Optimizing(RuleBasedStateMachine):
         assert [entry for entry in self.entries() if entry.state != "closed"] == []
 
 
+class OptimizingLonger(Optimizing):
+    """The same, with more examples."""
+
+
+def limits(examples: int) -> settings:
+    unhealthy = [HealthCheck.too_slow, HealthCheck.filter_too_much]
+    return settings(
+        max_examples=examples, stateful_step_count=30, deadline=None, suppress_health_check=unhealthy
+    )
+
+
 TestOptimizing = Optimizing.TestCase
-TestOptimizing.settings = settings(
-    max_examples=80,
-    stateful_step_count=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+TestOptimizing.settings = limits(12)
+TestOptimizingLonger = pytest.mark.slow(pytest.mark.timeout(580)(OptimizingLonger.TestCase))
+TestOptimizingLonger.settings = limits(200)
