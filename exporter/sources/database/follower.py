@@ -62,7 +62,7 @@ log = structlog.get_logger()
 
 
 class RestartError(Exception):
-    """Rows that were counted are gone and others stand in their place: totals have to start anew."""
+    """What was counted is not what would be counted of the file as it is: totals have to start anew."""
 
 
 @dataclass(slots=True)
@@ -274,9 +274,10 @@ class Follower:
             if not progress.unread:
                 progress.last_row = await self._last_row(progress)
         if not progress.unread and not progress.caught_up and table.passed_over:
-            # Once more, without the seeds: nothing of it has been shown yet.
             self._begin_anew(progress, seeded=True)
-            return True
+            raise RestartError(
+                f"newest rows of {table.name} were deleted while it was read for the first time"
+            )
         progress.caught_up = progress.caught_up or not progress.unread
         return bool(progress.unread)
 

@@ -115,7 +115,7 @@ class Table(ABC):
 
     @property
     def passed_over(self) -> bool:
-        """Whether rows that were counted are missing elsewhere, because of rows that `seed` read and that are gone."""
+        """Whether windows lack rows, because newer ones that `seed` saw were deleted before they were read."""
         return False
 
     async def follow(self, read: Reads) -> bool:

@@ -59,7 +59,7 @@ class Recent(Generic[Row]):
 
     @property
     def passed_over(self) -> bool:
-        """Whether rows were passed over for newer ones that never came: they were deleted after `seed`."""
+        """Whether rows were passed over for newer ones that `seed` learned of and that never came."""
         return any(len(self._windows[self._labels.known(name)].rows) < self._size for name in self._promised)
 
     def rows(self, agent: str) -> list[Row]:
