@@ -17,11 +17,15 @@ _LARGE = 1 << 18
 
 
 class FetchError(Exception):
-    """There is no document to be had. The message is for the user, and the same for the same fault."""
+    """There is no document to be had. The message is for the user, and the same for the same fault.
 
-    def __init__(self, message: str, status: int = 0) -> None:
+    `sent` is whether the other side may have got the request.
+    """
+
+    def __init__(self, message: str, status: int = 0, *, sent: bool = True) -> None:
         super().__init__(message)
         self.status = status
+        self.sent = sent
 
 
 async def fetch_json(
@@ -49,9 +53,9 @@ async def fetch_json(
     except (TimeoutError, aiohttp.ServerTimeoutError):
         raise FetchError(f"{url} did not answer in time") from None
     except aiohttp.ClientConnectorCertificateError:
-        raise FetchError(f"{url} has a certificate that is not trusted") from None
+        raise FetchError(f"{url} has a certificate that is not trusted", sent=False) from None
     except aiohttp.ClientConnectorError as error:
-        raise FetchError(f"cannot connect to {url}: {_reason(error.os_error)}") from None
+        raise FetchError(f"cannot connect to {url}: {_reason(error.os_error)}", sent=False) from None
     except aiohttp.ClientResponseError:
         raise FetchError(f"{url} answers with something other than HTTP") from None
     except (aiohttp.ClientError, OSError, ValueError):

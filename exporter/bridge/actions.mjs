@@ -1,4 +1,4 @@
-import { RefusedError } from './calling.mjs';
+import { BusyError, RefusedError } from './calling.mjs';
 import { prepare } from './deeds.mjs';
 import { ACTIONS_PER_MINUTE, ACTIONS_REMEMBERED, CHANGES_REMEMBERED, ERROR_LENGTH } from './limits.mjs';
 import { startTime } from './process.mjs';
@@ -6,7 +6,10 @@ import { readRequest } from './requests.mjs';
 
 const MINUTE_MILLISECONDS = 60_000;
 
-/** Carries out actions on the orchestrator that there is: one at a time, and each id once. */
+/**
+ * Carries out actions on the orchestrator that there is: one at a time, and each id once. One that takes longer than
+ * the limit lets others begin, but none on what it still works on.
+ */
 export class Actions {
   #allowed;
   #timeLimit;
@@ -35,58 +38,73 @@ export class Actions {
     const text = JSON.stringify(request);
     const known = this.#remembered.get(request.id);
     if (known && known.text !== text) return problem(400, `${request.id} was the id of another request`);
-    const busy = known ? undefined : this.#busy();
-    if (busy) return busy;
-    const action = known ?? this.#begin(request, text);
+    let action;
+    try {
+      action = known ?? this.#begin(request, text);
+    } catch (error) {
+      if (error instanceof BusyError) return problem(429, error.message, error.retryAfter);
+      throw error;
+    }
     await endsWithin(wait, action.ended);
     return { status: action.status === 'running' ? 202 : 200, document: told(action) };
   }
 
-  #busy() {
-    if (this.#running) return problem(429, 'another action is running', 1);
-    const time = performance.now();
-    this.#begun = this.#begun.filter((begun) => time - begun < MINUTE_MILLISECONDS);
-    if (this.#begun.length < ACTIONS_PER_MINUTE) return undefined;
-    const seconds = Math.ceil((MINUTE_MILLISECONDS - (time - this.#begun[0])) / 1000);
-    return problem(429, `no more than ${ACTIONS_PER_MINUTE} actions a minute`, seconds);
-  }
-
+  /** Throws BusyError, and then the id is still free. */
   #begin(request, text) {
+    this.#expectTurn();
+    const earlier = this.#remembered.get(request.restores);
+    const deed = this.#prepare(request, earlier);
     const action = { request, text, status: 'running', changes: [], error: undefined, restored: false };
     this.#running = true;
     this.#begun.push(performance.now());
     this.#remembered.set(request.id, action);
-    action.ended = this.#carryOut(action).finally(() => {
+    action.ended = this.#carryOut(action, deed, earlier);
+    const next = () => {
       this.#running = false;
-      this.#forget();
-    });
+    };
+    endsWithin(this.#timeLimit, action.ended).then(next, next);
     return action;
   }
 
-  async #carryOut(action) {
-    const earlier = this.#remembered.get(action.request.restores);
-    let deed;
+  #expectTurn() {
+    if (this.#running) throw new BusyError('another action is running', 1);
+    const time = performance.now();
+    this.#begun = this.#begun.filter((begun) => time - begun < MINUTE_MILLISECONDS);
+    if (this.#begun.length < ACTIONS_PER_MINUTE) return;
+    const seconds = Math.ceil((MINUTE_MILLISECONDS - (time - this.#begun[0])) / 1000);
+    throw new BusyError(`no more than ${ACTIONS_PER_MINUTE} actions a minute`, seconds);
+  }
+
+  /** What is refused is an action, too: its answer is remembered. */
+  #prepare(request, earlier) {
     try {
-      deed = this.#prepare(action.request, earlier);
-      if (!(await endsWithin(this.#timeLimit, deed.run()))) {
-        throw new Error(`the bot has not finished within ${this.#timeLimit / 1000} s`);
-      }
+      if (!this.#allows(request.action)) throw new RefusedError(`${request.action} is not allowed`);
+      return prepare(request, this.#orchestrator(), earlier);
+    } catch (error) {
+      if (error instanceof BusyError) throw error;
+      return { run: () => Promise.reject(error), changes: () => [] };
+    }
+  }
+
+  /** Who may do something may take it back. */
+  #allows(action) {
+    if (action === 'restore' || this.#allowed.includes(action)) return true;
+    return action === 'resume' && this.#allowed.includes('pause');
+  }
+
+  async #carryOut(action, deed, earlier) {
+    try {
+      await deed.run();
       action.status = 'done';
       if (earlier) earlier.restored = true;
     } catch (error) {
       action.status = error instanceof RefusedError ? 'refused' : 'failed';
       action.error = oneLine(error.message);
     }
-    action.changes = deed?.changes() ?? [];
+    action.changes = deed.changes();
+    if (this.#remembered.get(action.request.id) !== action) return;
     this.#changesRemembered += action.changes.length;
-  }
-
-  #prepare(request, earlier) {
-    const { action } = request;
-    if (action !== 'restore' && !this.#allowed.includes(action)) {
-      throw new RefusedError(`${action} is not allowed`);
-    }
-    return prepare(request, this.#orchestrator(), earlier);
+    this.#forget();
   }
 
   #forget() {

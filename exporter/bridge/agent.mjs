@@ -11,7 +11,7 @@ export const LEVEL = 'autonomyLevel';
 export const LEVELS = 'autonomyLevels';
 const UPDATE = 'updateAutonomyLevel';
 
-/** One agent, with the values that an action may change: its level, the orchestrator's for it, its goals. */
+/** One idle agent, with the values that an action may change: its level, the orchestrator's for it, its goals. */
 export class Agent {
   #id;
   #agent;
@@ -22,6 +22,7 @@ export class Agent {
   constructor(orchestrator, id) {
     const [, agent, key] = find(orchestrator, id) ?? [];
     if (!isObject(agent)) throw new RefusedError(`there is no agent ${JSON.stringify(id)}`);
+    expectIdle(agent);
     const levels = get(orchestrator, LEVELS);
     this.#id = id;
     this.#agent = agent;
@@ -51,11 +52,6 @@ export class Agent {
   put(path, value) {
     if (path === LEVEL && typeof value === 'number' && this.#updatesLevel()) return this.call(UPDATE, value);
     return put(...this.#place(path), value);
-  }
-
-  /** Before anything is changed, where call() would refuse only afterwards. */
-  expectIdle() {
-    expectIdle(this.#agent);
   }
 
   call(method, ...args) {

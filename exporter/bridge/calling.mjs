@@ -1,21 +1,30 @@
 import { ERROR_LENGTH } from './limits.mjs';
 import { get, own } from './safe.mjs';
 
+const LATER_SECONDS = 10;
+
 /** The action is not done, or not in whole. The message says why. */
 export class RefusedError extends Error {}
 
-const unsettled = new WeakSet();
-
-/** Throws RefusedError while a call to that object has not ended. */
-export function expectIdle(holder) {
-  if (unsettled.has(holder)) throw new RefusedError('an earlier call to the same has not ended');
+/** Nothing is done, and the same can be asked for again after `retryAfter` seconds. */
+export class BusyError extends Error {
+  constructor(message, retryAfter = LATER_SECONDS) {
+    super(message);
+    this.retryAfter = retryAfter;
+  }
 }
 
-/** Calls a method of the bot's, and never two of one object at once. */
+const unsettled = new WeakSet();
+
+/** Throws BusyError while a call to that object has not ended: what it still changes would be taken for another's. */
+export function expectIdle(holder) {
+  if (unsettled.has(holder)) throw new BusyError('an earlier call to the same has not ended');
+}
+
+/** Calls a method of the bot's, on an object that is idle. */
 export async function call(holder, name, ...args) {
   const method = get(holder, name);
   if (typeof method !== 'function') throw new RefusedError(`the bot has no ${name}() for it`);
-  expectIdle(holder);
   unsettled.add(holder);
   try {
     await Reflect.apply(method, holder, args);

@@ -1,5 +1,5 @@
 import { Agent, LEVEL, LEVELS } from './agent.mjs';
-import { RefusedError, call } from './calling.mjs';
+import { BusyError, RefusedError, call, expectIdle } from './calling.mjs';
 import { ABSENT, OTHER } from './changes.mjs';
 import { get, isObject } from './safe.mjs';
 
@@ -10,13 +10,16 @@ const FACTORS = { lower: 0.95, raise: 1.05 };
 const COMMANDS = { pause: 'pause_system', resume: 'resume_system' };
 
 /**
- * Makes ready what is asked for, or throws RefusedError. run() does it: a call of the bot's method is its last step, so
- * that one which is given up has nothing left to do. changes() tells what is different since.
+ * Makes ready what is asked for, or throws RefusedError or BusyError. run() does it: a call of the bot's method is its
+ * last step, so that what waited long for one has nothing left to do. changes() tells what is different since.
  */
 export function prepare(request, orchestrator, earlier) {
   if (!isObject(orchestrator)) throw new RefusedError('no orchestrator is attached');
   return DEEDS[request.action](request, orchestrator, earlier);
 }
+
+/** All is as it was asked for already. */
+const NOTHING = { run: async () => {}, changes: () => [] };
 
 const DEEDS = {
   execute_adaptation: executeAdaptation,
@@ -33,15 +36,12 @@ function executeAdaptation({ agent: id, adaptations }, orchestrator) {
 
 function adjustAutonomy({ agent: id, direction }, orchestrator) {
   const agent = new Agent(orchestrator, id);
-  agent.expectIdle();
   const level = agent.level();
   if (!agent.takesLevel()) throw new RefusedError(`there is no way to set the autonomy of ${id}`);
   if (typeof level !== 'number' || level < 0 || level > 1) {
     throw new RefusedError(`the autonomy of ${id} is no ratio from 0 to 1`);
   }
-  if (direction === 'lower' ? level <= LOWEST : level >= HIGHEST) {
-    throw new RefusedError(`the autonomy of ${id} is ${level} already`);
-  }
+  if (direction === 'lower' ? level <= LOWEST : level >= HIGHEST) return NOTHING;
   const next = Math.min(HIGHEST, Math.max(LOWEST, level * FACTORS[direction]));
   return {
     async run() {
@@ -54,12 +54,14 @@ function adjustAutonomy({ agent: id, direction }, orchestrator) {
 
 /** The bot carries the command out at the start of its next cycle. What is not answered may have been sent. */
 function sendCommand({ action, id }, orchestrator) {
+  const database = get(orchestrator, 'db');
+  expectIdle(database);
   const command = COMMANDS[action];
   const origin = { source: 'tweetbot-bridge', id };
   let sent = false;
   return {
     async run() {
-      const answered = call(get(orchestrator, 'db'), 'createSystemCommand', command, origin);
+      const answered = call(database, 'createSystemCommand', command, origin);
       sent = true;
       try {
         await answered;
@@ -76,6 +78,7 @@ function restore({ restores, id }, orchestrator, earlier) {
   if (!earlier) throw new RefusedError(`no action ${restores} is known`);
   const { action, agent } = earlier.request;
   if (action === 'restore' || action === 'resume') throw new RefusedError(`a ${action} is not taken back`);
+  if (earlier.status === 'running') throw new BusyError(`${restores} has not ended`);
   if (earlier.restored || earlier.changes.length === 0) throw new RefusedError('there is nothing to restore');
   if (action === 'pause') return sendCommand({ action: 'resume', id }, orchestrator);
   return restoreValues(new Agent(orchestrator, agent), earlier.changes);

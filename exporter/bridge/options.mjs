@@ -24,7 +24,7 @@ const ENVIRONMENT = {
   actionTimeLimitSeconds: 'TWEETBOT_BRIDGE_ACTION_TIME_LIMIT_SECONDS',
 };
 
-/** What can be allowed. What was done can be taken back without being named. */
+/** What can be allowed. What was done can be taken back without being named: pause brings resume. */
 const ACTIONS = ['execute_adaptation', 'adjust_autonomy', 'pause', 'resume'];
 
 /**

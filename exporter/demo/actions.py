@@ -102,9 +102,7 @@ class Actions:
             case ExecuteAdaptation():
                 return self._change(request.agent, [ADAPTATIONS[name] for name in request.adaptations])
             case AdjustAutonomy():
-                answer = self._change(request.agent, [DIRECTIONS[request.direction]])
-                at_bound = answer.status == "done" and not answer.changes
-                return Answer("refused", error="autonomy is already at its bound") if at_bound else answer
+                return self._change(request.agent, [DIRECTIONS[request.direction]])
             case Command():
                 return await self._command(PAUSE if request.action == "pause" else RESUME)
             case Restore():

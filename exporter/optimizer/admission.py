@@ -10,6 +10,11 @@ from exporter.optimizer.strategies import rank
 MAX_OPEN = 100
 """Optimizations. What comes beyond is rejected, and is welcome again when its alert is repeated."""
 
+OVER_COOLDOWN_SECONDS = 300.0
+"""After one that was over before anything was done: an honest alert needs as long to fire again."""
+RENEWED_SECONDS = 86_400.0
+"""So often, at most, it is written down that an episode goes on."""
+
 Episode = tuple[str, float]
 """One time that an alert fired: its fingerprint, and when it began."""
 
@@ -19,20 +24,28 @@ class Standing:
     """What the ledger says that matters to new alerts."""
 
     open: Mapping[Subject, Severity]
+    waiting: Set[Subject]
+    """Those of the open ones for which nothing was done yet."""
     open_count: int
-    cooling: Set[Subject]
-    """Those that were dealt with so recently that they are left alone."""
+    cooling: Mapping[Subject, Severity]
+    """Those that were dealt with so recently that they are left alone, unless they are worse now."""
     episodes: Mapping[Episode, bool]
     """Those seen before: whether they are resolved."""
+    to_renew: Set[Episode]
+    """Those of them that were not renewed for long."""
 
 
 @dataclass(slots=True)
 class Admission:
-    """What to write down. `noted` are the alerts whose episodes are remembered from now on."""
+    """What to write down. `noted` are the alerts whose episodes are remembered from now on.
+
+    `renewed` are episodes that are remembered longer.
+    """
 
     new: dict[Subject, Alert] = field(default_factory=dict)
     raised: dict[Subject, Severity] = field(default_factory=dict)
     noted: list[Alert] = field(default_factory=list)
+    renewed: set[Episode] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
 
 
@@ -43,20 +56,28 @@ def admit(alerts: Iterable[Alert], standing: Standing, agents: Set[str] | None) 
     early is taken when it is repeated after that.
     """
     admission = Admission()
-    episodes, severities = dict(standing.episodes), dict(standing.open)
+    episodes, severities, waiting = dict(standing.episodes), dict(standing.open), set(standing.waiting)
     for alert in alerts:
         verdict = _verdict(alert, standing, admission, episodes, severities, agents)
         admission.counts[verdict] += 1
+        episode = alert.fingerprint, alert.starts_at
+        if verdict == "repeated" and episode in standing.to_renew:
+            admission.renewed.add(episode)
         if verdict not in ("accepted", "open"):
             continue
-        episodes[alert.fingerprint, alert.starts_at] = not alert.firing
+        known = severities.get(alert.subject)
+        worse = known is None or rank(alert.severity) > rank(known)
+        if verdict == "open" and worse and alert.subject not in waiting:
+            # Too late to change what is being done: taken up after it.
+            continue
+        episodes[episode] = not alert.firing
         admission.noted.append(alert)
         if not alert.firing:
             continue
-        known = severities.get(alert.subject)
         if known is None:
             admission.new[alert.subject] = alert
-        if known is None or rank(alert.severity) > rank(known):
+            waiting.add(alert.subject)
+        if worse:
             severities[alert.subject] = admission.raised[alert.subject] = alert.severity
     return admission
 
@@ -78,7 +99,8 @@ def _verdict(
         return "accepted"
     if alert.subject in severities:
         return "open"
-    if alert.subject in standing.cooling:
+    cooling = standing.cooling.get(alert.subject)
+    if cooling is not None and rank(alert.severity) <= rank(cooling):
         return "cooldown"
     if standing.open_count + len(admission.new) >= MAX_OPEN:
         return "full"

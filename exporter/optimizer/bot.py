@@ -78,7 +78,7 @@ class BridgedBot:
         if action.agent:
             ids = _ids((await self._state()).document, action.agent, self._aliases)
             if len(ids) != 1 or action.agent in (OTHER, UNKNOWN):
-                return Answer("refused", error=_not_one(action.agent, ids))
+                return _refused(_not_one(action.agent, ids))
             arguments["agent"] = ids[0]
         if action.adaptations:
             arguments["adaptations"] = list(action.adaptations)
@@ -112,8 +112,9 @@ class BridgedBot:
         except FetchError as error:
             if error.status in _NOT_UNDERSTOOD:
                 # Asking again would not help.
-                return Answer("refused", error=f"{error}; take the bridge and the optimizer from one release")
-            kind = NotCarriedOutError if error.status in _UNAVAILABLE else UnavailableError
+                return _refused(f"{error}; take the bridge and the optimizer from one release")
+            turned_away = not error.sent or error.status in _UNAVAILABLE
+            kind = NotCarriedOutError if turned_away else UnavailableError
             raise kind(f"{error}{_UNAVAILABLE.get(error.status, '')}") from None
         return self._answer(document, action_id)
 
@@ -126,6 +127,10 @@ class BridgedBot:
             raise UnavailableError(f"{self._url} answers to another request")
         changes = tuple(Change(each.agent, each.path, each.before, each.after) for each in found.changes)
         return Answer(found.status, changes, found.error)
+
+
+def _refused(why: str) -> Answer:
+    return Answer("refused", error=why, by_client=True)
 
 
 def _ids(document: Mapping[str, Any], label: str, aliases: Mapping[str, str]) -> list[str]:

@@ -9,12 +9,10 @@ import structlog
 from exporter.config import Optimizer
 from exporter.optimizer.admission import admit
 from exporter.optimizer.asking import Line
+from exporter.optimizer.effects import in_the_way, to_restore
 from exporter.optimizer.ledger import ActionEntry, Entry, Ledger
 from exporter.optimizer.model import Alert, Bot, Records
-from exporter.optimizer.step import Step, in_the_way, to_restore
-
-OVER_COOLDOWN_SECONDS = 300.0
-"""After one that was over before anything was done: an honest alert needs as long to fire again."""
+from exporter.optimizer.step import Step
 
 log = structlog.get_logger()
 
@@ -28,7 +26,8 @@ class RefusedError(Exception):
 
 
 class Engine:
-    """What the webhook, the clock and the API drive. All its memory is the ledger.
+    """What the webhook, the clock and the API drive. All its memory is the ledger, but for how long Prometheus has
+    not seen what waits: after a restart that has its time again.
 
     In mode observe the bot is never asked anything, and none is needed. `last_run` is when `step` last came to its
     end; `records_up` and `bot_up` are whether they answered when last asked, None before the first time.
@@ -51,6 +50,7 @@ class Engine:
         self._bot = bot if config.mode == "act" else None
         self._clock = clock
         self._agents: frozenset[str] | None = None
+        self._missing_since: dict[int, float] = {}
         self._prometheus_line = Line("Prometheus")
         self._bot_line = Line("the bot's bridge")
         self._stepping = asyncio.Lock()
@@ -76,11 +76,10 @@ class Engine:
         `unknown_agent`, `repeated`, `open`, `cooldown`, `full`. Their sum is the number of alerts.
         """
         async with self._receiving:
-            now, cooldown = self._clock(), self._config.cooldown_seconds
-            since, over_since = now - cooldown, now - min(cooldown, OVER_COOLDOWN_SECONDS)
-            standing = await self._ledger.standing(alerts, since, over_since, self._config.mode)
+            now, config = self._clock(), self._config
+            standing = await self._ledger.standing(alerts, now, config.cooldown_seconds, config.mode)
             admission = admit(alerts, standing, self._agents)
-            if admission.noted:
+            if admission.noted or admission.renewed:
                 await self._ledger.admit(admission, now)
         for subject in admission.new:
             log.info("optimization waiting", bottleneck=subject.bottleneck, agent=subject.agent)
@@ -120,7 +119,9 @@ class Engine:
             raise RefusedError(f"optimization {entry.id} has changed nothing that is still to be taken back")
         if self._bot is None:
             raise RefusedError("mode observe asks nothing of the bot: set optimizer.mode to act")
-        other = in_the_way(entry, open_ones) if entry.state == "closed" else None
+        # Who resumes the bot changes no agent.
+        resumes = all(target.name == "pause" for target in targets)
+        other = in_the_way(entry, open_ones) if entry.state == "closed" and not resumes else None
         if other is not None:
             raise RefusedError(
                 f"optimization {other.id} of the same agent is {other.state}: take that one back first, "
@@ -136,4 +137,5 @@ class Engine:
             self._bot_line,
             self._bot,
             self._clock,
+            self._missing_since,
         )

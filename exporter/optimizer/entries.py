@@ -1,6 +1,6 @@
 """What the ledger holds, as its readers get it. Units as in `model`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -107,7 +107,7 @@ class Tally:
     closed: Mapping[tuple[Bottleneck, Outcome], int] = field(default_factory=dict)
     """How often an optimization ended so. One that is taken back after its end has two."""
     open: Mapping[tuple[Bottleneck, State], int] = field(default_factory=dict)
-    improvements: Mapping[Bottleneck, tuple[float, ...]] = field(default_factory=dict)
+    improvements: Mapping[Bottleneck, Sequence[float]] = field(default_factory=dict)
     """Ratios, all that were measured."""
     actions: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """By agent and name: those that were sent. A taking back is `restore`, of the agent that it is about."""

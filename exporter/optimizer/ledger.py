@@ -15,7 +15,7 @@ from pathlib import Path
 import aiosqlite
 
 from exporter.optimizer import ledgerfile, ledgerrows
-from exporter.optimizer.admission import Admission, Standing
+from exporter.optimizer.admission import OVER_COOLDOWN_SECONDS, RENEWED_SECONDS, Admission, Episode, Standing
 from exporter.optimizer.entries import ActionEntry, Entry, Tally, TrackRecord
 from exporter.optimizer.judging import Judgement
 from exporter.optimizer.ledgerfile import LedgerError
@@ -26,10 +26,12 @@ from exporter.optimizer.model import (
     Bottleneck,
     Measurement,
     Outcome,
+    Severity,
     State,
     Strategy,
     Subject,
 )
+from exporter.optimizer.strategies import rank
 
 __all__ = ["ActionEntry", "Entry", "Ledger", "LedgerError", "Tally", "TrackRecord"]
 
@@ -108,38 +110,54 @@ class Ledger:
         )
         return int(rows[0][0])
 
-    async def standing(
-        self, alerts: Sequence[Alert], dealt_with_since: float, over_since: float, mode: str
-    ) -> Standing:
+    async def last_change(self, agent: str) -> Entry | None:
+        """The optimization that ended last of those that changed the agent, or may have; "" is any agent."""
+        found = await self._entries(
+            """
+            WHERE o.closed_at IS NOT NULL AND (:agent = '' OR o.agent IN ('', :agent)) AND EXISTS (
+              SELECT 1 FROM actions WHERE optimization_id = o.id AND (changes <> '[]' OR status = 'unanswered')
+            ) ORDER BY o.closed_at DESC LIMIT 1
+            """,
+            {"agent": agent},
+        )
+        return found[0] if found else None
+
+    async def cooling(self, now: float, cooldown: float, mode: str) -> Mapping[Subject, Severity]:
+        """Those that were dealt with less than `cooldown` ago, with the worst severity of then.
+
+        In mode act what was only observed was not dealt with.
+        """
+        async with self._transaction("DEFERRED"):
+            return await self._cooling(now, cooldown, mode)
+
+    async def standing(self, alerts: Sequence[Alert], now: float, cooldown: float, mode: str) -> Standing:
         """What matters to `alerts`. In mode act what was only observed counts as if it had never been seen."""
         async with self._transaction("DEFERRED"):
+            # Of one that is being taken back and another that waits, the one that waits tells.
             open_ones = await self._all(
-                "SELECT bottleneck, agent, severity FROM optimizations WHERE state <> 'closed'"
+                "SELECT bottleneck, agent, severity, state FROM optimizations WHERE state <> 'closed' "
+                "ORDER BY state = 'waiting'"
             )
-            cooling = await self._all(
-                """
-                SELECT DISTINCT bottleneck, agent FROM optimizations
-                WHERE closed_at > min(:since, :over_since) AND CASE outcome
-                  WHEN 'over' THEN closed_at > :over_since
-                  WHEN 'observed' THEN closed_at > :since AND :mode = 'observe'
-                  ELSE coalesce(acted_at, closed_at) > :since END
-                """,
-                {"since": dealt_with_since, "over_since": over_since, "mode": mode},
-            )
+            cooling = await self._cooling(now, cooldown, mode)
             episodes = await self._all(
                 """
-                SELECT alerts.fingerprint, starts_at, resolved
+                SELECT alerts.fingerprint, starts_at, resolved, seen_at
                 FROM alerts LEFT JOIN optimizations ON optimizations.id = optimization_id
                 WHERE alerts.fingerprint IN (SELECT value FROM json_each(:fingerprints))
-                  AND (resolved OR :mode = 'observe' OR outcome IS NOT 'observed')
+                  AND (
+                    resolved OR outcome IS NULL
+                    OR (outcome <> 'over' AND (outcome <> 'observed' OR :mode = 'observe'))
+                  )
                 """,
                 {"fingerprints": json.dumps([alert.fingerprint for alert in alerts]), "mode": mode},
             )
         return Standing(
-            open={Subject(row["bottleneck"], row["agent"]): row["severity"] for row in open_ones},
+            open={_subject(row): row["severity"] for row in open_ones},
+            waiting={_subject(row) for row in open_ones if row["state"] == "waiting"},
             open_count=len(open_ones),
-            cooling={Subject(row["bottleneck"], row["agent"]) for row in cooling},
-            episodes={(row["fingerprint"], row["starts_at"]): bool(row["resolved"]) for row in episodes},
+            cooling=cooling,
+            episodes={_episode(row): bool(row["resolved"]) for row in episodes},
+            to_renew={_episode(row) for row in episodes if row["seen_at"] <= now - RENEWED_SECONDS},
         )
 
     # Writing
@@ -183,6 +201,10 @@ class Ledger:
                     )
                     for alert in admission.noted
                 ),
+            )
+            await self._many(
+                "UPDATE alerts SET seen_at = ? WHERE fingerprint = ? AND starts_at = ?",
+                ((now, *episode) for episode in admission.renewed),
             )
             await self._execute("DELETE FROM alerts WHERE seen_at < ?", (now - EPISODES_KEPT_SECONDS,))
             await self._execute(
@@ -303,6 +325,22 @@ class Ledger:
 
     # Pieces of a transaction
 
+    async def _cooling(self, now: float, cooldown: float, mode: str) -> dict[Subject, Severity]:
+        rows = await self._all(
+            """
+            SELECT bottleneck, agent, severity FROM optimizations
+            WHERE closed_at > :since AND (outcome <> 'over' OR closed_at > :over_since)
+              AND (outcome <> 'observed' OR :mode = 'observe')
+            """,
+            {
+                "since": now - cooldown,
+                "over_since": now - min(cooldown, OVER_COOLDOWN_SECONDS),
+                "mode": mode,
+            },
+        )
+        rows.sort(key=lambda row: rank(row["severity"]))
+        return {_subject(row): row["severity"] for row in rows}
+
     async def _give_up(self, optimization_id: int) -> None:
         await self._execute(
             "UPDATE actions SET status = CASE status WHEN 'planned' THEN 'dropped' ELSE 'unanswered' END "
@@ -319,13 +357,16 @@ class Ledger:
         restores: str | None,
         bot_start: float | None,
     ) -> None:
-        """The action's id: the ledger's, the optimization's and its number there."""
+        """The action's id: the optimization's, its number there, and something that no other ledger has.
+
+        Nor has a copy of this one that is put back later: the bridge would answer what it did under the same id.
+        """
         await self._execute(
             """
             INSERT INTO actions (id, optimization_id, number, name, agent, arguments, restores, bot_start, status)
-            SELECT ledger.id || '-' || :id || '-' || number, :id, number, :name, :agent, :arguments, :restores,
-              :bot_start, 'planned'
-            FROM ledger, (SELECT count(*) + 1 AS number FROM actions WHERE optimization_id = :id)
+            SELECT :id || '-' || number || '-' || lower(hex(randomblob(8))), :id, number, :name, :agent, :arguments,
+              :restores, :bot_start, 'planned'
+            FROM (SELECT count(*) + 1 AS number FROM actions WHERE optimization_id = :id)
             """,
             {
                 "id": optimization_id,
@@ -357,8 +398,17 @@ class Ledger:
 
     async def _measured(self, optimization_id: int, phase: str, found: Measurement) -> None:
         await self._execute(
-            "INSERT INTO performance_history VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (optimization_id, phase, found.start, found.end, found.value, found.samples, found.note),
+            "INSERT INTO performance_history VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                optimization_id,
+                phase,
+                found.start,
+                found.end,
+                found.value,
+                found.samples,
+                found.note,
+                found.events,
+            ),
         )
 
     # The database
@@ -394,6 +444,14 @@ class Ledger:
     async def _many(self, statement: str, parameters: Iterable[tuple[object, ...]]) -> None:
         cursor = await self._database.executemany(statement, parameters)
         await cursor.close()
+
+
+def _subject(row: aiosqlite.Row) -> Subject:
+    return Subject(row["bottleneck"], row["agent"])
+
+
+def _episode(row: aiosqlite.Row) -> Episode:
+    return row["fingerprint"], row["starts_at"]
 
 
 def _key(subject: Subject) -> tuple[str, str]:

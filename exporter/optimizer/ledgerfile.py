@@ -27,10 +27,6 @@ def _one_of(literal: object) -> str:
 
 
 SCHEMA = f"""
--- One row. Part of every action's id, so that two ledgers never ask a bot under the same one.
-CREATE TABLE ledger (id TEXT NOT NULL) STRICT;
-INSERT INTO ledger VALUES (lower(hex(randomblob(6))));
-
 CREATE TABLE optimizations (
   id INTEGER PRIMARY KEY,
   bottleneck TEXT NOT NULL CHECK (bottleneck IN ({_one_of(Bottleneck)})),
@@ -90,6 +86,7 @@ CREATE TABLE performance_history (
   value REAL,
   samples INTEGER NOT NULL,
   note TEXT NOT NULL,
+  events TEXT NOT NULL,
   PRIMARY KEY (optimization_id, phase)
 ) STRICT;
 
@@ -100,7 +97,8 @@ CREATE TABLE endings (
   ended_at REAL NOT NULL
 ) STRICT;
 
--- The episodes that were taken note of: none of them leads to an optimization again.
+-- The episodes that were taken note of: none of them leads to an optimization again, but for one that was over
+-- while its alert went on. Repeats renew seen_at.
 CREATE TABLE alerts (
   fingerprint TEXT NOT NULL,
   starts_at REAL NOT NULL,
@@ -111,7 +109,7 @@ CREATE TABLE alerts (
 ) STRICT;
 CREATE INDEX alerts_by_age ON alerts (seen_at);
 CREATE INDEX alerts_of_an_optimization ON alerts (optimization_id);
-"""  # noqa: S608 (the words of the types above)
+"""
 
 _MEANING = {
     "SQLITE_NOTADB": "is not a ledger of the optimizer: set optimizer.ledger to a file of its own",

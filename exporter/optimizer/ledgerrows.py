@@ -12,9 +12,9 @@ from exporter.optimizer.model import Action, Bottleneck, Change, Measurement, St
 ENTRIES = """
 SELECT o.*,
   b.started_at AS before_start, b.ended_at AS before_end, b.value AS before_value, b.samples AS before_samples,
-  b.note AS before_note,
+  b.note AS before_note, b.events AS before_events,
   a.started_at AS after_start, a.ended_at AS after_end, a.value AS after_value, a.samples AS after_samples,
-  a.note AS after_note,
+  a.note AS after_note, a.events AS after_events,
   coalesce((SELECT min(resolved) FROM alerts WHERE optimization_id = o.id), 0) AS alert_resolved
 FROM optimizations o
 LEFT JOIN performance_history b ON b.optimization_id = o.id AND b.phase = 'before'
@@ -52,9 +52,9 @@ async def entries(
 
 async def tally(database: aiosqlite.Connection) -> Tally:
     """The counts, of one moment if asked within a transaction."""
-    improvements: dict[Bottleneck, tuple[float, ...]] = {}
+    improvements: dict[Bottleneck, list[float]] = {}
     for bottleneck, improvement in await database.execute_fetchall(IMPROVEMENTS):
-        improvements[bottleneck] = (*improvements.get(bottleneck, ()), improvement)
+        improvements.setdefault(bottleneck, []).append(improvement)
     sent = list(await database.execute_fetchall(SENT))
     return Tally(
         closed={(kind, outcome): count for kind, outcome, count in await database.execute_fetchall(CLOSED)},
@@ -97,7 +97,8 @@ def _entry(row: aiosqlite.Row, actions: tuple[ActionEntry, ...]) -> Entry:
 def _measurement(row: aiosqlite.Row, phase: str) -> Measurement | None:
     if row[f"{phase}_start"] is None:
         return None
-    return Measurement(*(row[f"{phase}_{part}"] for part in ("start", "end", "value", "samples", "note")))
+    parts = ("start", "end", "value", "samples", "note", "events")
+    return Measurement(*(row[f"{phase}_{part}"] for part in parts))
 
 
 def _strategy(text: str | None) -> Strategy | None:

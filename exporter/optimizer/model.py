@@ -99,11 +99,15 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The bridge's answer. `running`: the bot has not finished yet; ask again with the same id."""
+    """The bridge's answer. `running`: the bot has not finished yet; ask again with the same id.
+
+    `by_client`: a refusal that says nothing of what became of an earlier request with the same id.
+    """
 
     status: Literal["done", "running", "failed", "refused"]
     changes: tuple[Change, ...] = ()
     error: str = ""
+    by_client: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,8 @@ class Impact:
 class Measurement:
     """A value over [start, end] and how many events it is the mean of. `value` is None where there is none.
 
-    `note` says why, in words for the ledger ("the database was replaced").
+    `note` says why, in words for the ledger ("the database was replaced"). `events` says what was counted where that is
+    not always the same: coordination is of negotiations or of messages, which are not to be compared.
     """
 
     start: float
@@ -126,6 +131,7 @@ class Measurement:
     value: float | None
     samples: int
     note: str = ""
+    events: str = ""
 
 
 class UnavailableError(Exception):

@@ -110,8 +110,9 @@ class Prometheus:
         }
         if REBASED in parts:
             return Measurement(start, end, None, 0, "the database was replaced, or lost rows, in that time")
-        value, events = recipe.value(parts)
-        return Measurement(start, end, value, math.floor(events), "" if value is not None else recipe.lacking)
+        value, samples, events = recipe.value(parts)
+        note = "" if value is not None else recipe.lacking
+        return Measurement(start, end, value, math.floor(samples), note, events)
 
     def _named(self, names: str) -> str:
         return f'{{__name__=~"{names}",{self._matchers}}}'

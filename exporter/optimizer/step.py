@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from exporter.config import Optimizer
-from exporter.optimizer import judging, strategies, words
+from exporter.optimizer import effects, judging, strategies, words
 from exporter.optimizer.asking import Line
 from exporter.optimizer.ledger import ActionEntry, Entry, Finding, Ledger
 from exporter.optimizer.model import (
@@ -27,7 +27,7 @@ from exporter.optimizer.model import (
 )
 
 CONFIRM_SECONDS = 600.0
-"""So long an alert waits for Prometheus to see its bottleneck: the rules need their time."""
+"""So long, without interruption, Prometheus must not see a bottleneck before it is over: the rules need their time."""
 GIVE_UP_SECONDS = 600.0
 """So long the bot is asked for the same thing."""
 HOUR = 3600.0
@@ -45,7 +45,10 @@ class _View:
 
 
 class Step:
-    """Used once. Without a `bot` nothing is asked of any: mode observe."""
+    """Used once. Without a `bot` nothing is asked of any: mode observe.
+
+    `missing_since` goes from step to step: from when on Prometheus did not see what waits, by the optimization's id.
+    """
 
     def __init__(
         self,
@@ -56,6 +59,7 @@ class Step:
         bot_line: Line,
         bot: Bot | None,
         clock: Callable[[], float],
+        missing_since: dict[int, float],
     ) -> None:
         self._config = config
         self._ledger = ledger
@@ -64,8 +68,11 @@ class Step:
         self._bot_line = bot_line
         self._bot = bot
         self._clock = clock
+        self._missing_since = missing_since
         self._view = _View()
         self._open: dict[int, Entry] = {}
+        self._ready: set[int] = set()
+        self._beyond_limit = False
         self._bot_start: float | None = None
         prometheus_line.renew()
         bot_line.renew()
@@ -101,7 +108,7 @@ class Step:
             )
         except UnavailableError:
             # Whoever needs the view finds the line down.
-            return
+            self._missing_since.clear()
 
     async def _advance(self, entry: Entry) -> None:
         before = None
@@ -133,45 +140,79 @@ class Step:
         if impact is None:
             await self._unconfirmed(entry)
             return
+        self._missing_since.pop(entry.id, None)
         threshold = self._view.thresholds.get(entry.subject)
         strategy = strategies.make(entry.subject, impact, threshold, self._view.performance, self._config)
         if strategy != entry.strategy:
             await self._ledger.plan(entry.id, strategy, await self._ledger.track_record(strategy.type))
         plan = words.doing(strategy.actions)
-        if self._bot is None:
+        if await self._is_cooling(entry.subject, strategy):
+            cooldown = words.duration(self._config.cooldown_seconds)
+            await self._note(
+                entry, f"waits: dealt with less than {cooldown} ago (optimizer.cooldown_seconds)"
+            )
+        elif self._bot is None:
             await self._close(entry, "observed", f"mode observe; would do: {plan or 'nothing'}")
         elif not strategy.actions:
             advice = words.WORDS[strategy.type].advice
             await self._close(entry, "advised", f"no action of optimizer.actions is for this; {advice}")
-        elif await self._has_its_turn(entry, len(strategy.actions)):
+        elif await self._has_its_turn(entry, strategy):
             await self._begin(entry, strategy, self._bot)
 
     async def _unconfirmed(self, entry: Entry) -> None:
+        since = self._missing_since.setdefault(entry.id, self._clock())
         if entry.alert_resolved:
-            await self._close(entry, "over", "its alert is resolved, and Prometheus sees no such bottleneck")
-        elif self._clock() - entry.created_at >= CONFIRM_SECONDS:
-            told = f"Prometheus sees no such bottleneck {words.duration(CONFIRM_SECONDS)} after its alert"
-            await self._close(entry, "over", told)
+            told = "its alert is resolved, and Prometheus sees no such bottleneck"
+        elif self._clock() - since >= CONFIRM_SECONDS:
+            told = f"Prometheus saw no such bottleneck for {words.duration(CONFIRM_SECONDS)}"
         else:
             await self._note(entry, "waits until Prometheus sees the bottleneck too")
+            return
+        del self._missing_since[entry.id]
+        await self._close(entry, "over", told)
 
-    async def _has_its_turn(self, entry: Entry, actions: int) -> bool:
-        other = in_the_way(entry, self._open.values())
-        if other is not None:
-            told = f"waits for optimization {other.id} of the same agent, which is {other.state}"
+    async def _is_cooling(self, subject: Subject, strategy: Strategy) -> bool:
+        """Also where an alert told of something worse than Prometheus sees."""
+        config = self._config
+        cooling = await self._ledger.cooling(self._clock(), config.cooldown_seconds, config.mode)
+        severity = cooling.get(subject)
+        return severity is not None and strategies.rank(strategy.priority) <= strategies.rank(severity)
+
+    async def _has_its_turn(self, entry: Entry, strategy: Strategy) -> bool:
+        """If not, whoever is less urgent does not overtake it."""
+        self._ready.add(entry.id)
+        told = self._waits_for(entry, strategy)
+        if not told and await self._is_beyond_limit(len(strategy.actions)):
+            limit = self._config.actions_per_hour
+            told = f"waits: no more than {limit} actions an hour (optimizer.actions_per_hour)"
+        if told:
             await self._note(entry, told)
-            return False
-        limit = self._config.actions_per_hour
-        if await self._ledger.actions_since(self._clock() - HOUR) + actions > limit:
-            await self._note(
-                entry, f"waits: no more than {limit} actions an hour (optimizer.actions_per_hour)"
-            )
-            return False
-        return True
+        return not told
+
+    def _waits_for(self, entry: Entry, strategy: Strategy) -> str:
+        # A pause changes no agent's values, and is for what cannot wait.
+        paused = strategies.pauses(strategy)
+        states = ("acting", "restoring") if paused else effects.CHANGING
+        other = effects.in_the_way(entry, self._open.values(), states)
+        if other is not None:
+            return f"waits for optimization {other.id} of the same agent, which is {other.state}"
+        for other in self._open.values():
+            more_urgent = other.id in self._ready and other.state == "waiting" and other.id != entry.id
+            if more_urgent and effects.overlap(entry, other):
+                return f"waits for optimization {other.id}, which is more urgent"
+        return ""
+
+    async def _is_beyond_limit(self, actions: int) -> bool:
+        """Once one of them finds too little left, so does whoever comes after it."""
+        sent = await self._ledger.actions_since(self._clock() - HOUR)
+        self._beyond_limit = self._beyond_limit or sent + actions > self._config.actions_per_hour
+        return self._beyond_limit
 
     async def _begin(self, entry: Entry, strategy: Strategy, bot: Bot) -> None:
         now = self._clock()
-        before = await self._measured(entry, now - self._config.measure_seconds, now)
+        last = await self._ledger.last_change(entry.subject.agent)
+        settled = effects.settled_at(last) if last is not None else 0.0
+        before = await self._measured_before(entry.subject, settled, now)
         minimum = self._config.minimum_samples
         # A stopped bot is not measured, so that a pause needs no measurement before.
         if judging.enough(before, minimum) or strategies.pauses(strategy):
@@ -181,10 +222,17 @@ class Step:
             return
         lacking = judging.lacking(entry.subject.bottleneck, before, minimum)
         told = f"too few events before it, so that no effect could be seen: {lacking}"
-        if now - entry.created_at >= self._config.measure_within_seconds:
+        if now - max(entry.created_at, settled) >= self._config.measure_within_seconds:
             await self._close(entry, "not_enough_data", told)
         else:
             await self._note(entry, f"waits; {told}")
+
+    async def _measured_before(self, subject: Subject, settled: float, now: float) -> Measurement:
+        """Nothing from before `settled`: what an earlier change did would be taken for what the next one does."""
+        if settled >= now:
+            told = f"an earlier change needs its time until {words.moment(settled)}"
+            return Measurement(now, now, None, 0, told)
+        return await self._measured(subject, max(now - self._config.measure_seconds, settled), now)
 
     # acting
 
@@ -221,7 +269,7 @@ class Step:
     async def _fail(self, entry: Entry, action: ActionEntry, why: str) -> None:
         entry = await self._again(entry)
         await self.restore(
-            entry, "action_failed", f"{_phrase(action)}: {why}", to_restore(entry, by_hand=False)
+            entry, "action_failed", f"{_phrase(action)}: {why}", effects.to_restore(entry, by_hand=False)
         )
 
     async def _request(self, action: ActionEntry, bot: Bot) -> Answer:
@@ -235,6 +283,8 @@ class Step:
             await self._ledger.send(action.id, bot_start, self._clock())
         try:
             answer = await self._asked(action, bot, bot_start)
+            if answer.by_client and not first:
+                raise UnavailableError(answer.error)
         except NotCarriedOutError:
             if first:
                 await self._ledger.turned_away(action.id)
@@ -280,19 +330,21 @@ class Step:
         try:
             if not await self._same_process(entry, entry.actions, bot):
                 return
+            seconds = self._config.measure_seconds
+            window = judging.window(entry.subject.bottleneck, start, deadline, seconds, now)
+            if window is not None:
+                after = await self._measured(entry.subject, *window)
+                await self._judge(entry, after, last_look=now >= deadline)
         except UnavailableError as error:
-            if now < deadline:
+            if now < deadline + GIVE_UP_SECONDS:
                 raise
-            told = f"whether the bot restarted meanwhile is not known ({error}); nothing was taken back"
-            await self._close(entry, "not_enough_data", told)
-            return
-        if now > start:
-            after = await self._measured(entry, start, min(now, deadline))
-            await self._judge(entry, after, last_look=now >= deadline)
+            given_up = f"given up {words.duration(GIVE_UP_SECONDS)} after the end of its time"
+            await self._close(entry, "not_enough_data", f"{given_up}: {error}; nothing was taken back")
 
     async def _judge(self, entry: Entry, after: Measurement, last_look: bool) -> None:
         assert entry.before is not None
         kind, minimum = entry.subject.bottleneck, self._config.minimum_samples
+        after = judging.comparable(entry.before, after)
         if not judging.enough(after, minimum):
             if last_look:
                 told = f"too few events after it: {judging.lacking(kind, after, minimum)}; nothing was taken back"
@@ -303,15 +355,14 @@ class Step:
         found = judging.judge(kind, entry.before, after, threshold, margin, last_look)
         if found is None:
             return
-        if found.verdict != "harmful":
+        if found.verdict == "harmful" or found.may_be_harmful:
+            targets = effects.to_restore(entry, by_hand=False)
+            await self.restore(entry, "taken_back", found.reason, targets, (after, found))
+        else:
             await self._close(entry, found.verdict, found.reason, (after, found))
-            return
-        await self.restore(
-            entry, "taken_back", found.reason, to_restore(entry, by_hand=False), (after, found)
-        )
 
-    async def _measured(self, entry: Entry, start: float, end: float) -> Measurement:
-        return await self._prometheus_line.ask(self._records.measure, entry.subject, start, end)
+    async def _measured(self, subject: Subject, start: float, end: float) -> Measurement:
+        return await self._prometheus_line.ask(self._records.measure, subject, start, end)
 
     # restoring
 
@@ -395,35 +446,6 @@ class Step:
             agent=entry.subject.agent,
             reason=reason,
         )
-
-
-def in_the_way(entry: Entry, open_ones: Iterable[Entry]) -> Entry | None:
-    """Which one is changing the agent of `entry`, which is not: effects of both could not be told apart."""
-    for other in open_ones:
-        # One about the whole bot is about every agent.
-        same = entry.subject.agent == other.subject.agent or "" in (entry.subject.agent, other.subject.agent)
-        if same and other.state in ("acting", "measuring", "restoring"):
-            return other
-    return None
-
-
-def to_restore(entry: Entry, by_hand: bool) -> list[ActionEntry]:
-    """The actions that changed something, or may have, and were not put back: newest first.
-
-    A pause is ended only by hand.
-    """
-    return [
-        action
-        for action in reversed(entry.actions)
-        if action.restores is None and not action.restored and _may_have_changed(action, by_hand)
-    ]
-
-
-def _may_have_changed(action: ActionEntry, by_hand: bool) -> bool:
-    if action.name == "pause" and not by_hand:
-        return False
-    unknown = action.status in ("sent", "unanswered")
-    return unknown or bool(action.changes) or (action.name == "pause" and action.status == "done")
 
 
 def _pending(entry: Entry) -> list[ActionEntry]:

@@ -162,12 +162,11 @@ def test_autonomy_is_seen_in_the_state_and_in_decisions(played, agent):
 def test_autonomy_stays_within_its_bounds(played, direction, bound):
     bot = played("healthy", seed=46)
     answers = [bot.act("adjust_autonomy", agent=HUNTER, direction=direction) for _ in range(25)]
-    done = [answer for answer in answers if answer["status"] == "done"]
-    assert done[-1]["changes"][0]["to"] == bound
-    refused = answers[len(done) :]
-    assert {answer["status"] for answer in refused} == {"refused"}
-    assert {answer["error"] for answer in refused} == {"autonomy is already at its bound"}
-    assert {answer["changes"] == [] for answer in refused} == {True}
+    assert {answer["status"] for answer in answers} == {"done"}
+    changed = [answer for answer in answers if answer["changes"]]
+    assert changed[-1]["changes"][0]["to"] == bound
+    assert len(changed) < len(answers)
+    assert changed == answers[: len(changed)]
 
 
 def test_what_was_changed_since_is_left_alone_and_the_rest_restored(played):

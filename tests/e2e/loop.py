@@ -136,7 +136,7 @@ class Loop:
             "ledger": str(self._directory / "optimizer.db"),
             "interval_seconds": 0.5,
             "measure_seconds": 3600 / FACTOR,
-            "measure_within_seconds": 6 * 3600 / FACTOR,
+            "measure_within_seconds": 90,
             "cooldown_seconds": 6 * 3600 / FACTOR,
             "implementation_seconds": dict.fromkeys(KINDS, 8),
         }

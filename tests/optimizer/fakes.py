@@ -28,6 +28,7 @@ NOON = 1_800_000_000.0
 HUNTER, CREATOR = "market-hunter", "content-creator"
 SLOW = Subject("agent_response_time", HUNTER)
 FAILING = Subject("agent_success_rate", HUNTER)
+COORDINATION = Subject("coordination_efficiency", HUNTER)
 OTHER_SLOW = Subject("agent_response_time", CREATOR)
 SYSTEM = Subject("system_performance", "")
 
@@ -66,6 +67,7 @@ class FakeRecords:
     known: frozenset[str] = frozenset({HUNTER, CREATOR})
     seen: dict[Subject, Impact] = field(default_factory=dict)
     values: dict[Subject, tuple[float | None, int]] = field(default_factory=dict)
+    events: str = ""
     limits: dict[Subject, float] = field(default_factory=dict)
     performance: dict[str, float] = field(default_factory=dict)
     down: bool = False
@@ -104,7 +106,7 @@ class FakeRecords:
         self.asked.append((subject, start, end))
         value, samples = self.values.get(subject, (None, 0))
         note = "" if value is not None else "the database was replaced"
-        return Measurement(start, end, value, samples, note)
+        return Measurement(start, end, value, samples, note, self.events)
 
     async def thresholds(self) -> Mapping[Subject, float]:
         self._check()
@@ -134,6 +136,10 @@ class FakeBot:
         """As on today's real bot: an adaptation only logs."""
         self.turns_away = False
         """A bridge that was started without actions."""
+        self.goes_away = False
+        """Says when it started, and is gone before it can be asked for anything."""
+        self.refuses: Answer | None = None
+        """What its client answers for it, without asking."""
         self.kill: Literal["", "before", "after"] = ""
         """The optimizer is killed while it asks: before or after the bot has carried it out."""
         self.executed: list[tuple[str, str]] = []
@@ -141,7 +147,7 @@ class FakeBot:
 
     async def start_time(self) -> float:
         if self.down:
-            raise UnavailableError("the bridge at http://127.0.0.1:9465 refuses connections")
+            raise NotCarriedOutError("the bridge at http://127.0.0.1:9465 refuses connections")
         return self.started
 
     def restart(self) -> None:
@@ -158,8 +164,10 @@ class FakeBot:
     async def _once(
         self, action_id: str, name: str, agent: str, bot_start: float, carry_out: Callable[[], Answer]
     ) -> Answer:
-        if self.down or bot_start != self.started:
-            raise UnavailableError("the bridge at http://127.0.0.1:9465 refuses connections")
+        if self.down or self.goes_away or bot_start != self.started:
+            raise NotCarriedOutError("the bridge at http://127.0.0.1:9465 refuses connections")
+        if self.refuses is not None:
+            return self.refuses
         if self.turns_away:
             raise NotCarriedOutError("the bridge answers with status 404; it was started without actions")
         if self.kill == "before":

@@ -17,7 +17,7 @@ from exporter.config import Bridge
 from exporter.demo import DemoBot
 from exporter.optimizer import bot as bot_module
 from exporter.optimizer.bot import BridgedBot
-from exporter.optimizer.model import Action, Answer, Change, UnavailableError
+from exporter.optimizer.model import Action, Answer, Change, NotCarriedOutError, UnavailableError
 from exporter.sources import SourceError
 
 REGISTER = Path(exporter.__file__).parent / "bridge" / "register.mjs"
@@ -110,9 +110,11 @@ async def test_what_is_done_to_a_real_bot_and_taken_back(node: str, tmp_path: Pa
             refused = await bot.perform(
                 f"no-{agent}", Action("adjust_autonomy", agent, direction="raise"), start
             )
-            assert refused.status == "refused"
+            assert (refused.status, refused.by_client) == ("refused", True)
             assert told in refused.error
-        assert (await bot.perform("one-6", Action("pause"), start)).error == "pause is not allowed"
+        assert await bot.perform("one-6", Action("pause"), start) == Answer(
+            "refused", (), "pause is not allowed"
+        )
         with pytest.raises(UnavailableError, match="the bot was restarted meanwhile"):
             await bot.perform("one-7", ADAPT, start - 1)
         other = await bot.perform("one-1", LOWER, start)
@@ -250,7 +252,7 @@ async def test_what_is_not_understood_is_not_asked_again(fake: Fake, tmp_path: P
     fake.status = status
     async with reached(fake.url, token(tmp_path)) as bot:
         answer = await bot.perform("x-1", ADAPT, 1000.5)
-    assert answer.status == "refused"
+    assert (answer.status, answer.by_client) == ("refused", True)
     assert f"status {status}; take the bridge and the optimizer from one release" in answer.error
 
 
@@ -283,8 +285,9 @@ async def test_a_bridge_that_hangs(fake: Fake, tmp_path: Path, monkeypatch: pyte
     fake.answer = None
     monkeypatch.setattr(bot_module, "ACTION_SECONDS", 0.2)
     async with reached(fake.url, token(tmp_path)) as bot:
-        with pytest.raises(UnavailableError, match="did not answer in time"):
+        with pytest.raises(UnavailableError, match="did not answer in time") as caught:
             await bot.restore("x-1", "w-1", 1000.5)
+    assert not isinstance(caught.value, NotCarriedOutError), "it may have been"
 
 
 @pytest.mark.parametrize("agents", [None, {}, [7, {"id": 7}, {}], [{"id": "unknown"}]])
@@ -292,9 +295,8 @@ async def test_a_state_without_the_agent(fake: Fake, tmp_path: Path, agents: Any
     fake.state = {"agents": agents}
     async with reached(fake.url, token(tmp_path)) as bot:
         for label in (HUNTER, "unknown", "other"):
-            assert (
-                await bot.perform("x-1", Action("adjust_autonomy", label, (), "raise"), 1.0)
-            ).status == "refused"
+            answer = await bot.perform("x-1", Action("adjust_autonomy", label, (), "raise"), 1.0)
+            assert (answer.status, answer.by_client) == ("refused", True)
     assert fake.asked == []
 
 
@@ -304,6 +306,8 @@ async def test_a_bot_without_a_start_time_and_no_bot(fake: Fake, tmp_path: Path)
         with pytest.raises(UnavailableError, match="does not say when"):
             await bot.start_time()
     async with reached(f"http://127.0.0.1:{free_port()}/state", token(tmp_path)) as bot:
-        for asked in (bot.start_time(), bot.perform("x-1", ADAPT, 1.0), bot.restore("x-1", "w-1", 1.0)):
-            with pytest.raises(UnavailableError, match="cannot connect"):
+        pause = bot.perform("x-1", Action("pause"), 1.0)
+        restore = bot.restore("x-1", "w-1", 1.0)
+        for asked in (bot.start_time(), bot.perform("x-1", ADAPT, 1.0), pause, restore):
+            with pytest.raises(NotCarriedOutError, match="cannot connect"):
                 await asked

@@ -93,7 +93,7 @@ async def test_killed_at_random(tmp_path: Path, bot: Bot, kills: int) -> None:
             async with Ledger.read(ledger) as found:
                 interrupted.update(entry.state for entry in await found.optimizations(limit=8))
     # And one that is left alone until all is done.
-    await run_until_killed(ledger, "old", 8, 0)
+    await run_until_killed(ledger, "old", 16, 0)
     async with Ledger.read(ledger) as found:
         entries = await found.optimizations(limit=1_000_000)
     assert {(entry.state, entry.outcome) for entry in entries} == {("closed", "taken_back")}, entries

@@ -1,16 +1,19 @@
 """What a measurement after an action is taken for: harm above all, and chance for neither harm nor gain."""
 
 import random
+from collections import Counter
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.optimizer.judging import Judgement, enough, judge, lacking
+from exporter.optimizer.judging import Judgement, comparable, enough, judge, lacking, window
 from exporter.optimizer.model import BOTTLENECKS, Measurement
 
 RESPONSE, SUCCESS, COORDINATION = "agent_response_time", "agent_success_rate", "coordination_efficiency"
+SYSTEM = "system_performance"
+HOUR = 3600.0
 
 
 def measured(value: float | None, samples: int = 60, note: str = "") -> Measurement:
@@ -22,7 +25,7 @@ def judged(
     before: float,
     after: float,
     threshold: float | None = None,
-    samples: tuple[int, int] = (1000, 1000),
+    samples: tuple[int, int] = (1_000_000, 1_000_000),
     last_look: bool = False,
 ) -> Judgement | None:
     first, second = measured(before, samples[0]), measured(after, samples[1])
@@ -47,10 +50,10 @@ def judged(
         (SUCCESS, 0.5, 0.6, 0.7, "improved"),
         (SUCCESS, 0.62, 0.5, 0.7, "harmful"),
         (SUCCESS, 0.0, 0.5, 0.7, "improved"),
-        (SUCCESS, 0.0, 0.0, 0.7, "no_effect"),
         (COORDINATION, 0.54, 0.6, 0.6, "succeeded"),
         (COORDINATION, 0.54, 0.5, 0.6, "harmful"),
-        ("system_performance", 0.55, 0.7, 0.75, "improved"),
+        (COORDINATION, 0.54, 0.55, 0.6, "no_effect"),
+        (SYSTEM, 0.55, 0.7, 0.75, "improved"),
     ],
 )
 def test_verdicts_on_many_events(
@@ -68,39 +71,144 @@ def test_a_value_before_of_zero_has_no_improvement_in_percent() -> None:
     assert "better" not in found.reason
 
 
-def test_a_share_of_few_events_is_looked_at_longer_and_then_taken_for_the_worse() -> None:
+@pytest.mark.parametrize(
+    ("kind", "before", "after", "threshold", "verdict"),
+    [
+        (SUCCESS, 0.62, 0.68, 0.7, "no_effect"),
+        (SUCCESS, 0.62, 0.55, 0.7, "no_effect"),
+        (SUCCESS, 0.62, 0.75, 0.7, "no_effect"),
+        (SUCCESS, 0.62, 0.61, 0.7, "no_effect"),
+        (SUCCESS, 0.0, 0.0, 0.7, "no_effect"),
+        (COORDINATION, 0.54, 0.7, 0.6, "no_effect"),
+        (COORDINATION, 0.54, 0.45, 0.6, "no_effect"),
+        (RESPONSE, 2.8, 1.9, 2.0, "no_effect"),
+        (RESPONSE, 2.8, 3.4, 2.0, "no_effect"),
+    ],
+)
+def test_what_may_be_chance_is_looked_at_longer_and_is_never_an_effect(
+    kind: str, before: float, after: float, threshold: float, verdict: str
+) -> None:
     few = (60, 20)
-    assert judged(SUCCESS, 0.62, 0.55, 0.7, few) is None
-    found = judged(SUCCESS, 0.62, 0.55, 0.7, few, last_look=True)
+    assert judged(kind, before, after, threshold, few) is None
+    found = judged(kind, before, after, threshold, few, last_look=True)
+    assert found is not None
+    assert found.verdict == verdict
+    assert found.may_be_harmful == (after in (0.55, 0.45, 3.4))
+    assert ("taken back to be safe" in found.reason) == found.may_be_harmful
+    assert ("may be chance" in found.reason) == (abs(after - before) > 0.05 * before)
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after"), [(SUCCESS, 0.62, 0.3), (COORDINATION, 0.54, 0.2), (RESPONSE, 2.8, 7.0)]
+)
+def test_clear_harm_is_seen_on_few_events(kind: str, before: float, after: float) -> None:
+    found = judged(kind, before, after, 0.7, (60, 20))
     assert found is not None
     assert found.verdict == "harmful"
+    assert not found.may_be_harmful
 
 
-def test_a_gain_that_may_be_chance_is_none() -> None:
-    assert judged(SUCCESS, 0.62, 0.68, 0.7, (60, 20)) is None
-    found = judged(SUCCESS, 0.62, 0.68, 0.7, (60, 20), last_look=True)
+# How often chance is taken for an effect.
+
+THRESHOLDS = {SUCCESS: 0.6, COORDINATION: 0.6, RESPONSE: 2.0}
+
+
+def ended(chance: random.Random, kind: Any, before: float, after: float, an_hour: int) -> Judgement:
+    """A bottleneck of `an_hour` events each hour, from the hour before the action to the six hours after it."""
+
+    def counted(mean: float, events: int) -> float:
+        if kind == RESPONSE:
+            return chance.gammavariate(events, mean / events)
+        return sum(chance.random() < mean for _ in range(events)) / events
+
+    threshold, first = THRESHOLDS[kind], counted(before, an_hour)
+    while (first <= threshold) if kind == RESPONSE else (first >= threshold):
+        first = counted(before, an_hour)
+    total, samples, found = 0.0, 0, None
+    for look in range(8, -1, -1):
+        _, end = window(kind, 0.0, 6 * HOUR, HOUR, 6 * HOUR / 2**look) or (0.0, 0.0)
+        more = int(an_hour * end / HOUR) - samples
+        if more:
+            total, samples = total + more * counted(after, more), samples + more
+        if samples >= 20:
+            value = (total / samples, samples)
+            found = judged(kind, first, value[0], threshold, (an_hour, samples), last_look=look == 0)
+        if found:
+            break
     assert found is not None
-    assert found.verdict == "no_effect"
-    assert "may be chance" in found.reason
+    return found
 
 
-def test_clear_harm_is_seen_on_few_events() -> None:
-    found = judged(SUCCESS, 0.62, 0.3, 0.7, (60, 20))
+@pytest.mark.parametrize(("kind", "value"), [(SUCCESS, 0.55), (COORDINATION, 0.5), (RESPONSE, 2.4)])
+@pytest.mark.parametrize("an_hour", [20, 100, 400])
+def test_an_action_that_does_nothing_is_seldom_said_to_have_an_effect(
+    kind: str, value: float, an_hour: int
+) -> None:
+    chance = random.Random(7)
+    verdicts = Counter(ended(chance, kind, value, value, an_hour).verdict for _ in range(1000))
+    assert 1000 - verdicts["no_effect"] <= 150, verdicts
+
+
+@pytest.mark.parametrize(("kind", "before", "after"), [(SUCCESS, 0.55, 0.35), (COORDINATION, 0.55, 0.35)])
+@pytest.mark.parametrize("an_hour", [100, 400])
+def test_real_harm_is_nearly_always_taken_back(kind: str, before: float, after: float, an_hour: int) -> None:
+    chance = random.Random(7)
+    found = [ended(chance, kind, before, after, an_hour) for _ in range(1000)]
+    verdicts = Counter(each.verdict for each in found)
+    assert verdicts["harmful"] >= 900, verdicts
+    assert verdicts["succeeded"] == 0
+    assert sum(each.verdict == "harmful" or each.may_be_harmful for each in found) >= 980
+
+
+# When it is looked at.
+
+
+@given(st.just(0.0) | st.floats(1e-3, 30 * 24 * HOUR), st.floats(1, 30 * 24 * HOUR))
+def test_looks_are_at_halves_of_the_time(now: float, within: float) -> None:
+    found = window(SUCCESS, 0.0, within, HOUR, now)
+    if now == 0:
+        assert found is None
+        return
     assert found is not None
-    assert found.verdict == "harmful"
+    start, end = found
+    assert start == 0
+    assert end <= now
+    assert end == within or end * 2 > now
+    halvings = 0
+    while end < within:
+        end, halvings = end * 2, halvings + 1
+    assert end == within
 
 
-def test_an_action_that_does_nothing_is_seldom_taken_for_harm() -> None:
-    """The same coin before and after: at the first look at most one in ten is called harm, or a gain."""
-    coin = random.Random(7)
-    verdicts = []
-    for _ in range(2000):
-        before = sum(coin.random() < 0.6 for _ in range(60)) / 60
-        after = sum(coin.random() < 0.6 for _ in range(20)) / 20
-        found = judged(SUCCESS, before, after, 0.99, (60, 20))
-        verdicts.append(found.verdict if found else "later")
-    assert verdicts.count("harmful") < 200
-    assert verdicts.count("improved") < 200
+def test_between_two_looks_the_same_is_asked() -> None:
+    start, deadline = 1000.0, 1000.0 + 6 * HOUR
+    looks = {window(SUCCESS, start, deadline, HOUR, start + 15.0 * each) for each in range(30, 2000)}
+    assert looks == {(start, start + 6 * HOUR / 2**halvings) for halvings in range(7)}
+
+
+@pytest.mark.parametrize(
+    ("now", "found"), [(0.0, None), (7199.9, None), (7200.0, (3600.0, 7200.0)), (9e9, (3600.0, 7200.0))]
+)
+def test_the_overall_score_is_looked_at_once(now: float, found: object) -> None:
+    assert window(SYSTEM, 0.0, 7200.0, HOUR, now) == found
+
+
+def test_the_overall_score_is_never_of_the_time_before() -> None:
+    assert window(SYSTEM, 100.0, 700.0, HOUR, 700.0) == (100.0, 700.0)
+
+
+def test_only_the_same_events_are_compared() -> None:
+    negotiations, messages = (
+        Measurement(0.0, HOUR, 0.3, 40, "", events) for events in ("negotiations", "messages")
+    )
+    assert comparable(negotiations, negotiations) == negotiations
+    found = comparable(negotiations, messages)
+    assert (found.value, found.samples) == (None, 40)
+    assert lacking(COORDINATION, found, 20) == (
+        "40 messages without a value (messages cannot be compared with negotiations before)"
+    )
+    nothing = Measurement(0.0, HOUR, None, 0, "the database was replaced")
+    assert comparable(negotiations, nothing) == nothing
 
 
 @given(
@@ -121,6 +229,7 @@ def test_the_last_look_always_ends_it_and_never_calls_worse_a_gain(
         assert found.verdict in ("harmful", "no_effect")
     else:
         assert found.verdict != "harmful"
+        assert not found.may_be_harmful
     assert (found.threshold_met is None) == (threshold is None)
 
 

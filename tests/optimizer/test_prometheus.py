@@ -135,6 +135,25 @@ def broken(bot: str, seed: int, names: str, at: int) -> dict[str, list[Sample]]:
 BOTS = {"one": of_bot("one", 1, 5000), "new": of_bot("new", 2, 0)}
 RESTARTED = broken("restarted", 3, "tweetbot_(messages|negotiations)", 100)
 SHRUNK = broken("shrunk", 4, "tweetbot_execution", 100)
+
+
+def one_row_less(bot: str, seed: int, name: str) -> dict[str, list[Sample]]:
+    """The exporter restarted, and meanwhile the bot deleted one row: all other totals only grow."""
+    made = of_bot(bot, seed, 1000)
+    series = next(key for key in made if key.startswith(name + "{"))
+    kept, later = made[series][:100], made[series][100:]
+    before = kept[-1][1]
+    made[series] = kept + [(moment, before - 1 + value - later[0][1]) for moment, value in later]
+    return made
+
+
+LOST = {
+    "lost-failed": "tweetbot_executions_failed_total",
+    "lost-succeeded": "tweetbot_executions_succeeded_total",
+    "lost-executions": "tweetbot_executions_total",
+    "lost-seconds": "tweetbot_execution_duration_seconds_sum",
+}
+ONE_LESS = [one_row_less(bot, 6, name) for bot, name in LOST.items()]
 REPLACED = of_bot("replaced", 5, 1000)
 for _series in REPLACED:
     if _series.startswith("tweetbot_database_replacements"):
@@ -144,6 +163,8 @@ for _series in REPLACED:
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     made = {**RECORDED, **BOTS["one"], **BOTS["new"], **RESTARTED, **SHRUNK, **REPLACED}
+    for each in ONE_LESS:
+        made.update(each)
     with remembering(tmp_path_factory.mktemp("prometheus"), made) as address:
         yield address
 
@@ -236,6 +257,30 @@ async def test_nothing_is_measured_across_a_new_database(url: str, bot: str, bot
     assert "database" in measured.note
     before = await Prometheus(url, bot).measure(subject, BEGIN, BEGIN + 1200)
     assert before.value is not None
+
+
+@pytest.mark.parametrize(
+    ("bot", "bottleneck"),
+    [
+        ("lost-failed", "agent_success_rate"),
+        ("lost-succeeded", "agent_success_rate"),
+        ("lost-seconds", "agent_response_time"),
+        ("lost-executions", "system_performance"),
+    ],
+)
+async def test_nothing_is_measured_across_a_single_lost_row(url: str, bot: str, bottleneck: Any) -> None:
+    subject = Subject(bottleneck, "" if bottleneck == "system_performance" else HUNTER)
+    measured = await Prometheus(url, bot).measure(subject, BEGIN, BEGIN + HOUR)
+    assert measured == Measurement(BEGIN, BEGIN + HOUR, None, 0, measured.note)
+    assert "lost rows" in measured.note
+    before = await Prometheus(url, bot).measure(subject, BEGIN, BEGIN + 1200)
+    assert before.value is not None
+
+
+async def test_coordination_says_what_it_is_of(url: str) -> None:
+    for agent, events in ((HUNTER, "negotiations"), (CREATOR, "messages")):
+        subject = Subject("coordination_efficiency", agent)
+        assert (await Prometheus(url, "one").measure(subject, BEGIN, BEGIN + HOUR)).events == events
 
 
 async def test_messages_do_not_depend_on_the_database(url: str) -> None:
