@@ -7,15 +7,15 @@ is asked for anything because of it.
 import asyncio
 import json
 import statistics
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 import aiosqlite
 
-from exporter.optimizer import ledgerfile, ledgerrows
-from exporter.optimizer.admission import OVER_COOLDOWN_SECONDS, RENEWED_SECONDS, Admission, Episode, Standing
+from exporter.optimizer import ledgeralerts, ledgerfile, ledgerrows
+from exporter.optimizer.admission import Admission, Standing
 from exporter.optimizer.entries import ActionEntry, Entry, Tally, TrackRecord
 from exporter.optimizer.judging import Judgement
 from exporter.optimizer.ledgerfile import LedgerError
@@ -31,13 +31,9 @@ from exporter.optimizer.model import (
     Strategy,
     Subject,
 )
-from exporter.optimizer.strategies import rank
 
 __all__ = ["ActionEntry", "Entry", "Ledger", "LedgerError", "Tally", "TrackRecord"]
 
-MAX_EPISODES = 10_000
-EPISODES_KEPT_SECONDS = 30 * 86_400.0
-"""So many, and so long, the episodes of alerts are remembered."""
 LONGEST_TEXT = 300
 """Characters of what the bot says about an error."""
 
@@ -128,90 +124,19 @@ class Ledger:
         In mode act what was only observed was not dealt with.
         """
         async with self._transaction("DEFERRED"):
-            return await self._cooling(now, cooldown, mode)
+            return await ledgeralerts.cooling(self._database, now, cooldown, mode)
 
     async def standing(self, alerts: Sequence[Alert], now: float, cooldown: float, mode: str) -> Standing:
         """What matters to `alerts`. In mode act what was only observed counts as if it had never been seen."""
         async with self._transaction("DEFERRED"):
-            # Of one that is being taken back and another that waits, the one that waits tells.
-            open_ones = await self._all(
-                "SELECT bottleneck, agent, severity, state FROM optimizations WHERE state <> 'closed' "
-                "ORDER BY state = 'waiting'"
-            )
-            cooling = await self._cooling(now, cooldown, mode)
-            episodes = await self._all(
-                """
-                SELECT alerts.fingerprint, starts_at, resolved, seen_at
-                FROM alerts LEFT JOIN optimizations ON optimizations.id = optimization_id
-                WHERE alerts.fingerprint IN (SELECT value FROM json_each(:fingerprints))
-                  AND (
-                    resolved OR outcome IS NULL
-                    OR (outcome <> 'over' AND (outcome <> 'observed' OR :mode = 'observe'))
-                  )
-                """,
-                {"fingerprints": json.dumps([alert.fingerprint for alert in alerts]), "mode": mode},
-            )
-        return Standing(
-            open={_subject(row): row["severity"] for row in open_ones},
-            waiting={_subject(row) for row in open_ones if row["state"] == "waiting"},
-            open_count=len(open_ones),
-            cooling=cooling,
-            episodes={_episode(row): bool(row["resolved"]) for row in episodes},
-            to_renew={_episode(row) for row in episodes if row["seen_at"] <= now - RENEWED_SECONDS},
-        )
+            return await ledgeralerts.standing(self._database, alerts, now, cooldown, mode)
 
     # Writing
 
     async def admit(self, admission: Admission, now: float) -> None:
         """Writes down what became of a webhook's alerts."""
         async with self._transaction():
-            await self._many(
-                """
-                INSERT INTO optimizations
-                  (bottleneck, agent, severity, state, state_since, reason, fingerprint, alert_starts_at, created_at)
-                VALUES (?, ?, ?, 'waiting', ?, 'not looked at yet', ?, ?, ?)
-                """,
-                (
-                    (*_key(alert.subject), alert.severity, now, alert.fingerprint, alert.starts_at, now)
-                    for alert in admission.new.values()
-                ),
-            )
-            await self._many(
-                "UPDATE optimizations SET severity = ? WHERE bottleneck = ? AND agent = ? AND state = 'waiting'",
-                ((severity, *_key(subject)) for subject, severity in admission.raised.items()),
-            )
-            await self._many(
-                """
-                INSERT INTO alerts (fingerprint, starts_at, resolved, seen_at, optimization_id)
-                VALUES (?, ?, ?, ?, (
-                  SELECT max(id) FROM optimizations WHERE ? AND bottleneck = ? AND agent = ? AND state <> 'closed'
-                ))
-                ON CONFLICT DO UPDATE SET
-                  resolved = excluded.resolved, seen_at = excluded.seen_at,
-                  optimization_id = coalesce(excluded.optimization_id, optimization_id)
-                """,
-                (
-                    (
-                        alert.fingerprint,
-                        alert.starts_at,
-                        not alert.firing,
-                        now,
-                        alert.firing,
-                        *_key(alert.subject),
-                    )
-                    for alert in admission.noted
-                ),
-            )
-            await self._many(
-                "UPDATE alerts SET seen_at = ? WHERE fingerprint = ? AND starts_at = ?",
-                ((now, *episode) for episode in admission.renewed),
-            )
-            await self._execute("DELETE FROM alerts WHERE seen_at < ?", (now - EPISODES_KEPT_SECONDS,))
-            await self._execute(
-                "DELETE FROM alerts WHERE rowid IN "
-                "(SELECT rowid FROM alerts ORDER BY seen_at DESC, rowid DESC LIMIT -1 OFFSET ?)",
-                (MAX_EPISODES,),
-            )
+            await ledgeralerts.admit(self._database, admission, now)
 
     async def note(self, optimization_id: int, reason: str) -> None:
         """Says why an open optimization stands as it does."""
@@ -325,22 +250,6 @@ class Ledger:
 
     # Pieces of a transaction
 
-    async def _cooling(self, now: float, cooldown: float, mode: str) -> dict[Subject, Severity]:
-        rows = await self._all(
-            """
-            SELECT bottleneck, agent, severity FROM optimizations
-            WHERE closed_at > :since AND (outcome <> 'over' OR closed_at > :over_since)
-              AND (outcome <> 'observed' OR :mode = 'observe')
-            """,
-            {
-                "since": now - cooldown,
-                "over_since": now - min(cooldown, OVER_COOLDOWN_SECONDS),
-                "mode": mode,
-            },
-        )
-        rows.sort(key=lambda row: rank(row["severity"]))
-        return {_subject(row): row["severity"] for row in rows}
-
     async def _give_up(self, optimization_id: int) -> None:
         await self._execute(
             "UPDATE actions SET status = CASE status WHEN 'planned' THEN 'dropped' ELSE 'unanswered' END "
@@ -440,22 +349,6 @@ class Ledger:
 
     async def _execute(self, statement: str, parameters: Parameters = ()) -> None:
         await self._database.execute_fetchall(statement, parameters)
-
-    async def _many(self, statement: str, parameters: Iterable[tuple[object, ...]]) -> None:
-        cursor = await self._database.executemany(statement, parameters)
-        await cursor.close()
-
-
-def _subject(row: aiosqlite.Row) -> Subject:
-    return Subject(row["bottleneck"], row["agent"])
-
-
-def _episode(row: aiosqlite.Row) -> Episode:
-    return row["fingerprint"], row["starts_at"]
-
-
-def _key(subject: Subject) -> tuple[str, str]:
-    return subject.bottleneck, subject.agent
 
 
 def _one_line(text: str) -> str:

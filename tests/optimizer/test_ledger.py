@@ -19,7 +19,8 @@ import pytest
 from exporter.optimizer import ledgerfile
 from exporter.optimizer.admission import Admission
 from exporter.optimizer.entries import Entry
-from exporter.optimizer.ledger import EPISODES_KEPT_SECONDS, MAX_EPISODES, Ledger, LedgerError
+from exporter.optimizer.ledger import Ledger, LedgerError
+from exporter.optimizer.ledgeralerts import EPISODES_KEPT_SECONDS, MAX_EPISODES
 from exporter.optimizer.model import Action, Alert, Answer, Change, Impact, Measurement, Subject
 from exporter.optimizer.strategies import make
 
