@@ -18,6 +18,8 @@ HEALTHY = {"agent_response_time": 1.15, "agent_success_rate": 0.96, "coordinatio
 HARMED = {"agent_response_time": 5.0, "agent_success_rate": 0.4, "coordination_efficiency": 0.36}
 RESPONSE_TIME = "agent_response_time"
 
+ROUGHLY = 0.2
+"""The mean of 20 to 30 response times is off by up to a tenth; the scenarios differ by a factor of two."""
 SOON = 120
 """Seconds: longer than it takes from the bot's start to the alerts."""
 MEASURED = 180
@@ -37,7 +39,7 @@ async def test_a_bottleneck_is_acted_on_measured_and_over(tmp_path: Path) -> Non
         change = done["after"]["value"] / done["before"]["value"] - 1
         better = -change if done["bottleneck"] == RESPONSE_TIME else change
         assert done["improvement_ratio"] == pytest.approx(better)
-        assert loop.response_seconds() == pytest.approx(HEALTHY[RESPONSE_TIME], rel=0.1)
+        assert loop.response_seconds() == pytest.approx(HEALTHY[RESPONSE_TIME], rel=ROUGHLY)
         assert {each["outcome"] for each in found if each is not done} == {"over"}
 
         resolved = Notice("resolved", "TweetbotAgentResponseTimeHigh", "warning", AGENT, "high")
@@ -71,7 +73,7 @@ async def test_mode_observe_changes_nothing(tmp_path: Path) -> None:
             (kind, "observed") for kind in DEGRADED
         }
         assert all("STRATEGY_ADJUSTMENT" in each["reason"] and not each["actions"] for each in found)
-        assert loop.response_seconds() == pytest.approx(DEGRADED[RESPONSE_TIME], rel=0.05)
+        assert loop.response_seconds() == pytest.approx(DEGRADED[RESPONSE_TIME], rel=ROUGHLY)
 
 
 async def test_neither_a_kill_nor_a_bridge_that_is_away_loses_or_repeats_anything(tmp_path: Path) -> None:
@@ -89,7 +91,7 @@ async def test_neither_a_kill_nor_a_bridge_that_is_away_loses_or_repeats_anythin
         (action,) = done["actions"]
         (change,) = action["changes"]
         assert change["path"].startswith("goals.")
-        assert loop.response_seconds() == pytest.approx(HEALTHY[RESPONSE_TIME], rel=0.1)
+        assert loop.response_seconds() == pytest.approx(HEALTHY[RESPONSE_TIME], rel=ROUGHLY)
 
 
 def _all_closed(found: list[Optimization]) -> bool:
@@ -103,4 +105,4 @@ def _outcomes(found: list[Optimization]) -> set[str]:
 def _is_about(measurement: dict[str, float], value: float) -> None:
     """Ratios of few events are rough: two standard deviations of a share of 20 are 0.22."""
     assert measurement["samples"] >= 20
-    assert measurement["value"] == pytest.approx(value, abs=0.22 if value < 1 else 0.1 * value)
+    assert measurement["value"] == pytest.approx(value, abs=0.22 if value < 1 else ROUGHLY * value)
