@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from exporter import catalogue as c
-from exporter.catalogue import Family
+from exporter.metrics import catalogue as c
+from exporter.metrics.catalogue import Family
 
 Unit = Literal["ratio", "seconds", "count", "bytes", "timestamp", "flag", "score"]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from test_catalogue import GOLDEN, golden_page
+from metrics.test_catalogue import golden_page
+from tools import GOLDEN
 
 with tempfile.TemporaryDirectory() as directory:
     (GOLDEN / "page.txt").write_text(asyncio.run(golden_page(Path(directory))))

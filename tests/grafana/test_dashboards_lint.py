@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 from grafana_files import boards, panels
 
-from exporter.catalogue import FAMILIES
+from exporter.metrics.catalogue import FAMILIES
 from exporter.optimizer.model import Outcome
 from grafana.kit.look import OUTCOMES
 

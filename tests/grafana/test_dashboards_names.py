@@ -6,7 +6,7 @@ import pytest
 import yaml
 from grafana_files import ROOT, Query, all_queries
 
-from exporter.catalogue import FAMILIES
+from exporter.metrics.catalogue import FAMILIES
 
 TARGET = {"job", "instance", "bot"}
 FILE_SYSTEM = {"device", "fstype", "mountpoint"}

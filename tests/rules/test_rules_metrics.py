@@ -7,7 +7,7 @@ import pytest
 from promql import Selector, read
 from rulefiles import RULES, Rule, alerts, annotation_queries, recorded
 
-from exporter.catalogue import FAMILIES, Family
+from exporter.metrics.catalogue import FAMILIES, Family
 
 TARGET = {"job", "instance", "bot"}
 ON_COUNTERS = {"rate", "irate", "increase", "resets"}
