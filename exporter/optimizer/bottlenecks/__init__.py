@@ -1,4 +1,4 @@
-"""The bottlenecks: one object each, in a file of its own. From them follow the rules, the alerts and the optimizer's work."""
+"""The bottlenecks, one object and one file each: the rules, the alerts and the optimizer all read them."""
 
 from exporter.optimizer.bottlenecks.agent_response_time import AGENT_RESPONSE_TIME
 from exporter.optimizer.bottlenecks.agent_success_rate import AGENT_SUCCESS_RATE

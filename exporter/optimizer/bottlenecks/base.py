@@ -1,6 +1,7 @@
 """What a bottleneck is. Every field is required, so that mypy names what a new one lacks.
 
-Ratios are 0..1 and durations are seconds. This package imports nothing else of ours: the rules' generator reads it, too.
+Ratios are 0..1, durations are seconds.
+This package imports nothing else of ours: the rules are generated from it, too.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ Scope = Literal["agent", "bot"]
 Direction = Literal["lower_is_better", "higher_is_better"]
 Unit = Literal["seconds", "ratio", "score"]
 Statistics = Literal["mean_of_durations", "share", "score"]
-"""What is known of its chance variation: durations spread as their mean, a share is binomial, a score's is not known."""
+"""How much it varies by chance: durations spread as their mean, a share is binomial, of a score it is not known."""
 Severity = Literal["critical", "high", "medium", "low"]
 Adaptation = Literal["GOAL_ADAPTATION", "STRATEGY_ADJUSTMENT", "INCREASE_AUTONOMY"]
 AutonomyStep = Literal["lower", "raise"]
@@ -35,8 +36,8 @@ class AlertText:
 class Threshold:
     """A line of rules/thresholds.yml, and what the alert says of a value beyond it.
 
-    `series` is its name without the level, such as "recent_success_ratio:threshold_medium". A bottleneck of high severity
-    pages once it has lasted an hour, in the words of `lasting`; the other severities have none.
+    `series` is its name without the level, such as "recent_success_ratio:threshold_medium". A bottleneck of high
+    severity pages once it has lasted an hour, in the words of `lasting`; the other severities have none.
     """
 
     series: str
@@ -49,9 +50,10 @@ class Threshold:
 class Rules:
     """How Prometheus finds it.
 
-    `value` is the recorded series that is compared. `impact` is PromQL with {value}, {threshold} (the mildest) and {on}
-    (the join of the two): above 0 where the threshold is broken. `condition` is PromQL, too: when the value may be judged
-    at all. `pending` is the alerts' `for`. `dashboard` is what the alert links to, without "tweetbot-".
+    `value` is the recorded series that is compared. `impact` is PromQL with {value}, {threshold} (the mildest) and
+    {on} (the join of the two): above 0 where the threshold is broken. `condition` is PromQL, too, and says when the
+    value may be judged at all. `pending` is the alerts' `for`. `dashboard` is the uid that they link to, without
+    "tweetbot-".
     """
 
     value: str
@@ -66,8 +68,8 @@ class Rules:
 class Query:
     """How it is measured between two moments.
 
-    `parts` are expressions in which "{}" stands for a selector's matchers and range; `mean` makes the value of what they
-    came to. `no_value` says why there is none, where there is none.
+    `parts` are expressions in which "{}" stands for a selector's matchers and range; `mean` makes the value of what
+    they came to. `no_value` says why there is none, where there is none.
     """
 
     parts: Mapping[str, str]
@@ -79,9 +81,9 @@ class Query:
 class Actions:
     """What the optimizer may do about it.
 
-    `adaptations` are for the agent. `autonomy` are the steps that are taken where the performance ratio asks for one: of
-    the agent, or of all agents where the bottleneck is the bot's. `pause_at` is the severity that pauses the bot instead.
-    `settling_seconds` is how long a change needs before its effect can be measured.
+    `adaptations` are for the agent. `autonomy` are the steps that may be taken where the performance ratio asks for
+    one: with the agent, or with each agent where the bottleneck is the bot's. `pause_at` is the severity at which the
+    bot is paused instead. `settling_seconds` is how long a change needs before its effect can be measured.
     """
 
     adaptations: tuple[Adaptation, ...]
