@@ -18,17 +18,10 @@ Files = Mapping[Path, str | None]
 
 
 def rules() -> Files:
-    """The regular ones, and the links in all of them."""
+    """The regular ones, the links in all of them, and the page that lists the alerts."""
     from rules.tools.generate import generated
 
-    return generated(ROOT / "rules")
-
-
-def alerts() -> Files:
-    """The table of alerts and thresholds."""
-    from rules.tools.alert_table import page as table
-
-    return {ROOT / "docs" / "alerts.md": table(ROOT / "rules")}
+    return generated(ROOT / "rules", ROOT / "docs" / "alerts.md")
 
 
 def metrics() -> Files:
@@ -56,9 +49,7 @@ def dashboards() -> Files:
 
 
 ARTEFACTS: Mapping[str, Callable[[], Files]] = {
-    # The table of alerts is made from the rules.
-    make.__name__: make
-    for make in (rules, alerts, metrics, page, dashboards)
+    make.__name__: make for make in (rules, metrics, page, dashboards)
 }
 
 

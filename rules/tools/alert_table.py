@@ -1,8 +1,7 @@
 """docs/alerts.md: all alerts and thresholds, from the rule files."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -31,29 +30,31 @@ How they hang together: [rules/README.md](../rules/README.md).
 """
 
 
-def page(rules: Path) -> str:
-    """The page's text. KeyError for a file of alerts that has no title here, or a title without its file."""
-    files = {path.stem: path for path in rules.glob("alerts/*.yml")}
-    if untitled := files.keys() - TITLES.keys():
+def page(alerts: Mapping[str, str], thresholds: str) -> str:
+    """The page's text, from those of the files of alerts/, by their names, and that of thresholds.yml.
+
+    KeyError for a file of alerts that has no title here, or a title without its file.
+    """
+    if untitled := alerts.keys() - TITLES.keys():
         raise KeyError(f"rules/tools/alert_table.py has no title for {', '.join(sorted(untitled))}")
     parts = [HEAD]
     for name, title in TITLES.items():
         parts.append(
             f"## {title}\n\n| alert | severity | after | kept | what |\n| --- | --- | --- | --- | --- |"
         )
-        parts.extend(map(_alert_row, _rules_of(files[name])))
+        parts.extend(map(_alert_row, _rules_of(alerts[name])))
         parts.append("")
     parts.append(
         "## Thresholds\n\nThe defaults of [rules/thresholds.yml](../rules/thresholds.yml), which says how to "
         "change one for everybody, for one agent or for one bot.\n\n| series | default |\n| --- | --- |"
     )
-    defaults = (rule for rule in _rules_of(rules / "thresholds.yml") if "labels" not in rule)
+    defaults = (rule for rule in _rules_of(thresholds) if "labels" not in rule)
     parts.extend(map(_threshold_row, defaults))
     return "\n".join(parts) + "\n"
 
 
-def _rules_of(path: Path) -> Iterator[dict[str, Any]]:
-    for group in yaml.safe_load(path.read_text("utf-8"))["groups"]:
+def _rules_of(text: str) -> Iterator[dict[str, Any]]:
+    for group in yaml.safe_load(text)["groups"]:
         yield from group["rules"]
 
 
