@@ -23,7 +23,7 @@ STALE = "grafana/dashboards/tweetbot-stale.json"
 
 def generate(root: Path, *arguments: str) -> tuple[int, list[str]]:
     """The exit status and the lines of the output."""
-    command = [sys.executable, root / "scripts" / "generate.py", *arguments]
+    command = [sys.executable, str(root / "scripts" / "generate.py"), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert not done.stderr or done.returncode == 2, done.stderr
     return done.returncode, sorted(done.stdout.splitlines())

@@ -3,6 +3,7 @@
 import sqlite3
 from pathlib import Path
 
+from prometheus_client import Metric
 from prometheus_client.exposition import generate_latest
 from tools import wait_until
 
@@ -17,7 +18,7 @@ NOW = 1760110200.0
 
 
 class _Registry:
-    def __init__(self, metrics: list) -> None:
+    def __init__(self, metrics: list[Metric]) -> None:
         self.collect = lambda: metrics
 
 
