@@ -31,11 +31,12 @@ def generate(root: Path, *arguments: str) -> tuple[int, list[str]]:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of what is generated, and from what."""
+    """A copy of what is generated and of what it is made from."""
     for folder in FOLDERS:
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "tests" / "golden", tmp_path / "tests" / "golden")
     shutil.copy(ROOT / "tests" / "tools.py", tmp_path / "tests")
+    generate(tmp_path)  # so that it is up to date, whether or not the original is
     return tmp_path
 
 
