@@ -1,60 +1,35 @@
 """The declarations, the reference made from them, and a page that shows what they look like."""
 
 import re
-import sqlite3
 import subprocess
 from pathlib import Path
 
 import pytest
-from prometheus_client.exposition import generate_latest
+from golden.page import GOLDEN_PAGE, golden_page
 from prometheus_client.parser import text_string_to_metric_families
-from tools import GOLDEN, ROOT, needed, wait_until
+from tools import ROOT, needed
 
-from exporter.collectors.sqlite.collector import DatabaseCollector
-from exporter.config import Config
-from exporter.metrics.catalogue import DATABASE_READ_DURATION, FAMILIES, Family
+from exporter.metrics.catalogue import FAMILIES, Family
 from exporter.metrics.reference import reference
 
 CONTRACT = ROOT.parent / "shared" / "contract.md"
-NOW = 1760110200.0
-"""2025-10-10 15:30:00 UTC."""
-
-
-class _Registry:
-    def __init__(self, metrics: list) -> None:
-        self.collect = lambda: metrics
-
-
-async def golden_page(directory: Path) -> str:
-    """The page of the small bot, without what depends on the machine."""
-    path = directory / "trading.db"
-    connection = sqlite3.connect(path)
-    connection.executescript((GOLDEN / "bot.sql").read_text())
-    connection.close()
-    source = DatabaseCollector(path, Config(), clock=lambda: NOW)
-    await source.start()
-    try:
-        await wait_until(lambda: not source.readiness())
-        metrics = [*await source.collect(5), *source.self_metrics()]
-    finally:
-        await source.close()
-    return generate_latest(_Registry([m for m in metrics if m.name != DATABASE_READ_DURATION.name])).decode()
 
 
 async def test_golden_page(tmp_path: Path) -> None:
-    page = await golden_page(tmp_path)
-    assert page == (GOLDEN / "page.txt").read_text(), "if the change is meant: python tests/golden/update.py"
+    assert await golden_page(tmp_path) == GOLDEN_PAGE.read_text(), (
+        "if the change is meant: scripts/generate page"
+    )
 
 
 def test_golden_page_shows_every_family_of_source_1() -> None:
-    shown = {family.name for family in text_string_to_metric_families((GOLDEN / "page.txt").read_text())}
+    shown = {family.name for family in text_string_to_metric_families(GOLDEN_PAGE.read_text())}
     expected = {family.name.removesuffix("_total") for family in FAMILIES if family.collector == "database"}
     assert expected - shown == set()
 
 
 def test_promtool_finds_nothing_wrong_with_the_golden_page() -> None:
     promtool = needed("promtool")
-    page = (GOLDEN / "page.txt").read_bytes()
+    page = GOLDEN_PAGE.read_bytes()
     done = subprocess.run([promtool, "check", "metrics"], input=page, capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 

@@ -3,22 +3,21 @@
 import re
 import subprocess
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
 from rulefiles import RULES, load
-from test_rules_complete import tool
 from tools import needed
 
-SCALE: ModuleType = tool("scale")
+from rules.tools import scale
+
 FACTOR = 60
 
 
 @pytest.fixture
 def fast(tmp_path: Path) -> Path:
-    SCALE.write_scaled(tmp_path, FACTOR, {"tweetbot:recent_executions:minimum": 3})
+    scale.write_scaled(tmp_path, FACTOR, {"tweetbot:recent_executions:minimum": 3})
     return tmp_path
 
 
@@ -28,7 +27,7 @@ def fast(tmp_path: Path) -> Path:
      ("0s", 60, "0s"), ("10ms", 60, "1ms"), ("5m", 1, "300s")],
 )  # fmt: skip
 def test_durations(duration: str, factor: float, expected: str) -> None:
-    assert SCALE.shorter(duration, factor) == expected
+    assert scale.shorter(duration, factor) == expected
 
 
 @pytest.mark.parametrize(
@@ -42,7 +41,7 @@ def test_durations(duration: str, factor: float, expected: str) -> None:
     ],
 )  # fmt: skip
 def test_expressions(expression: str, expected: str) -> None:
-    assert SCALE.scale_expression(expression, lambda duration: SCALE.shorter(duration, FACTOR)) == expected
+    assert scale.scale_expression(expression, lambda duration: scale.shorter(duration, FACTOR)) == expected
 
 
 def test_scaled_files_load(fast: Path) -> None:
@@ -94,7 +93,7 @@ def test_scaled_rules_pass_the_scaled_unit_tests(fast: Path, name: str) -> None:
     path = fast / "tests" / f"{name}_test.yml"
     path.parent.mkdir()
     path.write_text(yaml.safe_dump(document, width=10**9))
-    SCALE.write_scaled(fast, FACTOR)
+    scale.write_scaled(fast, FACTOR)
     done = subprocess.run(
         [needed("promtool"), "test", "rules", path], capture_output=True, text=True, check=False
     )
@@ -103,7 +102,7 @@ def test_scaled_rules_pass_the_scaled_unit_tests(fast: Path, name: str) -> None:
 
 def scaled_test(document: dict[str, Any]) -> dict[str, Any]:
     def faster(duration: str) -> str:
-        return str(SCALE.shorter(duration, FACTOR))
+        return str(scale.shorter(duration, FACTOR))
 
     document["evaluation_interval"] = faster(document["evaluation_interval"])
     for test in document["tests"]:

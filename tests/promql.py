@@ -20,7 +20,9 @@ _WORDS = {"and", "or", "unless", "bool", "offset", "inf", "nan"}
 @dataclass(frozen=True)
 class Selector:
     name: str
+    """"" where the matchers name the series."""
     labels: dict[str, str]
+    """Each with its operator: {"bot": '=~"one"'} without the quotes."""
     functions: tuple[str, ...]
     """The functions around it, outermost first."""
     ranged: bool
@@ -86,11 +88,12 @@ def read(expression: str) -> tuple[list[Selector], set[str]]:
             grouped.update(_grouping(reader))
         elif kind == "word" and (reader.peek() == "(" or reader.peek() in ("by", "without")):
             name = text
-        elif kind == "word" and text not in _WORDS:
+        elif text == "{" or (kind == "word" and text not in _WORDS):
+            reader.at -= text == "{"
             labels = _matchers(reader) if reader.peek() == "{" else {}
             ranged = reader.at < len(reader.tokens) and reader.tokens[reader.at][0] == "duration"
             inside = tuple(function for function in functions if function)
-            selectors.append(Selector(text, labels, inside, ranged))
+            selectors.append(Selector("" if text == "{" else text, labels, inside, ranged))
         elif text == "(":
             functions.append(name)
             name = ""
