@@ -28,9 +28,9 @@ async def _diagnose(collector: Collector) -> list[Diagnosis]:
         async with asyncio.timeout(DIAGNOSE_SECONDS):
             return await collector.diagnose()
     except CollectorError as error:
-        return [Diagnosis("source", "error", str(error))]
+        return [Diagnosis("collector", "error", str(error))]
     except TimeoutError:
-        return [Diagnosis("source", "error", f"did not answer within {DIAGNOSE_SECONDS:g} seconds")]
+        return [Diagnosis("collector", "error", f"did not answer within {DIAGNOSE_SECONDS:g} seconds")]
     finally:
         await collector.close()
 
