@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from exporter.cli.terminal import printable
 from exporter.collectors.base import Collector, CollectorError, Diagnosis
 
 DIAGNOSE_SECONDS = 30.0
@@ -64,9 +65,4 @@ def _show_rich(rows: list[Row], out: TextIO) -> None:
 
 def _columns(row: Row) -> tuple[str, str, str, str]:
     name, finding = row
-    return name, _printable(finding.subject), finding.state, _printable(finding.detail)
-
-
-def _printable(text: str) -> str:
-    """Names come from the bot's file: no line breaks or escape sequences."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    return name, printable(finding.subject), finding.state, printable(finding.detail)
