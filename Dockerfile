@@ -9,7 +9,7 @@ RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --no-compile . 
 FROM python:3.13-slim-bookworm
 COPY --from=build /venv /venv
 # A new volume takes over the owner of the directory that it covers.
-RUN install -d -o 65532 -g 65532 /bot /ledger
+RUN install -d -o 65532 -g 65532 /bot /totals /ledger
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 65532:65532
 EXPOSE 9464 9466

@@ -77,6 +77,7 @@ def add_bot_flags(to: argparse.ArgumentParser) -> None:
     group = to.add_argument_group("the bot")
     add_config_file(group)
     add(group, "database.path", "FILE", "the bot's SQLite file; it need not exist yet", type=path)
+    add(group, "storage.path", "DIRECTORY", "keeps totals over restarts (default: none)", type=path)
     add_bridge(group)
     add(group, "bot.pid_file", "FILE", "holds the process id of a bot without a bridge", type=path)
     add(group, "bot.command_pattern", "REGEX", "matches the command line of a bot without a bridge")

@@ -16,6 +16,7 @@ from exporter.config.sections import (
     Log,
     Optimizer,
     Portfolio,
+    Storage,
     Web,
 )
 from exporter.config.types import LogFormat, LogLevel, OptimizerMode
@@ -35,6 +36,7 @@ __all__ = [
     "Optimizer",
     "OptimizerMode",
     "Portfolio",
+    "Storage",
     "Web",
     "flag_name",
     "load",

@@ -40,6 +40,12 @@ class Database(_Section):
     window: int = Field(default=50, ge=1, le=500)
 
 
+class Storage(_Section):
+    """Where the totals of the history are kept over restarts: a directory of the exporter's own."""
+
+    path: File | None = None
+
+
 class Bridge(_Section):
     """The bridge in the bot's process. A document further off than `stale_after_seconds` is refused."""
 
@@ -140,6 +146,7 @@ class Config(_Section):
     """Everything that can be configured, with its defaults."""
 
     database: Database = Field(default_factory=Database)
+    storage: Storage = Field(default_factory=Storage)
     bridge: Bridge = Field(default_factory=Bridge)
     bot: Bot = Field(default_factory=Bot)
     portfolio: Portfolio = Field(default_factory=Portfolio)
@@ -148,6 +155,16 @@ class Config(_Section):
     web: Web = Field(default_factory=Web)
     log: Log = Field(default_factory=Log)
     optimizer: Optimizer = Field(default_factory=Optimizer)
+
+    @model_validator(mode="after")
+    def _storage_is_apart(self) -> Self:
+        """Nothing may be written beside the bot's database: it could fill the bot's disk, or be taken for its own."""
+        database, storage = self.database.path, self.storage.path
+        if database is not None and storage is not None and storage.resolve() == database.resolve().parent:
+            raise ValueError(
+                "storage.path must not be the directory of the bot's database; give it one of its own"
+            )
+        return self
 
     @property
     def has_source(self) -> bool:

@@ -274,6 +274,14 @@ def test_a_wrong_flag_is_named_as_a_flag(tmp_path: Path) -> None:
     assert refusal(file, {"web.telemetry_path": "x"}).startswith("--web.telemetry-path: must be a path")
 
 
+def test_totals_are_not_kept_beside_the_bots_database(tmp_path: Path) -> None:
+    beside = tmp_path / "bot" / ".." / "bot"
+    flags = {"database.path": tmp_path / "bot" / "trading.db", "storage.path": beside}
+    assert "storage.path must not be the directory of the bot's database" in refusal(None, flags)
+    apart = load(None, {**flags, "storage.path": tmp_path / "totals"})
+    assert apart.storage.path == tmp_path / "totals"
+
+
 def test_a_wrong_key_of_the_file_is_named_also_where_a_flag_replaces_it(tmp_path: Path) -> None:
     assert "exporter.yml: web.max_requests" in refusal(
         written(tmp_path, "web: {max_requests: x}"), {"web.max_requests": 1}
