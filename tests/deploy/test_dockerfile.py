@@ -55,7 +55,7 @@ def test_it_does_not_run_as_root() -> None:
 
 def test_volumes_belong_to_that_user() -> None:
     (made,) = (step for step in arguments("RUN") if step.startswith("install"))
-    assert made == "install -d -o 65532 -g 65532 /bot /ledger"
+    assert made == "install -d -o 65532 -g 65532 /bot /totals /ledger"
 
 
 def test_the_command_is_one(capsys: pytest.CaptureFixture[str]) -> None:
