@@ -4,18 +4,19 @@ import { ID_LENGTH } from './limits.mjs';
 
 const ZONED_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
 
+/** Seconds since the Unix epoch. */
 export const now = () => Date.now() / 1000;
 
 export const isObject = (value) => value !== null && typeof value === 'object';
 
-/** The value of an own data property. Runs none of the bot's code: no getter, no proxy's trap. */
-export function own(object, key) {
+/** The value of an own data property. Runs none of the bot's code: no getter, no proxy trap. */
+export function ownValue(object, key) {
   if (!isObject(object) || types.isProxy(object)) return undefined;
   return Reflect.getOwnPropertyDescriptor(object, key)?.value;
 }
 
-/** The value of a property that may be missing or throw. */
-export function get(object, key) {
+/** The value of a property, or undefined where it is missing or its getter throws. */
+export function safeGet(object, key) {
   try {
     return object?.[key];
   } catch {
@@ -32,19 +33,19 @@ export function isArray(value) {
   }
 }
 
-/** The label of an agent that is given as an id or as the agent itself. */
+/** The label of an agent, given as its id or as the agent itself. */
 export function agentId(value) {
-  const id = isObject(value) ? (get(value, 'agentId') ?? get(value, 'id')) : value;
+  const id = isObject(value) ? (safeGet(value, 'agentId') ?? safeGet(value, 'id')) : value;
   if (typeof id === 'number') return String(id);
   if (typeof id !== 'string' || id === '') return 'unknown';
   return id.length > ID_LENGTH ? 'other' : id.toWellFormed();
 }
 
 /**
- * Takes what is usable from values of any kind. Null and undefined are absent; anything else of the wrong kind is
- * absent, too, and counted.
+ * Converts values of unknown types. Null and undefined are absent; any other value of the wrong type is absent, too,
+ * and counted as malformed.
  */
-export class Reader {
+export class ValueReader {
   malformed = 0;
 
   get(object, key) {
@@ -72,7 +73,7 @@ export class Reader {
     return this.#usable(value, isArray(value)) && this.get(value, 'length');
   }
 
-  /** Seconds since the epoch, from a Date, a zoned ISO 8601 text, seconds or milliseconds. */
+  /** Seconds since the epoch, from a Date, a zoned ISO 8601 string, seconds or milliseconds. */
   moment(value) {
     const seconds = toSeconds(value);
     return this.#usable(value, seconds >= 1e9 && seconds < 1e11) && seconds;

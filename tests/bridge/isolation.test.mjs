@@ -1,4 +1,4 @@
-// Whatever happens to the bridge, the bot does not notice.
+// Whatever happens to the bridge, the bot behaves as it does alone.
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import net from 'node:net';
@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 import {
   REGISTER,
-  assertFits,
+  assertValid,
   folder,
   freePort,
   post,
@@ -21,7 +21,8 @@ import {
 const BOT = fileURLToPath(new URL('./fixtures/orchestrator.mjs', import.meta.url));
 const HOSTILE = 'good,throwing,hanging,cyclic,huge,hostile';
 
-const LATE = 2500; // what would hold the process does so for 5 s or more
+const MOST_TICKS = 8; // of 250 ms; a timer or connection of the bridge would keep the process for 5 s or more
+const MOST_ANSWERS_PER_CYCLE = 20;
 
 const ACTIONS = {
   TWEETBOT_BRIDGE_ALLOW_ACTIONS: 'execute_adaptation,adjust_autonomy,pause',
@@ -35,51 +36,71 @@ const environment = (port, more) => ({
   ...more,
 });
 
+async function startWorking(context, args, env) {
+  const bot = start(args, { env });
+  context.after(() => bot.child.kill('SIGKILL'));
+  await until(() => bot.output.stdout.includes('working'), 'the bot');
+  return bot;
+}
+
 async function startBot(context, env) {
   const port = await freePort();
-  const bot = start(['--import', REGISTER, BOT], { env: environment(port, env) });
-  context.after(() => bot.child.kill('SIGKILL'));
+  const bot = await startWorking(context, ['--import', REGISTER, BOT], environment(port, env));
   return { ...bot, port };
 }
 
-/** Milliseconds from the end of the bot's work to the end of its process. */
-function lastMilliseconds({ stdout, ended }) {
-  return ended - Number(/ending (\d+)/.exec(stdout)[1]);
+/** Ends the bot's work and returns its outcome; a process that does not end is killed after a minute. */
+function end({ child, outcome }) {
+  const watchdog = setTimeout(() => child.kill('SIGKILL'), 60_000);
+  child.kill('SIGUSR2');
+  return outcome.finally(() => clearTimeout(watchdog));
 }
 
-const timed = async (outcome) => ({ ...(await outcome), ended: Date.now() });
+const startBare = (context, env) => startWorking(context, [BOT], env);
 
-/** What the bot says, without what differs from run to run, and without what the bridge says of slow agents. */
-const said = (text) => text.replace(/ending \d+|\n\s+at .*|^tweetbot-bridge: .* called less often\n/gm, '');
+/** How long the process went on after the end of its work, in ticks of its own; 0 for one that was killed. */
+const ticks = ({ stdout }) => Number(/after (\d+) ticks/.exec(stdout)?.[1] ?? 0);
 
-describe('harm', { concurrency: 2 }, () => {
+/** The bot's output without what differs from run to run, and without the bridge's lines on slow agents. */
+const stable = (text) =>
+  text.replace(/after \d+ ticks|\n\s+at .*|^tweetbot-bridge: .* called less often\n/gm, '');
+
+function assertSameEnd(bridged, bare) {
+  assert.deepEqual([bridged.code, bridged.signal], [bare.code, bare.signal]);
+  assert.equal(stable(bridged.stdout), stable(bare.stdout));
+  assert.equal(stable(bridged.stderr).replace(ALLOWED, ''), stable(bare.stderr));
+  assert.ok(ticks(bridged) - ticks(bare) < MOST_TICKS, `${ticks(bridged)} ticks, ${ticks(bare)} alone`);
+}
+
+const hasReportOf = (document, name) => document.selfReports?.some(({ agent }) => agent === name);
+
+/** All agents were polled, so that also the calls that hang have begun. */
+const allPolled = (document) => hasReportOf(document, 'cyclic') && hasReportOf(document, 'huge');
+
+describe('isolation', { concurrency: 2 }, () => {
   for (const ENDING of ['none', 'exit', 'code', 'throw', 'reject', 'message', 'cycle', 'kill']) {
     test(`the same end, at the same time: ${ENDING}`, async (context) => {
-      const env = { ENDING, AGENTS: HOSTILE, WORK_MILLISECONDS: '2000' };
-      const bare = await timed(run([BOT], { env }));
+      const env = { ENDING, AGENTS: HOSTILE };
+      const bare = await end(await startBare(context, env));
       const bot = await startBot(context, env);
-      const outcome = timed(bot.outcome);
+      await stateWhen(bot.port, allPolled, 'reports');
       const agent = new http.Agent({ keepAlive: true });
       context.after(() => agent.destroy());
-      await until(() => request(bot.port).catch(() => undefined), 'the bridge');
       net.connect(bot.port, '127.0.0.1').on('error', () => {});
-      const asking = setInterval(() => request(bot.port, { agent }).catch(() => {}), 20);
-      const bridged = await outcome;
-      clearInterval(asking);
-      assert.deepEqual([bridged.code, bridged.signal], [bare.code, bare.signal]);
-      assert.equal(said(bridged.stdout), said(bare.stdout));
-      assert.equal(said(bridged.stderr), said(bare.stderr));
-      const late = lastMilliseconds(bridged) - lastMilliseconds(bare);
-      assert.ok(late < LATE, `${late} ms later`);
+      let answered = 0;
+      const count = () => (answered += 1);
+      const requests = setInterval(() => request(bot.port, { agent }).then(count, () => {}), 20);
+      context.after(() => clearInterval(requests));
+      await until(() => answered > 5, 'answers');
+      assertSameEnd(await end(bot), bare);
     });
   }
 
   for (const ENDING of ['none', 'code', 'throw', 'kill']) {
     test(`the same end, at the same time, while an action hangs: ${ENDING}`, async (context) => {
-      const env = { ENDING, AGENTS: HOSTILE, WORK_MILLISECONDS: '4000' };
-      const bare = await timed(run([BOT], { env }));
+      const env = { ENDING, AGENTS: HOSTILE };
+      const bare = await end(await startBare(context, env));
       const bot = await startBot(context, { ...env, ...ACTIONS });
-      const outcome = timed(bot.outcome);
       const { process } = await stateWhen(bot.port, ({ agents }) => agents?.length > 0);
       const adapt = (id, agent) =>
         post(bot.port, {
@@ -92,27 +113,22 @@ describe('harm', { concurrency: 2 }, () => {
         });
       assert.equal(JSON.parse((await adapt('1', 'good')).body).status, 'done');
       assert.equal(JSON.parse((await adapt('2', 'throwing')).body).status, 'failed');
-      const hanging = assert.rejects(adapt('3', 'hanging'));
-      const bridged = await outcome;
-      await hanging;
-      assert.deepEqual([bridged.code, bridged.signal], [bare.code, bare.signal]);
-      assert.equal(said(bridged.stdout), said(bare.stdout));
-      assert.equal(said(bridged.stderr).replace(ALLOWED, ''), said(bare.stderr));
-      const late = lastMilliseconds(bridged) - lastMilliseconds(bare);
-      assert.ok(late < LATE, `${late} ms later`);
+      adapt('3', 'hanging').catch(() => {});
+      await until(async () => (await adapt('4', 'good')).status === 429, 'the action that hangs');
+      assertSameEnd(await end(bot), bare);
     });
   }
 
-  test('an action that holds up the event loop is done once, and the bot goes on', async (context) => {
-    const bot = await startBot(context, { AGENTS: 'blocking', WORK_MILLISECONDS: '8000', ...ACTIONS });
+  test('an action that blocks the event loop is done once, and the bot goes on', async (context) => {
+    const bot = await startBot(context, { AGENTS: 'blocking', ...ACTIONS });
     const { process } = await stateWhen(bot.port, ({ agents }) => agents?.length > 0);
     const common = { version: 1, id: 'a', botStart: process.startTime, action: 'execute_adaptation' };
     const adapt = { ...common, agent: 'blocking', adaptations: ['STRATEGY_ADJUSTMENT'] };
-    const start = performance.now();
     await post(bot.port, adapt).catch(() => undefined);
     assert.equal(JSON.parse((await post(bot.port, adapt)).body).status, 'done');
-    assert.ok(performance.now() - start < 10_000);
-    assert.equal((await bot.outcome).code, 0);
+    const { code, stdout } = await end(bot);
+    assert.equal(code, 0);
+    assert.equal(stdout.match(/blocking/g).length, 1);
   });
 
   test('actions with wrong options are off, the state is served', async (context) => {
@@ -120,17 +136,17 @@ describe('harm', { concurrency: 2 }, () => {
       { TWEETBOT_BRIDGE_ALLOW_ACTIONS: 'pause,sell' },
       { TWEETBOT_BRIDGE_ACTIONS_TOKEN: '' },
     ]) {
-      const bot = await startBot(context, { WORK_MILLISECONDS: '1500', ...ACTIONS, ...wrong });
+      const bot = await startBot(context, { ...ACTIONS, ...wrong });
       await stateWhen(bot.port);
       assert.equal((await post(bot.port, {})).status, 404);
-      const { code, stderr } = await bot.outcome;
+      const { code, stderr } = await end(bot);
       assert.equal(code, 0);
       assert.match(stderr, /^tweetbot-bridge: actions are off: .*\n$/);
     }
   });
 
   test('thousands of actions do not keep the bot from its work', async (context) => {
-    const bot = await startBot(context, { AGENTS: HOSTILE, WORK_MILLISECONDS: '5000', ...ACTIONS });
+    const bot = await startBot(context, { AGENTS: HOSTILE, ...ACTIONS });
     const { process } = await stateWhen(bot.port, ({ agents }) => agents?.length > 0);
     const agent = new http.Agent({ keepAlive: true, maxSockets: 12 });
     context.after(() => agent.destroy());
@@ -153,20 +169,20 @@ describe('harm', { concurrency: 2 }, () => {
         );
       }
     };
+    const begin = performance.now();
     const clients = Array.from({ length: 12 }, flood);
     const { orchestrator } = await stateWhen(
       bot.port,
       (document) => document.orchestrator.cycles.total > 100,
       'a hundred cycles of 20 ms',
     );
+    await until(() => [400, 413, 429].every((status) => statuses[status] > 10), 'refusals of each kind');
+    const minutes = Math.ceil((performance.now() - begin) / 60_000);
     assert.equal(orchestrator.running, true);
-    const { code, stderr } = await bot.outcome;
+    const { code, stderr } = await end(bot);
     await Promise.all(clients);
-    assert.deepEqual([code, said(stderr)], [0, ALLOWED]);
-    assert.ok(
-      statuses[200] <= 60 && statuses[400] > 10 && statuses[413] > 10 && statuses[429] > 10,
-      JSON.stringify(statuses),
-    );
+    assert.deepEqual([code, stable(stderr)], [0, ALLOWED]);
+    assert.ok(statuses[200] <= 60 * minutes, JSON.stringify(statuses));
   });
 
   test('a first cycle that fails ends the bot as it does alone', async (context) => {
@@ -180,8 +196,8 @@ describe('harm', { concurrency: 2 }, () => {
         run(['--import', REGISTER, file], { env }),
       ]);
       assert.deepEqual(
-        [bridged.code, bridged.stdout, said(bridged.stderr)],
-        [bare.code, bare.stdout, said(bare.stderr)],
+        [bridged.code, bridged.stdout, stable(bridged.stderr)],
+        [bare.code, bare.stdout, stable(bare.stderr)],
       );
       assert.equal(bare.code, caught ? 0 : 1);
     }
@@ -200,10 +216,11 @@ describe('harm', { concurrency: 2 }, () => {
   });
 
   test('hostile agents cost themselves', async (context) => {
-    const bot = await startBot(context, { AGENTS: HOSTILE, WORK_MILLISECONDS: '4000' });
-    const has = (document, name) => document.selfReports?.some(({ agent }) => agent === name);
-    const document = await stateWhen(bot.port, (each) => has(each, 'cyclic') && has(each, 'huge'), 'reports');
-    assertFits(document);
+    const slowly = { TWEETBOT_BRIDGE_INTERVAL_SECONDS: '5', TWEETBOT_BRIDGE_TIME_LIMIT_SECONDS: '0.1' };
+    const bot = await startBot(context, { AGENTS: HOSTILE, ...slowly });
+    const complete = (each) => allPolled(each) && each.leftOut.agents === 0;
+    const document = await stateWhen(bot.port, complete, 'reports');
+    assertValid(document);
     assert.deepEqual(
       document.agents.map(({ id }) => id),
       HOSTILE.split(','),
@@ -229,11 +246,12 @@ describe('harm', { concurrency: 2 }, () => {
     context.after(() => squatter.close());
     await new Promise((resolve) => squatter.once('listening', resolve));
     const { port } = squatter.address();
-    const { code, stderr } = await run(['--import', REGISTER, BOT], { env: environment(port) });
+    const env = environment(port, { WORK_MILLISECONDS: '500' });
+    const { code, stderr } = await run(['--import', REGISTER, BOT], { env });
     assert.equal(code, 0);
     assert.equal(
       stderr,
-      `tweetbot-bridge: 127.0.0.1:${port} cannot be served (EADDRINUSE); tried again every 30 s\n`,
+      `tweetbot-bridge: cannot listen on 127.0.0.1:${port} (EADDRINUSE); retrying every 30 s\n`,
     );
   });
 
@@ -241,13 +259,14 @@ describe('harm', { concurrency: 2 }, () => {
     const squatter = net.createServer().listen(0, '127.0.0.1');
     context.after(() => squatter.close());
     await new Promise((resolve) => squatter.once('listening', resolve));
-    const bot = start(['--import', REGISTER, BOT], { env: environment(squatter.address().port) });
+    const env = environment(squatter.address().port, { WORK_MILLISECONDS: '500' });
+    const bot = start(['--import', REGISTER, BOT], { env });
     bot.child.stderr.destroy();
     assert.equal((await bot.outcome).code, 0);
   });
 
   test('thousands of requests do not keep the bot from its work', async (context) => {
-    const bot = await startBot(context, { WORK_MILLISECONDS: '4000' });
+    const bot = await startBot(context);
     await stateWhen(bot.port);
     const agent = new http.Agent({ keepAlive: true, maxSockets: 12 });
     context.after(() => agent.destroy());
@@ -260,14 +279,15 @@ describe('harm', { concurrency: 2 }, () => {
         );
     };
     const clients = Array.from({ length: 12 }, ask);
-    await stateWhen(
+    const { orchestrator } = await stateWhen(
       bot.port,
-      ({ orchestrator }) => orchestrator.cycles.total > 100,
-      'a hundred cycles of 20 ms',
+      (document) => answered > 300 && document.orchestrator.cycles.total > 100,
+      'a hundred cycles of 20 ms, and answers',
     );
-    const { code, stderr } = await bot.outcome;
+    const answersPerCycle = answered / orchestrator.cycles.total;
+    const { code, stderr } = await end(bot);
     await Promise.all(clients);
     assert.deepEqual([code, stderr], [0, '']);
-    assert.ok(answered > 300, `${answered} answered`);
+    assert.ok(answersPerCycle < MOST_ANSWERS_PER_CYCLE, `${answersPerCycle} answers a cycle`);
   });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Cycles, Messages, Negotiations } from '../../exporter/bridge/calls.mjs';
+import { CycleCounters, MessageCounters, NegotiationCounters } from '../../exporter/bridge/counters.mjs';
 import { Histogram } from '../../exporter/bridge/histogram.mjs';
 
 test('histogram buckets are cumulative and include their bound', () => {
@@ -11,7 +11,7 @@ test('histogram buckets are cumulative and include their bound', () => {
 });
 
 test('messages are counted by pair, delivered ones timed by sender', () => {
-  const messages = new Messages();
+  const messages = new MessageCounters();
   messages.begin(['a', 'b'])(true);
   messages.begin(['a', 'b'])(false);
   messages.begin(['a', 'c']);
@@ -31,7 +31,7 @@ test('messages are counted by pair, delivered ones timed by sender', () => {
 });
 
 test('names that are no names', () => {
-  const messages = new Messages();
+  const messages = new MessageCounters();
   const hostile = new Proxy({}, { get: () => assert.fail() });
   for (const name of [undefined, null, '', {}, [], Symbol('x'), hostile])
     messages.begin([name, 'x'.repeat(129)])(true);
@@ -43,7 +43,7 @@ test('names that are no names', () => {
 });
 
 test('pairs past the bound are counted under other, known ones under their names', () => {
-  const messages = new Messages();
+  const messages = new MessageCounters();
   for (let index = 0; index < 1500; index += 1) messages.begin(['a', `agent-${index}`])(index % 2 === 0);
   messages.begin(['a', 'agent-0'])(true);
   const { pairs } = messages;
@@ -55,7 +55,7 @@ test('pairs past the bound are counted under other, known ones under their names
 });
 
 test('a negotiation succeeds unless it throws or says no', () => {
-  const negotiations = new Negotiations({ agent: 0 });
+  const negotiations = new NegotiationCounters({ agent: 0 });
   for (const result of [true, undefined, 'deal', { success: true }, { terms: [] }]) {
     negotiations.begin(['a'])(true, result);
   }
@@ -72,10 +72,13 @@ test('a negotiation succeeds unless it throws or says no', () => {
 });
 
 test('the agent of a negotiation, and its success, can be told', () => {
-  const byPosition = new Negotiations({ agent: 1 });
+  const byPosition = new NegotiationCounters({ agent: 1 });
   byPosition.begin(['topic', { agentId: 'a' }])(true);
   assert.deepEqual(byPosition.toJSON(), [{ agent: 'a', total: 1, succeeded: 1 }]);
-  const byFunction = new Negotiations({ agent: (deal) => deal.by.name, succeeded: ({ votes }) => votes > 2 });
+  const byFunction = new NegotiationCounters({
+    agent: (deal) => deal.by.name,
+    succeeded: ({ votes }) => votes > 2,
+  });
   byFunction.begin([{ by: { name: 'a' } }])(true, { votes: 3 });
   byFunction.begin([{}])(true, { votes: 1 });
   assert.deepEqual(byFunction.toJSON(), [
@@ -85,14 +88,14 @@ test('the agent of a negotiation, and its success, can be told', () => {
 });
 
 test('negotiating agents are bounded', () => {
-  const negotiations = new Negotiations({ agent: 0 });
+  const negotiations = new NegotiationCounters({ agent: 0 });
   for (let index = 0; index < 1200; index += 1) negotiations.begin([`agent-${index}`])(true);
   assert.equal(negotiations.toJSON().length, 1001);
   assert.deepEqual(negotiations.toJSON().at(-1), { agent: 'other', total: 200, succeeded: 200 });
 });
 
 test('cycles count when they start, fail and end', () => {
-  const cycles = new Cycles();
+  const cycles = new CycleCounters();
   assert.equal(cycles.toJSON().lastStart, undefined);
   const ends = [cycles.begin(), cycles.begin(), cycles.begin()];
   ends[0](true);

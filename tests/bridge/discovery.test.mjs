@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { recognise } from '../../exporter/bridge/recognise.mjs';
+import { discover } from '../../exporter/bridge/discovery.mjs';
 
 const CYCLE = 'executeStrategicOrchestrationCycle';
 
-/** A meet() that counts the cycles which are about to begin, and the list of those it met. */
-function reception() {
-  const met = [];
+/** An attach() that lists what was attached, and the arguments of the cycles that the bridge saw begin. */
+function recorder() {
+  const attached = [];
   const begun = [];
   const bridge = { beginCycle: (args) => (begun.push(args), () => {}) };
-  return { met, begun, meet: (orchestrator) => (met.push(orchestrator), bridge) };
+  return { attached, begun, attach: (orchestrator) => (attached.push(orchestrator), bridge) };
 }
 
-test('an instance is met at the first method it calls, and its class is left as it was, but for the cycle', () => {
+test('an instance is attached at the first method it calls, and its class is left as it was, but for the cycle', () => {
   class Bot {
     static make = () => new Bot();
     [CYCLE]() {
@@ -27,35 +27,35 @@ test('an instance is met at the first method it calls, and its class is left as 
     }
   }
   const { start, [CYCLE]: cycle } = Bot.prototype;
-  const { met, begun, meet } = reception();
-  recognise(Bot, meet);
+  const { attached, begun, attach } = recorder();
+  discover(Bot, attach);
   const bot = new Bot();
-  assert.deepEqual(met, []);
+  assert.deepEqual(attached, []);
   assert.equal(bot.state, 'state');
   assert.deepEqual([Bot.prototype.start.name, Bot.prototype.start.length], ['start', 1]);
   assert.deepEqual(bot.start(1), [bot, 1, 2]);
-  assert.deepEqual(met, [bot]);
+  assert.deepEqual(attached, [bot]);
   assert.equal(Bot.prototype.start, start);
   assert.notEqual(Bot.prototype[CYCLE], cycle);
   assert.equal(bot[CYCLE](), bot);
-  assert.deepEqual(begun, [], 'the bridge observes the instance by now');
+  assert.deepEqual(begun, [], 'the bridge has wrapped the instance by now');
 });
 
-test('an instance that begins with the cycle has it observed', () => {
+test('an instance that begins with the cycle has it wrapped', () => {
   class Bot {
     [CYCLE](...args) {
       return args;
     }
   }
-  const { met, begun, meet } = reception();
-  recognise(Bot, meet);
+  const { attached, begun, attach } = recorder();
+  discover(Bot, attach);
   const [first, second] = [new Bot(), new Bot()];
   assert.deepEqual([first[CYCLE](1), first[CYCLE](2), second[CYCLE](3)], [[1], [2], [3]]);
-  assert.deepEqual(met, [first, second]);
+  assert.deepEqual(attached, [first, second]);
   assert.deepEqual(begun, [[1], [3]]);
 });
 
-test('base classes are watched down to the cycle, and no further', () => {
+test('base classes are patched down to the cycle, and no further', () => {
   class Root {
     root() {}
   }
@@ -67,16 +67,16 @@ test('base classes are watched down to the cycle, and no further', () => {
     bot() {}
   }
   const { root } = Root.prototype;
-  const { met, meet } = reception();
-  recognise(Base, meet);
-  recognise(Bot, meet);
-  recognise(Bot, meet);
+  const { attached, attach } = recorder();
+  discover(Base, attach);
+  discover(Bot, attach);
+  discover(Bot, attach);
   assert.equal(Root.prototype.root, root);
   const bot = new Bot();
   bot.base();
   bot.bot();
   bot[CYCLE]();
-  assert.deepEqual(met, [bot]);
+  assert.deepEqual(attached, [bot]);
 });
 
 test('a class that an instance holds can be constructed', () => {
@@ -85,12 +85,12 @@ test('a class that an instance holds can be constructed', () => {
   }
   class Helper {}
   Bot.prototype.Helper = Helper;
-  recognise(Bot, reception().meet);
+  discover(Bot, recorder().attach);
   assert.ok(new new Bot().Helper() instanceof Helper);
 });
 
-test('what is no orchestrator is left alone', () => {
-  const { met, meet } = reception();
+test('what is not an orchestrator is left alone', () => {
+  const { attached, attach } = recorder();
   class Other {
     run() {}
   }
@@ -110,23 +110,23 @@ test('what is no orchestrator is left alone', () => {
     { [CYCLE]() {} },
     new Proxy({ [CYCLE]() {}, agents: new Map() }, {}),
   ];
-  for (const value of values) recognise(value, meet);
+  for (const value of values) discover(value, attach);
   new frozen()[CYCLE]();
   assert.equal(Other.prototype.run, run);
-  assert.deepEqual(met, []);
+  assert.deepEqual(attached, []);
   const orchestrator = { [CYCLE]() {}, agents: new Map() };
-  recognise(orchestrator, meet);
-  assert.deepEqual(met, [orchestrator]);
+  discover(orchestrator, attach);
+  assert.deepEqual(attached, [orchestrator]);
 });
 
-test('a reception that fails costs nothing', () => {
+test('an attach() that fails costs nothing', () => {
   class Bot {
     [CYCLE]() {
       return 'done';
     }
   }
-  recognise(Bot, () => {
-    throw new Error('meet');
+  discover(Bot, () => {
+    throw new Error('attach');
   });
   assert.equal(new Bot()[CYCLE](), 'done');
 });

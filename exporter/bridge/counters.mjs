@@ -1,21 +1,24 @@
 import { Histogram } from './histogram.mjs';
 import { AGENTS, PAIRS } from './limits.mjs';
-import { agentId, get, isObject, now } from './safe.mjs';
+import { agentId, safeGet, isObject, now } from './safe-access.mjs';
 
 const LATENCY_BOUNDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 const CYCLE_BOUNDS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 
 const secondsSince = (start) => (performance.now() - start) / 1000;
 
-/** Messages by sender and receiver. */
-export class Messages {
+/**
+ * Counts messages by sender and receiver. As in all counters here, begin(args) is called before the bot's method, and
+ * the function it returns after it, with (succeeded, result).
+ */
+export class MessageCounters {
   startTime = now();
   overflowed = 0;
   #senders = new Map();
   #pairs = 0;
 
   begin = (args) => {
-    const { pair, latency } = this.#count(agentId(args[0]), agentId(args[1]));
+    const { pair, latency } = this.#pairOf(agentId(args[0]), agentId(args[1]));
     const start = performance.now();
     return (succeeded) => {
       if (succeeded) latency.observe(secondsSince(start));
@@ -23,13 +26,13 @@ export class Messages {
     };
   };
 
-  #count(from, to) {
+  #pairOf(from, to) {
     let sender = this.#senders.get(from);
     let pair = sender?.receivers.get(to);
     if (!pair) {
       if (this.#pairs >= PAIRS && !(from === 'other' && to === 'other')) {
         this.overflowed += 1;
-        return this.#count('other', 'other');
+        return this.#pairOf('other', 'other');
       }
       pair = { sent: 0, failed: 0 };
       sender ??= { latency: new Histogram(LATENCY_BOUNDS), receivers: new Map() };
@@ -52,26 +55,26 @@ export class Messages {
   }
 }
 
-/** Negotiations by agent. `agent` is an argument's position or a function of the arguments. */
-export class Negotiations {
+/** Counts negotiations by agent. `agent` is the position of an argument, or a function of the arguments. */
+export class NegotiationCounters {
   #agents = new Map();
   #agent;
-  #succeeded;
+  #isSuccess;
 
   constructor({ agent, succeeded }) {
     this.#agent = typeof agent === 'function' ? agent : (...args) => args[agent];
-    this.#succeeded = succeeded ?? agreed;
+    this.#isSuccess = succeeded ?? isSuccess;
   }
 
   begin = (args) => {
-    const counts = this.#of(this.#name(args));
+    const counts = this.#countsOf(this.#agentOf(args));
     counts.total += 1;
     return (returned, result) => {
-      if (returned && this.#succeeded(result)) counts.succeeded += 1;
+      if (returned && this.#isSuccess(result)) counts.succeeded += 1;
     };
   };
 
-  #name(args) {
+  #agentOf(args) {
     try {
       return agentId(this.#agent(...args));
     } catch {
@@ -79,10 +82,10 @@ export class Negotiations {
     }
   }
 
-  #of(agent) {
+  #countsOf(agent) {
     const known = this.#agents.get(agent);
     if (known) return known;
-    if (this.#agents.size >= AGENTS && agent !== 'other') return this.#of('other');
+    if (this.#agents.size >= AGENTS && agent !== 'other') return this.#countsOf('other');
     const counts = { total: 0, succeeded: 0 };
     this.#agents.set(agent, counts);
     return counts;
@@ -93,16 +96,16 @@ export class Negotiations {
   }
 }
 
-/** A result that says no is taken at its word; where it says nothing, that the call came back is all there is. */
-function agreed(result) {
+/** An explicit false is a failure; otherwise a call that returned counts as a success. */
+function isSuccess(result) {
   const verdicts = isObject(result)
-    ? ['success', 'agreed', 'accepted'].map((key) => get(result, key))
+    ? ['success', 'agreed', 'accepted'].map((key) => safeGet(result, key))
     : [result];
   return !verdicts.includes(false);
 }
 
-/** The orchestrator's cycles. */
-export class Cycles {
+/** Counts and times the orchestrator's cycles. */
+export class CycleCounters {
   #total = 0;
   #failed = 0;
   #running = 0;

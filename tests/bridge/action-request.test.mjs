@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { readRequest } from '../../exporter/bridge/requests.mjs';
-import { ACTIONS_SCHEMA, faults } from './support.mjs';
+import { parseRequest } from '../../exporter/bridge/action-request.mjs';
+import { ACTIONS_SCHEMA, schemaErrors } from './support.mjs';
 
 const COMMON = { version: 1, id: 'a_B-9', botStart: 1795364412.5 };
 const ADAPT = { ...COMMON, action: 'execute_adaptation', agent: 'a', adaptations: ['GOAL_ADAPTATION'] };
@@ -68,7 +68,7 @@ const WRONG = [
 ];
 
 const bytes = (text) => Buffer.from(text);
-const read = (request) => readRequest(bytes(JSON.stringify(request)));
+const read = (request) => parseRequest(bytes(JSON.stringify(request)));
 
 test('what the schema allows is read, whatever the order of its keys', () => {
   for (const request of RIGHT) {
@@ -77,14 +77,14 @@ test('what the schema allows is read, whatever the order of its keys', () => {
     assert.equal(JSON.stringify(read(turned)), JSON.stringify(read(request)));
   }
   assert.deepEqual(
-    faults(RIGHT, ACTIONS_SCHEMA, 'request'),
+    schemaErrors(RIGHT, ACTIONS_SCHEMA, 'request'),
     RIGHT.map(() => null),
   );
 });
 
 test('what the schema does not allow is not read, and the message says what is wrong', () => {
   for (const request of WRONG) assert.throws(() => read(request), Error, JSON.stringify(request));
-  const allowed = faults(WRONG, ACTIONS_SCHEMA, 'request').flatMap((fault, index) =>
+  const allowed = schemaErrors(WRONG, ACTIONS_SCHEMA, 'request').flatMap((fault, index) =>
     fault === null ? [WRONG[index]] : [],
   );
   assert.deepEqual(allowed, []);
@@ -93,7 +93,7 @@ test('what the schema does not allow is not read, and the message says what is w
     [{ ...PAUSE, more: 1 }, 'pause has no key "more"'],
     [{ ...PAUSE, ['k'.repeat(5000)]: 1 }, `pause has no key "${'k'.repeat(64)}"`],
     [{ ...ADJUST, direction: 'up' }, 'direction must be one of lower, raise'],
-    [[], 'the body is no object'],
+    [[], 'the body is not an object'],
   ];
   for (const [request, message] of messages) assert.throws(() => read(request), { message });
 });
@@ -109,8 +109,14 @@ test('what is no JSON is not read', () => {
     '['.repeat(16384),
     '\0',
   ];
-  for (const text of texts) assert.throws(() => readRequest(bytes(text)), /the body is no JSON/);
-  assert.throws(() => readRequest(Buffer.from([0x22, 0xff, 0x22])), /the body is no JSON/);
-  assert.throws(() => readRequest(Buffer.from(JSON.stringify(PAUSE), 'utf16le')), /the body is no JSON/);
-  assert.throws(() => readRequest(bytes(JSON.stringify(PAUSE).replace('1795364412.5', '1e999'))), /botStart/);
+  for (const text of texts) assert.throws(() => parseRequest(bytes(text)), /the body is not UTF-8 JSON/);
+  assert.throws(() => parseRequest(Buffer.from([0x22, 0xff, 0x22])), /the body is not UTF-8 JSON/);
+  assert.throws(
+    () => parseRequest(Buffer.from(JSON.stringify(PAUSE), 'utf16le')),
+    /the body is not UTF-8 JSON/,
+  );
+  assert.throws(
+    () => parseRequest(bytes(JSON.stringify(PAUSE).replace('1795364412.5', '1e999'))),
+    /botStart/,
+  );
 });

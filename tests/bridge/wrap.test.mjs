@@ -2,31 +2,31 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { types } from 'node:util';
 
-import { MethodWatch, mimic, observe } from '../../exporter/bridge/observe.mjs';
+import { MethodWrapper, mimicFunction, wrapFunction } from '../../exporter/bridge/wrap.mjs';
 import { BRIDGE, folder, run } from './support.mjs';
 
-/** An observed function, and the list of what was told about its calls. */
-function told(original) {
+/** A wrapped function, and the log of its calls. */
+function wrapLogged(original) {
   const log = [];
-  const observed = observe(original, (args) => {
+  const wrapped = wrapFunction(original, (args) => {
     log.push(['begin', ...args]);
     return (succeeded) => log.push([succeeded ? 'succeeded' : 'failed']);
   });
-  return { observed, log };
+  return { wrapped, log };
 }
 
 const error = new Error('mine');
 
 test('a sync function returns and throws the same', () => {
   const value = {};
-  const good = told(() => value);
-  assert.equal(good.observed(1, 2), value);
+  const good = wrapLogged(() => value);
+  assert.equal(good.wrapped(1, 2), value);
   assert.deepEqual(good.log, [['begin', 1, 2], ['succeeded']]);
-  const bad = told(() => {
+  const bad = wrapLogged(() => {
     throw error;
   });
   assert.throws(
-    () => bad.observed(),
+    () => bad.wrapped(),
     (thrown) => thrown === error,
   );
   assert.deepEqual(bad.log, [['begin'], ['failed']]);
@@ -34,27 +34,27 @@ test('a sync function returns and throws the same', () => {
 
 test('an async function resolves and rejects the same, and stays async', async () => {
   const value = {};
-  const good = told(async () => value);
-  assert.ok(types.isAsyncFunction(good.observed));
-  assert.equal(await good.observed(), value);
+  const good = wrapLogged(async () => value);
+  assert.ok(types.isAsyncFunction(good.wrapped));
+  assert.equal(await good.wrapped(), value);
   assert.deepEqual(good.log, [['begin'], ['succeeded']]);
-  const bad = told(async () => {
+  const bad = wrapLogged(async () => {
     throw error;
   });
-  await assert.rejects(bad.observed(), (thrown) => thrown === error);
+  await assert.rejects(bad.wrapped(), (thrown) => thrown === error);
   assert.deepEqual(bad.log, [['begin'], ['failed']]);
 });
 
 test('a promise that the function may share is returned itself', async () => {
   const shared = Promise.resolve(7);
-  const good = told(() => shared);
-  assert.equal(good.observed(), shared);
+  const good = wrapLogged(() => shared);
+  assert.equal(good.wrapped(), shared);
   assert.deepEqual(good.log, [['begin']]);
   await shared;
   assert.deepEqual(good.log, [['begin'], ['succeeded']]);
   const rejected = Promise.reject(error);
-  const bad = told(() => rejected);
-  assert.equal(bad.observed(), rejected);
+  const bad = wrapLogged(() => rejected);
+  assert.equal(bad.wrapped(), rejected);
   await assert.rejects(rejected, (thrown) => thrown === error);
   assert.deepEqual(bad.log, [['begin'], ['failed']]);
 });
@@ -66,8 +66,8 @@ test('a thenable is not touched: it may begin its work when `then` is called', a
   const special = Special.resolve(1);
   const trap = new Proxy({}, { get: () => assert.fail('a trap was called') });
   for (const value of [lazy, special, trap]) {
-    const { observed, log } = told(() => value);
-    assert.ok(Object.is(observed(), value));
+    const { wrapped, log } = wrapLogged(() => value);
+    assert.ok(Object.is(wrapped(), value));
     await null;
     assert.deepEqual(log, [['begin']]);
   }
@@ -75,20 +75,20 @@ test('a thenable is not touched: it may begin its work when `then` is called', a
 });
 
 test('generators stay generators', async () => {
-  const sync = told(function* () {
+  const sync = wrapLogged(function* () {
     yield 1;
   });
-  assert.deepEqual([...sync.observed()], [1]);
-  const slow = told(async function* () {
+  assert.deepEqual([...sync.wrapped()], [1]);
+  const slow = wrapLogged(async function* () {
     yield 1;
   });
-  for await (const value of slow.observed()) assert.equal(value, 1);
+  for await (const value of slow.wrapped()) assert.equal(value, 1);
 });
 
-test('what stands for an async function is observed like one', () => {
+test('what stands for an async function is wrapped like one', () => {
   const original = async () => {};
-  const { observed } = told(mimic(() => original(), original));
-  assert.ok(types.isAsyncFunction(observed));
+  const { wrapped } = wrapLogged(mimicFunction(() => original(), original));
+  assert.ok(types.isAsyncFunction(wrapped));
 });
 
 test('this, name, length and own properties are kept', () => {
@@ -98,10 +98,10 @@ test('this, name, length and own properties are kept', () => {
     },
     { retries: 3 },
   );
-  const { observed } = told(original);
+  const { wrapped } = wrapLogged(original);
   const self = {};
-  assert.equal(observed.call(self), self);
-  assert.deepEqual([observed.name, observed.length, observed.retries], ['sendMessage', 2, 3]);
+  assert.equal(wrapped.call(self), self);
+  assert.deepEqual([wrapped.name, wrapped.length, wrapped.retries], ['sendMessage', 2, 3]);
 });
 
 test('what goes wrong in counting stays there', async () => {
@@ -109,37 +109,37 @@ test('what goes wrong in counting stays there', async () => {
     throw new Error('counting');
   };
   for (const begin of [fail, () => fail, () => undefined]) {
-    assert.equal(observe(() => 1, begin)(), 1);
-    assert.equal(await observe(async () => 2, begin)(), 2);
-    assert.equal(await observe(() => Promise.resolve(3), begin)(), 3);
+    assert.equal(wrapFunction(() => 1, begin)(), 1);
+    assert.equal(await wrapFunction(async () => 2, begin)(), 2);
+    assert.equal(await wrapFunction(() => Promise.resolve(3), begin)(), 3);
   }
 });
 
-test('a method is observed on the object, invisibly, and given back', () => {
+test('a method is wrapped on the object, invisibly, and given back', () => {
   class Channel {
     sendMessage() {
       return this;
     }
   }
   const channel = new Channel();
-  const watch = new MethodWatch(() => () => {});
-  watch.on(channel, 'sendMessage');
-  assert.ok(watch.watching);
+  const wrapper = new MethodWrapper(() => () => {});
+  wrapper.wrap(channel, 'sendMessage');
+  assert.ok(wrapper.isActive);
   assert.notEqual(channel.sendMessage, Channel.prototype.sendMessage);
   assert.equal(channel.sendMessage(), channel);
   assert.deepEqual(Object.keys(channel), []);
-  watch.stop();
+  wrapper.unwrap();
   assert.deepEqual(Reflect.ownKeys(channel), []);
 });
 
 test('the bot may replace the method, and keeps its own', () => {
   const channel = { sendMessage: () => 1 };
-  const watch = new MethodWatch(() => () => {});
-  watch.on(channel, 'sendMessage');
+  const wrapper = new MethodWrapper(() => () => {});
+  wrapper.wrap(channel, 'sendMessage');
   const mine = () => 2;
   channel.sendMessage = mine;
-  watch.on(channel, 'sendMessage');
-  watch.stop();
+  wrapper.wrap(channel, 'sendMessage');
+  wrapper.unwrap();
   assert.equal(channel.sendMessage, mine);
 });
 
@@ -151,18 +151,18 @@ test('an object that does not allow it is left alone', () => {
     { defineProperty: () => assert.fail('a trap was called') },
   );
   for (const object of [frozen, accessor, proxy, {}, null, 5, 'text']) {
-    const watch = new MethodWatch(() => () => {});
-    watch.on(object, 'sendMessage');
-    assert.ok(!watch.watching);
-    watch.stop();
+    const wrapper = new MethodWrapper(() => () => {});
+    wrapper.wrap(object, 'sendMessage');
+    assert.ok(!wrapper.isActive);
+    wrapper.unwrap();
   }
   assert.equal(frozen.sendMessage(), 1);
 });
 
 const REJECTING = `
-  import { MethodWatch } from 'BRIDGE/observe.mjs';
+  import { MethodWrapper } from 'BRIDGE/wrap.mjs';
   const channel = { FUNCTION };
-  if (process.argv[2] === 'observed') new MethodWatch(() => () => {}).on(channel, 'sendMessage');
+  if (process.argv[2] === 'wrapped') new MethodWrapper(() => () => {}).wrap(channel, 'sendMessage');
   process.on('exit', (code) => console.log('exit', code));
   CALL
   setTimeout(() => console.log('alive'), 50);
@@ -180,13 +180,10 @@ test('a rejection is unhandled with the bridge exactly where it is without', asy
     cases.map(async ([text, call], index) => {
       const script = REJECTING.replace('BRIDGE/', BRIDGE).replace('FUNCTION', text).replace('CALL', call);
       const file = `${folder(context, { 'bot.mjs': script })}/bot.mjs`;
-      const [bare, observed] = await Promise.all([run([file]), run([file, 'observed'])]);
-      assert.deepEqual([observed.code, observed.stdout], [bare.code, bare.stdout], `case ${index}`);
+      const [bare, wrapped] = await Promise.all([run([file]), run([file, 'wrapped'])]);
+      assert.deepEqual([wrapped.code, wrapped.stdout], [bare.code, bare.stdout], `case ${index}`);
       assert.equal(bare.code, call.startsWith('try') ? 0 : 1);
-      assert.equal(
-        observed.stderr.split('\n').slice(0, 3).join(),
-        bare.stderr.split('\n').slice(0, 3).join(),
-      );
+      assert.equal(wrapped.stderr.split('\n').slice(0, 3).join(), bare.stderr.split('\n').slice(0, 3).join());
     }),
   );
 });

@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { announce, announceClass, announceDefault, announceLoaded } from '../../exporter/bridge/rewrite.mjs';
+import {
+  instrumentSource,
+  instrumentClass,
+  instrumentDefaultExport,
+  transformLoaded,
+} from '../../exporter/bridge/transform.mjs';
 
 const CYCLE = 'executeStrategicOrchestrationCycle';
-const BLOCK = 'static{globalThis[Symbol.for("tweetbot-exporter.bridge.recognise")]?.(this)}';
+const BLOCK = 'static{globalThis[Symbol.for("tweetbot-exporter.bridge.discover")]?.(this)}';
 
 test('the class with the cycle gets a block, on the line where it begins', () => {
   const source = `class Other { }\nclass Bot extends base.Bot { // comment\n  async ${CYCLE}() {}\n}\nclass Third { }`;
-  assert.equal(announceClass(source), source.replace('base.Bot {', `base.Bot {${BLOCK}`));
+  assert.equal(instrumentClass(source), source.replace('base.Bot {', `base.Bot {${BLOCK}`));
 });
 
 test('heads of a class', () => {
@@ -24,7 +29,7 @@ test('heads of a class', () => {
     'var A=class{',
   ];
   for (const head of heads) {
-    assert.equal(announceClass(`${head} ${CYCLE}(x) {} }`), `${head}${BLOCK} ${CYCLE}(x) {} }`);
+    assert.equal(instrumentClass(`${head} ${CYCLE}(x) {} }`), `${head}${BLOCK} ${CYCLE}(x) {} }`);
   }
 });
 
@@ -42,7 +47,7 @@ test('in doubt, no block', () => {
     `function ${CYCLE}() {}`,
     `superclass { ${CYCLE}() {} }`,
   ];
-  for (const source of doubtful) assert.equal(announceClass(source), source);
+  for (const source of doubtful) assert.equal(instrumentClass(source), source);
 });
 
 test('a default export with a name is handed over at the end', () => {
@@ -56,9 +61,9 @@ test('a default export with a name is handed over at the end', () => {
     ['export{Bot as default}', 'Bot'],
   ];
   for (const [source, name] of exports) {
-    const announced = announceDefault(source);
-    assert.ok(announced.startsWith(`${source}\n;`));
-    assert.ok(announced.includes(`?.(${name})`));
+    const instrumented = instrumentDefaultExport(source);
+    assert.ok(instrumented.startsWith(`${source}\n;`));
+    assert.ok(instrumented.includes(`?.(${name})`));
   }
 });
 
@@ -75,26 +80,26 @@ test('in doubt, nothing is handed over', () => {
     'export default Bot, Other;',
     `export { default } from './bot.mjs';`,
   ];
-  for (const source of doubtful) assert.equal(announceDefault(source), source);
+  for (const source of doubtful) assert.equal(instrumentDefaultExport(source), source);
 });
 
 test('modules that do not mention the cycle keep the very same source', () => {
   const text = 'class Bot {}\nexport default Bot;';
-  assert.equal(announce(text), text);
+  assert.equal(instrumentSource(text), text);
   for (const bytes of [
     Buffer.from(text),
     new TextEncoder().encode(text).buffer,
     Buffer.from([0xff, 0xfe, 0x00]),
   ]) {
-    assert.equal(announce(bytes), bytes);
+    assert.equal(instrumentSource(bytes), bytes);
   }
 });
 
 test('bytes are read as UTF-8, or left alone', () => {
   const text = `class Bö { ${CYCLE}() {} }\nexport default Bot; // ₿`;
-  assert.ok(announce(Buffer.from(text)).endsWith('catch{}\n'));
+  assert.ok(instrumentSource(Buffer.from(text)).endsWith('catch{}\n'));
   const broken = Buffer.concat([Buffer.from(text), Buffer.from([0xff])]);
-  assert.equal(announce(broken), broken);
+  assert.equal(instrumentSource(broken), broken);
 });
 
 test('only modules are touched, and nothing else of what was loaded', () => {
@@ -111,8 +116,8 @@ test('only modules are touched, and nothing else of what was loaded', () => {
     { format: 'module', source: 5 },
     { format: 5, source },
   ])
-    assert.equal(announceLoaded(loaded), loaded);
+    assert.equal(transformLoaded(loaded), loaded);
   const loaded = { format: 'module', source, shortCircuit: true, responseURL: 'file:///bot.mjs' };
-  assert.deepEqual({ ...announceLoaded(loaded), source }, loaded);
-  assert.notEqual(announceLoaded(loaded).source, source);
+  assert.deepEqual({ ...transformLoaded(loaded), source }, loaded);
+  assert.notEqual(transformLoaded(loaded).source, source);
 });

@@ -1,8 +1,9 @@
-// How a module is made to hand over its orchestrator class: by its text, without a parser, where the text leaves no
-// doubt. What is handed over is judged later; handing over the wrong thing is harmless.
+// Source transform that makes a module pass its orchestrator class to the bridge. It works on the text, without a
+// parser, and only where the text is unambiguous. discovery.mjs checks what it is given, so a false match is
+// harmless.
 
 const CYCLE = 'executeStrategicOrchestrationCycle';
-const HAND_OVER = 'globalThis[Symbol.for("tweetbot-exporter.bridge.recognise")]';
+const DISCOVER = 'globalThis[Symbol.for("tweetbot-exporter.bridge.discover")]';
 
 const NAME = '[A-Za-z_$][\\w$]*';
 const CLASS_HEAD = new RegExp(
@@ -24,32 +25,32 @@ const RESERVED = new Set(
 export const mentionsCycle = (source) => source.includes(CYCLE);
 
 /**
- * Lets the class that defines the cycle hand itself over as soon as it exists, by a static block: earlier than anything
- * the module does with it, be it `await new Bot().start()` on the module's last line. Lines keep their numbers.
+ * Adds a static block to the class that defines the cycle, which runs before the module can make an instance (it may
+ * never get past `await new Bot().start()`). Line numbers stay the same.
  */
-export function announceClass(source) {
+export function instrumentClass(source) {
   const definitions = [...source.matchAll(CYCLE_DEFINITION)];
   if (definitions.length !== 1) return source;
   const heads = [...source.slice(0, definitions[0].index + 1).matchAll(CLASS_HEAD)];
   const head = heads.at(-1);
   if (!head) return source;
   const start = head.index + head[0].length;
-  return `${source.slice(0, start)}static{${HAND_OVER}?.(this)}${source.slice(start)}`;
+  return `${source.slice(0, start)}static{${DISCOVER}?.(this)}${source.slice(start)}`;
 }
 
-/** Hands over a default export that has a name in the module, when the module has run. */
-export function announceDefault(source) {
+/** Passes a default export that has a name in the module, once the module has run. */
+export function instrumentDefaultExport(source) {
   const name = DEFAULT_EXPORTS.map((pattern) => pattern.exec(source)?.[1]).find(Boolean);
   if (!name || RESERVED.has(name)) return source;
-  return `${source}\n;try{${HAND_OVER}?.(${name})}catch{}\n`;
+  return `${source}\n;try{${DISCOVER}?.(${name})}catch{}\n`;
 }
 
-/** An ES module's source, or the very same value where there is nothing to add. */
-export function announce(source) {
+/** The instrumented source of an ES module, or the same value where there is nothing to add. */
+export function instrumentSource(source) {
   const text = typeof source === 'string' ? source : decode(source);
   if (text === undefined || !mentionsCycle(text)) return source;
-  const announced = announceDefault(announceClass(text));
-  return announced === text ? source : announced;
+  const instrumented = instrumentDefaultExport(instrumentClass(text));
+  return instrumented === text ? source : instrumented;
 }
 
 function decode(source) {
@@ -60,12 +61,12 @@ function decode(source) {
   }
 }
 
-/** A load hook's result, with the source announced where it is that of an ES module. */
-export function announceLoaded(loaded) {
+/** The result of a load hook, with the source instrumented if it is an ES module's. */
+export function transformLoaded(loaded) {
   try {
     if (!loaded?.format?.startsWith('module') || loaded.source === null || loaded.source === undefined)
       return loaded;
-    const source = announce(loaded.source);
+    const source = instrumentSource(loaded.source);
     return source === loaded.source ? loaded : { ...loaded, source };
   } catch {
     return loaded;
