@@ -61,7 +61,7 @@ const startBare = (context, env) => startWorking(context, [BOT], env);
 /** How long the process went on after the end of its work, in ticks of its own; 0 for one that was killed. */
 const ticks = ({ stdout }) => Number(/after (\d+) ticks/.exec(stdout)?.[1] ?? 0);
 
-/** The bot's output without what differs from run to run, and without the bridge's lines on slow agents. */
+/** The bot's output without what differs from run to run: on a busy machine, any agent can seem to block the loop. */
 const stable = (text) =>
   text.replace(/after \d+ ticks|\n\s+at .*|^tweetbot-bridge: .* called less often\n/gm, '');
 
@@ -141,7 +141,7 @@ describe('isolation', { concurrency: 2 }, () => {
       assert.equal((await post(bot.port, {})).status, 404);
       const { code, stderr } = await end(bot);
       assert.equal(code, 0);
-      assert.match(stderr, /^tweetbot-bridge: actions are off: .*\n$/);
+      assert.match(stable(stderr), /^tweetbot-bridge: actions are off: .*\n$/);
     }
   });
 
@@ -250,7 +250,7 @@ describe('isolation', { concurrency: 2 }, () => {
     const { code, stderr } = await run(['--import', REGISTER, BOT], { env });
     assert.equal(code, 0);
     assert.equal(
-      stderr,
+      stable(stderr),
       `tweetbot-bridge: cannot listen on 127.0.0.1:${port} (EADDRINUSE); retrying every 30 s\n`,
     );
   });
@@ -287,7 +287,7 @@ describe('isolation', { concurrency: 2 }, () => {
     const answersPerCycle = answered / orchestrator.cycles.total;
     const { code, stderr } = await end(bot);
     await Promise.all(clients);
-    assert.deepEqual([code, stderr], [0, '']);
+    assert.deepEqual([code, stable(stderr)], [0, '']);
     assert.ok(answersPerCycle < MOST_ANSWERS_PER_CYCLE, `${answersPerCycle} answers a cycle`);
   });
 });

@@ -20,7 +20,7 @@ MINUTE = 60_000
 
 
 @dataclass
-class Film:
+class SimulatedDatabase:
     """A scenario's file, and the simulation that goes on writing it."""
 
     simulation: Simulation
@@ -50,35 +50,35 @@ def simulated() -> Callable[..., Simulation]:
 
 
 @pytest.fixture(scope="session")
-def filmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Film]]:
+def make_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., SimulatedDatabase]]:
     opened: list[sqlite3.Connection] = []
 
-    def film(scenario: str, **options: float) -> Film:
+    def database(scenario: str, **options: float) -> SimulatedDatabase:
         simulation = simulate(scenario, **options)
         path = write_history(tmp_path_factory.mktemp(scenario), simulation.advance(0))
         connection = sqlite3.connect(path, isolation_level=None)
         connection.execute("PRAGMA synchronous=OFF")
         connection.execute("BEGIN")
         opened.append(connection)
-        return Film(simulation, connection)
+        return SimulatedDatabase(simulation, connection)
 
-    yield film
+    yield database
     for connection in opened:
         connection.close()
 
 
 @pytest.fixture(scope="session")
-def history(filmed: Callable[..., Film]) -> Film:
+def history(make_database: Callable[..., SimulatedDatabase]) -> SimulatedDatabase:
     """The healthy bot's history alone."""
-    return filmed("healthy")
+    return make_database("healthy")
 
 
 @pytest.fixture(scope="session", params=sorted(SCENARIOS))
-def two_hours(request: pytest.FixtureRequest, filmed: Callable[..., Film]) -> Film:
+def two_hours(request: pytest.FixtureRequest, make_database: Callable[..., SimulatedDatabase]) -> SimulatedDatabase:
     """Each scenario after two hours of live running."""
-    film = filmed(request.param)
-    film.play(120 * MINUTE)
-    return film
+    database = make_database(request.param)
+    database.play(120 * MINUTE)
+    return database
 
 
 @pytest.fixture

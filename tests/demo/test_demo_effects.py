@@ -12,8 +12,8 @@ from exporter.demo.clock import Schedule
 from exporter.demo.errors import LockedError
 from exporter.demo.requests import RejectedError, parse
 from exporter.demo.scenarios import SCENARIOS
-from exporter.demo.state import state_document
-from exporter.demo.vitals import LoopLag, process_document
+from exporter.demo.state_document import state_document
+from exporter.demo.process_stats import EventLoopLag, process_document
 
 MINUTE = 60_000
 HUNTER = "market-hunter"
@@ -23,18 +23,18 @@ SELECT round(avg(execution_time_ms), 6), avg(success) FROM
 """
 
 
-class Played:
-    """A film whose bot can be acted on."""
+class ActionClient:
+    """A database whose bot can be acted on."""
 
-    def __init__(self, film):
-        self.film = film
-        self.actions = Actions(film.simulation, None, bot_start=1.0)
+    def __init__(self, database):
+        self.database = database
+        self.actions = Actions(database.simulation, None, bot_start=1.0)
         self.now = 0
         self.ids = 0
 
     def play(self, minutes):
         self.now += minutes * MINUTE
-        self.film.play(self.now)
+        self.database.play(self.now)
 
     def act(self, action, **more):
         self.ids += 1
@@ -47,9 +47,9 @@ class Played:
 
     def next_fifty(self, agent):
         """Milliseconds and success of the next 50 executions."""
-        since = self.film.simulation.clock.plain(self.now)
+        since = self.database.simulation.clock.plain(self.now)
         self.play(20)
-        return self.film.rows(NEWEST, agent, since)[0]
+        return self.database.rows(NEWEST, agent, since)[0]
 
     def next_coordination(self, agent):
         """Of the negotiations from now on, as the state counts them."""
@@ -59,13 +59,13 @@ class Played:
         return (after["succeeded"] - before["succeeded"]) / (after["total"] - before["total"])
 
     def _negotiations(self, agent):
-        document = state_document(self.film.simulation, process_document(LoopLag()), 0.0)
+        document = state_document(self.database.simulation, process_document(EventLoopLag()), 0.0)
         return next(entry for entry in document["communication"]["negotiations"] if entry["agent"] == agent)
 
 
 @pytest.fixture
-def played(filmed):
-    return lambda scenario, **options: Played(filmed(scenario, history_days=0.5, **options))
+def make_client(make_database):
+    return lambda scenario, **options: ActionClient(make_database(scenario, history_days=0.5, **options))
 
 
 DEGRADED = (2800, 0.62, 0.54)
@@ -74,8 +74,8 @@ DEGRADED = (2800, 0.62, 0.54)
 @pytest.mark.parametrize(
     ("scenario", "adapted"), [("degraded", (1150, 0.96, 0.9)), ("harmful", (5000, 0.4, 0.36))]
 )
-def test_an_adjusted_strategy_changes_the_agent_and_a_restore_changes_it_back(played, scenario, adapted):
-    bot = played(scenario, seed=41)
+def test_an_adjusted_strategy_changes_the_agent_and_a_restore_changes_it_back(make_client, scenario, adapted):
+    bot = make_client(scenario, seed=41)
     for expected in (DEGRADED, adapted, DEGRADED):
         assert bot.next_fifty(HUNTER) == expected[:2]
         assert bot.next_coordination(HUNTER) == pytest.approx(expected[2], abs=0.02)
@@ -86,19 +86,19 @@ def test_an_adjusted_strategy_changes_the_agent_and_a_restore_changes_it_back(pl
 
 
 @pytest.mark.parametrize("scenario", ["degraded", "harmful"])
-def test_only_the_strategy_counts_and_only_for_its_agent(played, scenario):
-    bot = played(scenario, seed=42)
+def test_only_the_strategy_counts_and_only_for_its_agent(make_client, scenario):
+    bot = make_client(scenario, seed=42)
     bot.adapt(HUNTER, "GOAL_ADAPTATION", "INCREASE_AUTONOMY")
     bot.adapt("content-creator", "STRATEGY_ADJUSTMENT")
     assert bot.next_fifty(HUNTER) == DEGRADED[:2]
     bot.adapt(HUNTER, "STRATEGY_ADJUSTMENT")
-    since = bot.film.simulation.clock.plain(bot.now)
+    since = bot.database.simulation.clock.plain(bot.now)
     bot.play(40)
-    assert bot.film.rows(NEWEST, "content-creator", since)[0][1] >= 0.9
+    assert bot.database.rows(NEWEST, "content-creator", since)[0][1] >= 0.9
 
 
-def test_a_second_adjustment_keeps_what_the_first_did(played):
-    bot = played("degraded", seed=43)
+def test_a_second_adjustment_keeps_what_the_first_did(make_client):
+    bot = make_client("degraded", seed=43)
     changes = [bot.adapt(HUNTER, "STRATEGY_ADJUSTMENT")["changes"][0] for _ in range(2)]
     assert [(change["from"], change["to"]) for change in changes] == [(64, 32), (32, 16)]
     bot.act("restore", restores="a2")
@@ -110,7 +110,7 @@ def test_a_second_adjustment_keeps_what_the_first_did(played):
 @pytest.mark.parametrize("scenario", ["healthy", "failing"])
 def test_elsewhere_an_adaptation_changes_a_goal_and_nothing_else(simulated, scenario):
     asked, left_alone = (simulated(scenario, seed=44, history_days=0.5) for _ in range(2))
-    bot = Played(type("Film", (), {"simulation": asked}))
+    bot = ActionClient(type("SimulatedDatabase", (), {"simulation": asked}))
     for until in range(0, 10 * MINUTE, MINUTE):
         seen = list(asked.advance(until))
         for agent in ("market-hunter", "market-analyzer", "intelligent-execution-agent"):
@@ -121,9 +121,9 @@ def test_elsewhere_an_adaptation_changes_a_goal_and_nothing_else(simulated, scen
 
 
 @pytest.mark.parametrize("agent", ["market-hunter", "narrative-architect"])
-def test_autonomy_is_seen_in_the_state_and_in_decisions(played, agent):
-    bot = played("healthy", seed=45)
-    level = bot.film.simulation.members[agent].value("autonomyLevel")
+def test_autonomy_is_seen_in_the_state_and_in_decisions(make_client, agent):
+    bot = make_client("healthy", seed=45)
+    level = bot.database.simulation.members[agent].value("autonomyLevel")
     for _ in range(10):
         (change,) = bot.act("adjust_autonomy", agent=agent, direction="lower")["changes"]
         assert change == {
@@ -133,13 +133,13 @@ def test_autonomy_is_seen_in_the_state_and_in_decisions(played, agent):
             "to": pytest.approx(level * 0.95),
         }
         level = change["to"]
-    since = bot.film.simulation.clock.iso(bot.now)
+    since = bot.database.simulation.clock.iso(bot.now)
     bot.play(60)
-    document = state_document(bot.film.simulation, process_document(LoopLag()), 0.0)
+    document = state_document(bot.database.simulation, process_document(EventLoopLag()), 0.0)
     assert next(each["autonomy"] for each in document["agents"] if each["id"] == agent) == level
     logged = [
         value / 100 if value > 1 else value
-        for (value,) in bot.film.rows(
+        for (value,) in bot.database.rows(
             "SELECT json_extract(agent_state, '$.autonomyLevel') FROM agent_decisions "
             "WHERE agent = ? AND timestamp > ?",
             agent,
@@ -147,7 +147,7 @@ def test_autonomy_is_seen_in_the_state_and_in_decisions(played, agent):
         )
     ]
     assert sum(logged) / len(logged) == pytest.approx(level, abs=0.01)
-    seen = bot.film.rows(
+    seen = bot.database.rows(
         "SELECT DISTINCT json_extract(each.value, '$.autonomyLevel') FROM agent_decisions, "
         "json_each(context, '$.systemState.agentStates') AS each "
         "WHERE json_extract(each.value, '$.agentId') = ? AND timestamp > ?",
@@ -159,8 +159,8 @@ def test_autonomy_is_seen_in_the_state_and_in_decisions(played, agent):
 
 
 @pytest.mark.parametrize(("direction", "bound"), [("lower", 0.3), ("raise", 0.95)])
-def test_autonomy_stays_within_its_bounds(played, direction, bound):
-    bot = played("healthy", seed=46)
+def test_autonomy_stays_within_its_bounds(make_client, direction, bound):
+    bot = make_client("healthy", seed=46)
     answers = [bot.act("adjust_autonomy", agent=HUNTER, direction=direction) for _ in range(25)]
     assert {answer["status"] for answer in answers} == {"done"}
     changed = [answer for answer in answers if answer["changes"]]
@@ -169,8 +169,8 @@ def test_autonomy_stays_within_its_bounds(played, direction, bound):
     assert changed == answers[: len(changed)]
 
 
-def test_what_was_changed_since_is_left_alone_and_the_rest_restored(played):
-    bot = played("degraded", seed=47)
+def test_what_was_changed_since_is_left_alone_and_the_rest_restored(make_client):
+    bot = make_client("degraded", seed=47)
     first = bot.adapt(HUNTER, "STRATEGY_ADJUSTMENT", "INCREASE_AUTONOMY")
     bot.act("adjust_autonomy", agent=HUNTER, direction="lower")
     answer = bot.act("restore", restores=first["id"])
@@ -184,20 +184,20 @@ def test_what_was_changed_since_is_left_alone_and_the_rest_restored(played):
     assert bot.next_fifty(HUNTER) == DEGRADED[:2]
 
 
-def test_what_is_as_it_was_needs_no_restore(played):
-    bot = played("degraded", seed=48)
-    level = bot.film.simulation.members[HUNTER].value("autonomyLevel")
+def test_what_is_as_it_was_needs_no_restore(make_client):
+    bot = make_client("degraded", seed=48)
+    level = bot.database.simulation.members[HUNTER].value("autonomyLevel")
     first = bot.adapt(HUNTER, "INCREASE_AUTONOMY", "STRATEGY_ADJUSTMENT")
     second = bot.act("adjust_autonomy", agent=HUNTER, direction="raise")
     bot.act("restore", restores=second["id"])
-    bot.film.simulation.change(bot.film.simulation.members[HUNTER], "autonomyLevel", level)
+    bot.database.simulation.change(bot.database.simulation.members[HUNTER], "autonomyLevel", level)
     answer = bot.act("restore", restores=first["id"])
     assert answer["status"] == "done"
     assert [change["path"] for change in answer["changes"]] == ["goals.analysisDepth"]
 
 
-def test_a_restore_works_once_and_is_not_restored_itself(played):
-    bot = played("degraded", seed=48)
+def test_a_restore_works_once_and_is_not_restored_itself(make_client):
+    bot = make_client("degraded", seed=48)
     bot.adapt(HUNTER, "STRATEGY_ADJUSTMENT")
     assert bot.act("restore", restores="a1")["status"] == "done"
     for restored, told in (
@@ -210,16 +210,16 @@ def test_a_restore_works_once_and_is_not_restored_itself(played):
     assert bot.next_fifty(HUNTER) == DEGRADED[:2]
 
 
-def test_what_was_refused_changed_nothing_that_could_be_restored(played):
-    bot = played("healthy", seed=49)
+def test_what_was_refused_changed_nothing_that_could_be_restored(make_client):
+    bot = make_client("healthy", seed=49)
     bot.adapt("nobody", "STRATEGY_ADJUSTMENT")
     answer = bot.act("restore", restores="a1")
     assert (answer["status"], answer["error"]) == ("refused", "there is nothing to restore")
 
 
-def test_only_the_newest_thousand_are_remembered(played, monkeypatch):
+def test_only_the_newest_thousand_are_remembered(make_client, monkeypatch):
     monkeypatch.setattr("exporter.demo.actions.ACTIONS_A_MINUTE", 2000)
-    bot = played("healthy", seed=50)
+    bot = make_client("healthy", seed=50)
     bot.adapt(HUNTER, "GOAL_ADAPTATION")
     for _ in range(999):
         bot.act("restore", restores="never")
@@ -267,9 +267,9 @@ async def test_a_command_that_cannot_be_written_has_no_effect(simulated):
     assert len(list(simulation.advance(5 * MINUTE))) > 50
 
 
-def test_an_agent_that_only_trades_is_none(played):
+def test_an_agent_that_only_trades_is_none(make_client):
     """The state does not show it."""
-    answer = played("healthy").adapt("bitcoin-orchestrator", "GOAL_ADAPTATION")
+    answer = make_client("healthy").adapt("bitcoin-orchestrator", "GOAL_ADAPTATION")
     assert (answer["status"], answer["error"]) == ("refused", "there is no such agent")
 
 
@@ -294,7 +294,7 @@ def schedule():
     schedule = Schedule()
     for at in (100, 200, 300):
         schedule.plan(at, lambda moment: [moment])
-    schedule.plan(250, lambda moment: [("anyway", moment)], anyway=True)
+    schedule.plan(250, lambda moment: [("anyway", moment)], during_pause=True)
     return schedule
 
 

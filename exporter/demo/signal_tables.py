@@ -1,11 +1,11 @@
-"""Tables that the exporter does not read, so that the file is like a real one; and the control tables."""
+"""Rows of the tables of collected signals, which the exporter does not read: they make the file like a real one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from random import Random
 
-from exporter.demo.clock import Clock, Statement, Value
+from exporter.demo.clock import Clock
+from exporter.demo.transaction import Statement, Value
 
 INSERT_NEWS = """
 INSERT INTO news_analysis (timestamp, headline, source, sentiment_score, relevance_score, impact_prediction)
@@ -44,18 +44,9 @@ INSERT_MACRO = """
 INSERT INTO macro_signals (timestamp, indicator, value, impact, confidence)
 VALUES (?, 'Fear & Greed Index', ?, 'neutral', ?)
 """
-INSERT_CONFIG = "INSERT INTO system_config (key, value, last_updated) VALUES ('system_status', 'running', ?)"
-UPDATE_CONFIG = "UPDATE system_config SET value = ?, last_updated = ? WHERE key = 'system_status'"
-INSERT_COMMAND = (
-    "INSERT INTO system_commands (command, parameters, status, created_at) VALUES (?, ?, 'pending', ?)"
-)
-END_COMMANDS = (
-    "UPDATE system_commands SET status = ?, processed_at = ? WHERE status = 'pending' AND command = ?"
-)
-INSERT_ALERT = "INSERT INTO system_alerts (alert_type, message, level, timestamp) VALUES (?, ?, ?, ?)"
 
-# The statement, then what its two free columns range over.
-TWO_FREE_COLUMNS = (
+# The statement, then the ranges of its two variable columns.
+TWO_COLUMN_INSERTS = (
     (INSERT_NEWS, (-0.5, 0.5), (0.4, 0.9)),
     (INSERT_NARRATIVE, (0.1, 0.6), (0.2, 0.6)),
     (INSERT_ARBITRAGE, (0.05, 0.4), (1e4, 9e5)),
@@ -65,52 +56,19 @@ TWO_FREE_COLUMNS = (
     (INSERT_DERIVATIVE, (0.001, 0.03), (0.3, 0.7)),
     (INSERT_MACRO, (20, 80), (0.8, 0.95)),
 )
-ALERT_TYPES = {
-    "info": "EXTREME_FEAR",
-    "warning": "INSTITUTIONAL_ACCUMULATION",
-    "critical": "EXTREME_FUNDING",
-    "error": "API_FAILURE",
-}
-PAUSE, RESUME = KNOWN_COMMANDS = ("pause_system", "resume_system")
-"""The orchestrator knows these two; every other ends as failed."""
 
 
 def signal(at: int, clock: Clock, rng: Random) -> Statement:
     """A row in one of the tables of collected signals."""
-    choice = rng.randrange(len(TWO_FREE_COLUMNS) + 1)
-    if choice == len(TWO_FREE_COLUMNS):
+    choice = rng.randrange(len(TWO_COLUMN_INSERTS) + 1)
+    if choice == len(TWO_COLUMN_INSERTS):
         return Statement(
             INSERT_WHALE, (clock.plain(at), rng.uniform(50, 400), rng.random(), clock.epoch_ms(at))
         )
-    sql, first, second = TWO_FREE_COLUMNS[choice]
+    sql, first, second = TWO_COLUMN_INSERTS[choice]
     values: tuple[Value, ...] = (
         clock.plain(at),
         round(rng.uniform(*first), 4),
         round(rng.uniform(*second), 4),
     )
     return Statement(sql, values)
-
-
-def alert(at: int, clock: Clock, rng: Random, levels: Mapping[str, float]) -> Statement:
-    level = rng.choices(list(levels), list(levels.values()))[0]
-    message = f"[Market Hunter] {ALERT_TYPES[level]} seen | Action: watch"
-    return Statement(INSERT_ALERT, (ALERT_TYPES[level], message, level, clock.plain(at)))
-
-
-def command(at: int, clock: Clock, name: str) -> Statement:
-    return Statement(INSERT_COMMAND, (name, '{"by":"demo"}', clock.plain(at)))
-
-
-def end_commands(at: int, clock: Clock, name: str) -> list[Statement]:
-    """The orchestrator executes what is pending; the commands that it knows change the system's status."""
-    known = name in KNOWN_COMMANDS
-    ended = Statement(END_COMMANDS, ("processed" if known else "failed", clock.plain(at), name))
-    if not known:
-        return [ended]
-    paused = name == PAUSE
-    word, level = ("Paused", "warning") if paused else ("Resumed", "info")
-    status = Statement(UPDATE_CONFIG, ("paused" if paused else "running", clock.plain(at)))
-    said = Statement(
-        INSERT_ALERT, (f"System {word}", f"System {word.lower()} by command", level, clock.plain(at))
-    )
-    return [ended, status, said]

@@ -1,4 +1,4 @@
-"""What the demo takes: checked once, in the words of its flags."""
+"""Validation of the demo's options, with messages that name its flags."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SPEEDS = (0.1, 100.0)
 HISTORY_DAYS = (0.5, 30.0)
 
 
-def check(scenario: str, seed: int, speed: float, history_days: float, state_port: int) -> None:
+def validate_options(scenario: str, seed: int, speed: float, history_days: float, state_port: int) -> None:
     if scenario not in SCENARIOS:
         raise DemoError(f"unknown scenario '{scenario}': one of {', '.join(SCENARIOS)}")
     if isinstance(seed, bool) or not isinstance(seed, int):

@@ -1,4 +1,4 @@
-"""The demo's own process, measured: the numbers that the bridge would take from Node.js."""
+"""Measurements of the demo's own process, in place of those that the bridge takes from Node.js."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from functools import cache
 
 import psutil
 
-LAG_EVERY_SECONDS = 0.02
+LAG_INTERVAL_SECONDS = 0.02
 MINUTE_SECONDS = 60.0
-BYTES_OF_A_BLOCK = 72
+BYTES_PER_BLOCK = 72
 """A rough mean over CPython's allocated blocks."""
 NODE = "v20.0.0-demo"
-"""There is no Node.js here; the document must name a version."""
+"""The document requires a version, and there is no Node.js here."""
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:
@@ -24,8 +24,8 @@ def quantile(ordered: Sequence[float], share: float) -> float:
 
 
 @dataclass
-class LoopLag:
-    """How late the event loop wakes a sleeper; shown are the last full minute's figures."""
+class EventLoopLag:
+    """How late the event loop resumes a sleeping task, over the last full minute."""
 
     last_minute: dict[str, object] | None = None
     _lags: list[float] = field(default_factory=list)
@@ -34,9 +34,9 @@ class LoopLag:
         while True:
             end = time.monotonic() + MINUTE_SECONDS
             while time.monotonic() < end:
-                asked = time.monotonic()
-                await asyncio.sleep(LAG_EVERY_SECONDS)
-                self.record(time.monotonic() - asked - LAG_EVERY_SECONDS)
+                start = time.monotonic()
+                await asyncio.sleep(LAG_INTERVAL_SECONDS)
+                self.record(time.monotonic() - start - LAG_INTERVAL_SECONDS)
             self.close_minute(time.time())
 
     def record(self, seconds: float) -> None:
@@ -51,11 +51,11 @@ class LoopLag:
 
 @cache
 def start_time() -> float:
-    """Asked once: by what the system says of its own start it moves when the clock is set."""
+    """Cached: psutil derives it from the boot time, which moves when the clock is set."""
     return psutil.Process().create_time()
 
 
-def process_document(lag: LoopLag) -> dict[str, object]:
+def process_document(lag: EventLoopLag) -> dict[str, object]:
     process = psutil.Process()
     with process.oneshot():
         cpu, memory = process.cpu_times(), process.memory_info()
@@ -76,6 +76,6 @@ def process_document(lag: LoopLag) -> dict[str, object]:
 
 
 def _memory(rss: int, shared: int) -> dict[str, int]:
-    """The heap is what is resident and not shared; of that, what CPython's allocated blocks take, roughly."""
+    """Heap size is resident memory that is not shared; heap used is an estimate from CPython's allocated blocks."""
     heap = max(1, rss - shared)
-    return {"rss": rss, "heapTotal": heap, "heapUsed": min(heap, sys.getallocatedblocks() * BYTES_OF_A_BLOCK)}
+    return {"rss": rss, "heapTotal": heap, "heapUsed": min(heap, sys.getallocatedblocks() * BYTES_PER_BLOCK)}

@@ -1,9 +1,9 @@
-"""The bulky parts of the orchestrator's decisions: 1 to 3 kB of JSON a column, as the real bot writes."""
+"""The large JSON columns of the orchestrator's decisions, 1 to 3 kB each, as the real bot writes them."""
 
 from __future__ import annotations
 
+from exporter.demo.agents import SimulatedAgent
 from exporter.demo.clock import Clock
-from exporter.demo.crew import Member
 from exporter.demo.executions import Json
 from exporter.demo.portfolio import Portfolio
 
@@ -38,11 +38,11 @@ SECONDARY_GOALS: list[Json] = [
 ]
 
 
-def bulky_goals() -> Json:
+def goals_payload() -> Json:
     return {"primary": PRIMARY_GOAL, "secondary": SECONDARY_GOALS, "all": [PRIMARY_GOAL, *SECONDARY_GOALS]}
 
 
-def expert_advice() -> Json:
+def expert_payload() -> Json:
     guidance = f"Regime: {REGIME}, Risk: 1.40%"
     decision: Json = {
         "regime": {
@@ -69,7 +69,9 @@ def expert_advice() -> Json:
     return {"expertDecision": decision, "expertValidation": validation}
 
 
-def bulky_context(at: int, clock: Clock, kind: str, portfolio: Portfolio, crew: list[Member]) -> Json:
+def context_payload(
+    at: int, clock: Clock, kind: str, portfolio: Portfolio, agents: list[SimulatedAgent]
+) -> Json:
     if kind not in ("EXPERT_METHODOLOGY_INTEGRATION", "AGENT_ADAPTATION"):
         return {"trigger": "autonomous", "inputs": {}, "systemState": {}, "marketConditions": {}}
     inputs: Json = {"agentId": "market-hunter", "performanceScore": 0.74, "threshold": 0.5}
@@ -82,27 +84,27 @@ def bulky_context(at: int, clock: Clock, kind: str, portfolio: Portfolio, crew: 
         inputs = {
             "marketData": {"price_usd": portfolio.market.price},
             "portfolioState": holdings,
-            **expert_advice(),
+            **expert_payload(),
         }
     state: Json = {
         "timestamp": clock.iso(at),
         "portfolioValue": portfolio.value,
-        "agentCount": len(crew),
+        "agentCount": len(agents),
         "systemEfficiency": portfolio.rng.uniform(0.7, 0.95),
-        "agentStates": [_agent_state(member) for member in crew[:5]],
+        "agentStates": [_agent_state(agent) for agent in agents[:5]],
     }
     return {"trigger": "expertAnalysis", "inputs": inputs, "systemState": state, "marketConditions": {}}
 
 
-def _agent_state(member: Member) -> Json:
-    rng = member.rng
+def _agent_state(agent: SimulatedAgent) -> Json:
+    rng = agent.rng
     return {
-        "agentId": member.agent.id,
+        "agentId": agent.profile.id,
         "performanceMetrics": {
             "efficiency": rng.uniform(0.7, 1),
             "accuracy": rng.uniform(0.6, 1),
             "responsiveness": rng.uniform(0.82, 1),
         },
-        "goalProgress": rng.gauss(member.agent.goal_progress, 0.05),
-        "autonomyLevel": member.autonomy,
+        "goalProgress": rng.gauss(agent.profile.goal_progress, 0.05),
+        "autonomyLevel": agent.autonomy,
     }
