@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from exporter.demo.clock import Transaction
 from exporter.demo.market import INSERT_MARKET
 from exporter.demo.scenarios import SCENARIOS
 from exporter.demo.simulation import Simulation
+from exporter.demo.transaction import Transaction
 from exporter.demo.writer import write_history
 
 START = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
@@ -21,12 +21,12 @@ MINUTE = 60_000
 
 @dataclass
 class SimulatedDatabase:
-    """A scenario's file, and the simulation that goes on writing it."""
+    """A scenario's file, and the simulation that continues to write it."""
 
     simulation: Simulation
     connection: sqlite3.Connection
 
-    def play(self, until: int) -> None:
+    def advance(self, until: int) -> None:
         for transaction in self.simulation.advance(until):
             for statement in transaction.statements:
                 self.connection.execute(*statement)
@@ -53,7 +53,7 @@ def simulated() -> Callable[..., Simulation]:
 def make_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., SimulatedDatabase]]:
     opened: list[sqlite3.Connection] = []
 
-    def database(scenario: str, **options: float) -> SimulatedDatabase:
+    def make(scenario: str, **options: float) -> SimulatedDatabase:
         simulation = simulate(scenario, **options)
         path = write_history(tmp_path_factory.mktemp(scenario), simulation.advance(0))
         connection = sqlite3.connect(path, isolation_level=None)
@@ -62,7 +62,7 @@ def make_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
         opened.append(connection)
         return SimulatedDatabase(simulation, connection)
 
-    yield database
+    yield make
     for connection in opened:
         connection.close()
 
@@ -74,10 +74,12 @@ def history(make_database: Callable[..., SimulatedDatabase]) -> SimulatedDatabas
 
 
 @pytest.fixture(scope="session", params=sorted(SCENARIOS))
-def two_hours(request: pytest.FixtureRequest, make_database: Callable[..., SimulatedDatabase]) -> SimulatedDatabase:
+def two_hours(
+    request: pytest.FixtureRequest, make_database: Callable[..., SimulatedDatabase]
+) -> SimulatedDatabase:
     """Each scenario after two hours of live running."""
     database = make_database(request.param)
-    database.play(120 * MINUTE)
+    database.advance(120 * MINUTE)
     return database
 
 

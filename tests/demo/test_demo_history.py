@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.demo.clock import Clock, Schedule
+from exporter.demo.clock import Clock
+from exporter.demo.schedule import Schedule
 
 PLAIN = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -160,7 +161,7 @@ def test_speed_makes_events_as_much_more_often(simulated):
 def test_a_person_sees_movement_within_a_minute(make_database):
     database = make_database("healthy", seed=3, history_days=0.5)
     before = dict(database.rows("SELECT agent_name, count(*) FROM agent_executions GROUP BY 1"))
-    database.play(60_000)
+    database.advance(60_000)
     after = dict(database.rows("SELECT agent_name, count(*) FROM agent_executions GROUP BY 1"))
     assert all(after[agent] > before[agent] for agent in before)
 
@@ -179,11 +180,11 @@ def test_after_a_sleep_nothing_is_made_up_for(simulated):
 def test_schedule_keeps_the_pause_free():
     schedule, seen = Schedule(range(100, 200)), []
     for at in (99, 100, 150, 200):
-        schedule.plan(at, lambda moment: seen.append(moment) or [])
-    schedule.plan(150, lambda moment: seen.append(("anyway", moment)) or [], during_pause=True)
+        schedule.add(at, lambda moment: seen.append(moment) or [])
+    schedule.add(150, lambda moment: seen.append(("always", moment)) or [], during_pause=True)
     while due := schedule.next_until(1000):
         due[1](due[0])
-    assert seen == [99, ("anyway", 150), 200, 200, 250]
+    assert seen == [99, ("always", 150), 200, 200, 250]
 
 
 @given(st.integers(-3 * 86_400_000, 86_400_000))

@@ -5,7 +5,7 @@ from collections import deque
 
 import pytest
 
-from exporter.demo.shuffle_bag import ShuffleBag, values_with_mean, evenly_spread
+from exporter.demo.shuffle_bag import ShuffleBag, evenly_spread, values_with_mean
 
 EXECUTING = 8
 
@@ -171,7 +171,7 @@ def test_outcomes_are_patched_live_some_twice(make_database):
     state += "WHERE json_type(outcome) = 'object'"
     before, learnt, revised = dict(database.rows(state)), 0, 0
     for until in range(60_000, 61 * 60_000, 60_000):
-        database.play(until)
+        database.advance(until)
         after = dict(database.rows(state))
         learnt += sum(before.get(key) is None and value is not None for key, value in after.items())
         revised += sum(before.get(key) is not None and before[key] != value for key, value in after.items())
@@ -182,10 +182,10 @@ def test_outcomes_are_patched_live_some_twice(make_database):
 
 @pytest.mark.parametrize("share", range(51))
 def test_any_fifty_in_a_row_hold_the_share(share):
-    deck = ShuffleBag(evenly_spread(share), None, steady=True)
-    dealt = [deck.draw() for _ in range(200)]
-    assert all(sum(dealt[i : i + 50]) == share for i in range(150))
-    assert all(abs(sum(dealt[:n]) - n * share / 50) <= 0.5 for n in range(1, 200))
+    bag = ShuffleBag(evenly_spread(share), None, steady=True)
+    drawn = [bag.draw() for _ in range(200)]
+    assert all(sum(drawn[i : i + 50]) == share for i in range(150))
+    assert all(abs(sum(drawn[:n]) - n * share / 50) <= 0.5 for n in range(1, 200))
 
 
 @pytest.mark.parametrize("mean", [100, 300, 2800])

@@ -38,24 +38,26 @@ def assert_healthy(agent, window):
 def test_healthy_crosses_no_threshold_at_any_moment(make_database, steps):
     database = make_database("healthy", seed=11)
     for until in steps:
-        database.play(until)
+        database.advance(until)
         for agent, window in windows(database).items():
             assert_healthy(agent, window)
 
 
 def test_healthy_succeeds_in_about_97_percent(make_database):
     database = make_database("healthy", seed=12)
-    database.play(60 * MINUTE)
+    database.advance(60 * MINUTE)
     assert database.value("SELECT avg(success) FROM agent_executions") == pytest.approx(0.975, abs=0.01)
     assert database.value(DRAWDOWN) < 0.04
-    assert database.value("SELECT total_value_usd > 10000 FROM portfolio_history ORDER BY id DESC LIMIT 1") == 1
+    assert (
+        database.value("SELECT total_value_usd > 10000 FROM portfolio_history ORDER BY id DESC LIMIT 1") == 1
+    )
 
 
 @pytest.mark.parametrize("scenario", [DEGRADED, HARMFUL])
 def test_degraded_is_exactly_the_example(make_database, steps, scenario):
     database = make_database(scenario.name, seed=13)
     for until in steps:
-        database.play(until)
+        database.advance(until)
         seen = windows(database)
         rows, success, seconds, _ = seen.pop("market-hunter")
         assert (rows, success) == (50, 0.62)
@@ -78,7 +80,7 @@ def test_failing_stops_an_agent_and_fails_another(make_database, steps):
     database = make_database("failing", seed=15)
     newest = "SELECT max(timestamp) FROM agent_executions WHERE agent_name = 'narrative-architect'"
     for until in steps:
-        database.play(until)
+        database.advance(until)
         rows, success, _, errors = windows(database)["market-analyzer"]
         assert (rows, success) == (50, 0.4)
         assert errors > 0.15
@@ -92,7 +94,7 @@ def test_failing_stops_an_agent_and_fails_another(make_database, steps):
 
 def test_failing_is_overconfident(make_database):
     database = make_database("failing", seed=16)
-    database.play(240 * MINUTE)
+    database.advance(240 * MINUTE)
     resolved = database.rows(
         "SELECT json_extract(reasoning, '$.confidence'), json_extract(outcome, '$.success') "
         "FROM agent_decisions WHERE agent = 'market-analyzer' AND timestamp > ? "
@@ -106,7 +108,7 @@ def test_failing_is_overconfident(make_database):
 @pytest.mark.parametrize("scenario", [HEALTHY, DEGRADED])
 def test_confidences_are_calibrated(make_database, scenario):
     database = make_database(scenario.name, seed=17)
-    database.play(60 * MINUTE)
+    database.advance(60 * MINUTE)
     resolved = database.rows(
         "SELECT agent, json_extract(reasoning, '$.confidence'), json_extract(outcome, '$.success') "
         "FROM agent_decisions WHERE json_type(outcome, '$.success') IN ('true', 'false')"

@@ -9,9 +9,9 @@ import jsonschema
 import pytest
 
 import exporter
+from exporter.demo.process_stats import EventLoopLag, process_document
 from exporter.demo.scenarios import SCENARIOS
 from exporter.demo.state_document import state_document
-from exporter.demo.process_stats import EventLoopLag, process_document
 
 SCHEMA = Path(exporter.__file__).parent / "bridge" / "state.schema.json"
 MINUTE = 60_000
@@ -46,9 +46,11 @@ def validator():
 
 
 def shown(database, until, lag=None):
-    database.play(until)
+    database.advance(until)
     now = database.simulation.clock.moment(until).timestamp()
-    return json.loads(json.dumps(state_document(database.simulation, process_document(lag or EventLoopLag()), now)))
+    return json.loads(
+        json.dumps(state_document(database.simulation, process_document(lag or EventLoopLag()), now))
+    )
 
 
 def by(key, entries):
@@ -171,7 +173,7 @@ def test_coordination_is_healthy_but_for_the_degraded_agent(make_database):
         seen = coordination(shown(database, until))
         assert seen.pop("market-hunter") < 0.6
         assert min(seen.values()) >= 0.8
-    database.play(600 * MINUTE)
+    database.advance(600 * MINUTE)
     assert coordination(shown(database, 600 * MINUTE))["market-hunter"] == pytest.approx(0.54, abs=0.001)
 
 

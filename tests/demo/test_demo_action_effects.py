@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from exporter.demo.actions import Actions
-from exporter.demo.clock import Schedule
+from exporter.demo.actions import ActionExecutor
 from exporter.demo.errors import LockedError
-from exporter.demo.requests import RejectedError, parse
-from exporter.demo.scenarios import SCENARIOS
-from exporter.demo.state_document import state_document
 from exporter.demo.process_stats import EventLoopLag, process_document
+from exporter.demo.requests import RejectedError, parse_request
+from exporter.demo.scenarios import SCENARIOS
+from exporter.demo.schedule import Schedule
+from exporter.demo.state_document import state_document
 
 MINUTE = 60_000
 HUNTER = "market-hunter"
@@ -24,22 +24,22 @@ SELECT round(avg(execution_time_ms), 6), avg(success) FROM
 
 
 class ActionClient:
-    """A database whose bot can be acted on."""
+    """Posts actions to the bot that writes a database."""
 
     def __init__(self, database):
         self.database = database
-        self.actions = Actions(database.simulation, None, bot_start=1.0)
+        self.executor = ActionExecutor(database.simulation, None, bot_start=1.0)
         self.now = 0
         self.ids = 0
 
-    def play(self, minutes):
+    def advance(self, minutes):
         self.now += minutes * MINUTE
-        self.database.play(self.now)
+        self.database.advance(self.now)
 
     def act(self, action, **more):
         self.ids += 1
         asked = {"version": 1, "id": f"a{self.ids}", "botStart": 1.0, "action": action, **more}
-        answer = asyncio.run(self.actions.answer(parse(json.dumps(asked).encode())))
+        answer = asyncio.run(self.executor.execute(parse_request(json.dumps(asked).encode())))
         return answer.document(asked["id"])
 
     def adapt(self, agent, *adaptations):
@@ -48,13 +48,13 @@ class ActionClient:
     def next_fifty(self, agent):
         """Milliseconds and success of the next 50 executions."""
         since = self.database.simulation.clock.plain(self.now)
-        self.play(20)
+        self.advance(20)
         return self.database.rows(NEWEST, agent, since)[0]
 
     def next_coordination(self, agent):
         """Of the negotiations from now on, as the state counts them."""
         before = self._negotiations(agent)
-        self.play(60)
+        self.advance(60)
         after = self._negotiations(agent)
         return (after["succeeded"] - before["succeeded"]) / (after["total"] - before["total"])
 
@@ -93,7 +93,7 @@ def test_only_the_strategy_counts_and_only_for_its_agent(make_client, scenario):
     assert bot.next_fifty(HUNTER) == DEGRADED[:2]
     bot.adapt(HUNTER, "STRATEGY_ADJUSTMENT")
     since = bot.database.simulation.clock.plain(bot.now)
-    bot.play(40)
+    bot.advance(40)
     assert bot.database.rows(NEWEST, "content-creator", since)[0][1] >= 0.9
 
 
@@ -117,13 +117,13 @@ def test_elsewhere_an_adaptation_changes_a_goal_and_nothing_else(simulated, scen
             answer = bot.adapt(agent, "STRATEGY_ADJUSTMENT", "GOAL_ADAPTATION")
             assert answer["status"] == "done"
         assert seen == list(left_alone.advance(until))
-    assert asked.members["market-hunter"].value("goals.analysisDepth") == 1
+    assert asked.agents_by_id["market-hunter"].value("goals.analysisDepth") == 1
 
 
 @pytest.mark.parametrize("agent", ["market-hunter", "narrative-architect"])
 def test_autonomy_is_seen_in_the_state_and_in_decisions(make_client, agent):
     bot = make_client("healthy", seed=45)
-    level = bot.database.simulation.members[agent].value("autonomyLevel")
+    level = bot.database.simulation.agents_by_id[agent].value("autonomyLevel")
     for _ in range(10):
         (change,) = bot.act("adjust_autonomy", agent=agent, direction="lower")["changes"]
         assert change == {
@@ -134,7 +134,7 @@ def test_autonomy_is_seen_in_the_state_and_in_decisions(make_client, agent):
         }
         level = change["to"]
     since = bot.database.simulation.clock.iso(bot.now)
-    bot.play(60)
+    bot.advance(60)
     document = state_document(bot.database.simulation, process_document(EventLoopLag()), 0.0)
     assert next(each["autonomy"] for each in document["agents"] if each["id"] == agent) == level
     logged = [
@@ -186,11 +186,11 @@ def test_what_was_changed_since_is_left_alone_and_the_rest_restored(make_client)
 
 def test_what_is_as_it_was_needs_no_restore(make_client):
     bot = make_client("degraded", seed=48)
-    level = bot.database.simulation.members[HUNTER].value("autonomyLevel")
+    level = bot.database.simulation.agents_by_id[HUNTER].value("autonomyLevel")
     first = bot.adapt(HUNTER, "INCREASE_AUTONOMY", "STRATEGY_ADJUSTMENT")
     second = bot.act("adjust_autonomy", agent=HUNTER, direction="raise")
     bot.act("restore", restores=second["id"])
-    bot.database.simulation.change(bot.database.simulation.members[HUNTER], "autonomyLevel", level)
+    bot.database.simulation.set_value(bot.database.simulation.agents_by_id[HUNTER], "autonomyLevel", level)
     answer = bot.act("restore", restores=first["id"])
     assert answer["status"] == "done"
     assert [change["path"] for change in answer["changes"]] == ["goals.analysisDepth"]
@@ -202,7 +202,7 @@ def test_a_restore_works_once_and_is_not_restored_itself(make_client):
     assert bot.act("restore", restores="a1")["status"] == "done"
     for restored, told in (
         ("a1", "there is nothing to restore"),
-        ("a2", "a restore or a resume is not taken back"),
+        ("a2", "a restore or a resume cannot be restored"),
         ("a9", "no action a9 is known"),
     ):
         answer = bot.act("restore", restores=restored)
@@ -218,7 +218,7 @@ def test_what_was_refused_changed_nothing_that_could_be_restored(make_client):
 
 
 def test_only_the_newest_thousand_are_remembered(make_client, monkeypatch):
-    monkeypatch.setattr("exporter.demo.actions.ACTIONS_A_MINUTE", 2000)
+    monkeypatch.setattr("exporter.demo.actions.ACTIONS_PER_MINUTE", 2000)
     bot = make_client("healthy", seed=50)
     bot.adapt(HUNTER, "GOAL_ADAPTATION")
     for _ in range(999):
@@ -233,7 +233,7 @@ def now():
 
 def pause(action_id):
     asked = {"version": 1, "id": action_id, "botStart": 1.0, "action": "pause"}
-    return parse(json.dumps(asked).encode())
+    return parse_request(json.dumps(asked).encode())
 
 
 async def test_one_action_at_a_time(simulated):
@@ -242,17 +242,17 @@ async def test_one_action_at_a_time(simulated):
     async def commit(_):
         await go_on.wait()
 
-    actions = Actions(simulated(history_days=0.5, start=now()), commit, 1.0)
-    first = asyncio.create_task(actions.answer(pause("a1")))
+    executor = ActionExecutor(simulated(history_days=0.5, start=now()), commit, 1.0)
+    first = asyncio.create_task(executor.execute(pause("a1")))
     await asyncio.sleep(0)
     for again in ("a1", "a2"):
-        with pytest.raises(RejectedError, match="another action is under way") as raised:
-            await actions.answer(pause(again))
+        with pytest.raises(RejectedError, match="another action is running") as raised:
+            await executor.execute(pause(again))
         assert (raised.value.status, raised.value.retry_after_seconds) == (429, 1)
     go_on.set()
     assert (await first).status == "done"
-    assert await actions.answer(pause("a1")) == await first
-    assert (await actions.answer(pause("a2"))).status == "done"
+    assert await executor.execute(pause("a1")) == await first
+    assert (await executor.execute(pause("a2"))).status == "done"
 
 
 async def test_a_command_that_cannot_be_written_has_no_effect(simulated):
@@ -261,7 +261,7 @@ async def test_a_command_that_cannot_be_written_has_no_effect(simulated):
 
     simulation = simulated(history_days=0.5, start=now())
     list(simulation.advance(0))
-    answer = await Actions(simulation, commit, 1.0).answer(pause("a1"))
+    answer = await ActionExecutor(simulation, commit, 1.0).execute(pause("a1"))
     assert (answer.status, answer.document("a1")["changes"]) == ("failed", [])
     assert answer.error.startswith("database is locked")
     assert len(list(simulation.advance(5 * MINUTE))) > 50
@@ -278,7 +278,7 @@ def test_the_adapted_are_agents_of_their_scenario():
         names = [agent.name for agent in scenario.agents]
         for adapted in scenario.adapted:
             assert adapted.name in names
-            assert adapted != scenario.agent(adapted.name, adapted=False)
+            assert adapted != scenario.profile(adapted.name, adapted=False)
 
 
 def seen_of(schedule, until):
@@ -290,29 +290,29 @@ def seen_of(schedule, until):
 
 @pytest.fixture
 def schedule():
-    """Three things a hundred milliseconds apart, and one in between that comes anyway."""
+    """Three things a hundred milliseconds apart, and one in between that also happens during a pause."""
     schedule = Schedule()
     for at in (100, 200, 300):
-        schedule.plan(at, lambda moment: [moment])
-    schedule.plan(250, lambda moment: [("anyway", moment)], during_pause=True)
+        schedule.add(at, lambda moment: [moment])
+    schedule.add(250, lambda moment: [("always", moment)], during_pause=True)
     return schedule
 
 
 def test_what_is_held_comes_later_by_the_length_of_the_pause(schedule):
     assert seen_of(schedule, 100) == [100]
-    schedule.hold(150)
-    schedule.hold(170)
-    assert seen_of(schedule, 1000) == [("anyway", 250)]
-    schedule.release(1150)
+    schedule.pause(150)
+    schedule.pause(170)
+    assert seen_of(schedule, 1000) == [("always", 250)]
+    schedule.resume(1150)
     assert seen_of(schedule, 5000) == [1200, 1300]
-    schedule.release(9000)
-    schedule.plan(6000, lambda moment: [moment])
+    schedule.resume(9000)
+    schedule.add(6000, lambda moment: [moment])
     assert seen_of(schedule, 9000) == [6000]
 
 
 def test_a_sleep_during_the_pause_counts_once(schedule):
-    schedule.hold(50)
+    schedule.pause(50)
     schedule.postpone(10_000)
-    assert seen_of(schedule, 10_250) == [("anyway", 10_250)]
-    schedule.release(10_300)
+    assert seen_of(schedule, 10_250) == [("always", 10_250)]
+    schedule.resume(10_300)
     assert seen_of(schedule, 20_000) == [10_350, 10_450, 10_550]
