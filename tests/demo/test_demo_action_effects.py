@@ -200,13 +200,13 @@ def test_a_restore_works_once_and_is_not_restored_itself(make_client):
     bot = make_client("degraded", seed=48)
     bot.adapt(HUNTER, "STRATEGY_ADJUSTMENT")
     assert bot.act("restore", restores="a1")["status"] == "done"
-    for restored, told in (
+    for restored, message in (
         ("a1", "there is nothing to restore"),
         ("a2", "a restore or a resume cannot be restored"),
         ("a9", "no action a9 is known"),
     ):
         answer = bot.act("restore", restores=restored)
-        assert (answer["status"], answer["error"], answer["changes"]) == ("refused", told, [])
+        assert (answer["status"], answer["error"], answer["changes"]) == ("refused", message, [])
     assert bot.next_fifty(HUNTER) == DEGRADED[:2]
 
 
