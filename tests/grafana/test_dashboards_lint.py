@@ -1,6 +1,7 @@
 """What grafana's dashboard-linter checks, and more: see docs/dashboards.md."""
 
 import re
+from importlib.metadata import version
 from itertools import combinations
 from typing import Any, get_args
 
@@ -174,6 +175,12 @@ def test_options_are_in_full(board: dict[str, Any], panel: dict[str, Any]) -> No
     if panel["type"] == "timeseries":
         custom = panel["fieldConfig"]["defaults"]["custom"]
         assert {"drawStyle", "lineWidth", "fillOpacity", "showPoints", "spanNulls", "stacking"} <= set(custom)
+
+
+@every_panel
+def test_options_are_of_the_version_that_the_sdk_writes(board: dict[str, Any], panel: dict[str, Any]) -> None:
+    """Without a version Grafana takes the options for ancient ones and migrates them: xychart then shows "Err"."""
+    assert panel["pluginVersion"] == version("grafana-foundation-sdk").rpartition("!")[2]
 
 
 @every_panel
