@@ -184,6 +184,24 @@ def test_options_are_of_the_version_that_the_sdk_writes(board: dict[str, Any], p
 
 
 @every_panel
+def test_a_state_timeline_shows_its_states(board: dict[str, Any], panel: dict[str, Any]) -> None:
+    """Grafana merges numbers by threshold and ignores their mappings where the colour comes from thresholds."""
+    if panel["type"] == "state-timeline":
+        assert panel["options"]["mergeValues"]
+        assert panel["fieldConfig"]["defaults"]["color"]["mode"] != "thresholds"
+        assert panel["fieldConfig"]["defaults"]["mappings"]
+
+
+@every_panel
+def test_no_legend_shows_why_the_panel_may_be_empty(board: dict[str, Any], panel: dict[str, Any]) -> None:
+    """`noValue` also stands for a series' own gaps, in legends and tooltips, unless the series have none."""
+    if panel["options"].get("legend", {}).get("showLegend"):
+        overrides = panel["fieldConfig"]["overrides"]
+        numbers = {"id": "byType", "options": "number"}
+        assert {"matcher": numbers, "properties": [{"id": "noValue"}]} in overrides
+
+
+@every_panel
 def test_overrides_match_something(board: dict[str, Any], panel: dict[str, Any]) -> None:
     legends = [target["legendFormat"] for target in panel["targets"]]
     renamed = [
