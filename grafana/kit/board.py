@@ -25,13 +25,13 @@ class Board:
         description: str,
         *,
         agent: build.QueryVariable | None = None,
-        trades: bool = False,
+        warnings: bool = False,
     ) -> None:
         self.uid = uid
         self._title = title
         self._description = description
         self._agent = [agent] if agent else []
-        self._annotations = annotations(trades=trades, of_agents=agent is not None)
+        self._annotations = annotations(of_agents=agent is not None, warnings=warnings)
         self._panels: list[model.Panel | model.RowPanel] = []
         self._y = 0
 

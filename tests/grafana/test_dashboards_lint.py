@@ -59,7 +59,8 @@ def test_a_dashboard_as_a_whole(board: dict[str, Any]) -> None:
     titles = [panel["title"] for panel in panels(board)]
     assert len(titles) == len(set(titles))
     assert {annotation["name"] for annotation in board["annotations"]["list"]} == {
-        "Firing alerts",
+        "Critical alerts",
+        "Warnings",
         "Bot restarts",
         "Optimizer actions",
         "Trades",
@@ -87,6 +88,29 @@ def test_variables(board: dict[str, Any]) -> None:
         assert variables[name]["allValue"] == ".+"
     used = set(re.findall(r"\$\{?([a-z]\w*)", str(board)))
     assert used <= set(variables) | {"datasource"} | ({"agent"} if "agent" in variables else set())
+
+
+@every_board
+def test_annotations_are_lines_that_do_not_crowd(board: dict[str, Any]) -> None:
+    """Samples within a step of each other become a region that covers the graph, unless all say the same moment."""
+    marks = {annotation["name"]: annotation for annotation in board["annotations"]["list"]}
+    of_one_agent = board["uid"] == "tweetbot-agent"
+    assert {name for name, mark in marks.items() if mark["enable"]} == {
+        "Critical alerts",
+        *(["Warnings"] if of_one_agent else []),
+        "Bot restarts",
+        "Optimizer actions",
+    }
+    assert all(mark["useValueForTime"] for mark in marks.values())
+    for name, severity in (("Critical alerts", "critical"), ("Warnings", "warning")):
+        starts = marks[name]["expr"]
+        assert "ALERTS_FOR_STATE{" in starts, "its value is the moment when the condition began"
+        assert f'severity=~"{severity}"' in starts
+        has_agents = any(variable["name"] == "agent" for variable in board["templating"]["list"])
+        assert ('agent=~"$agent|"' in starts) == has_agents, "of these agents, and of the whole bot"
+    colours = [mark["iconColor"] for mark in marks.values()]
+    assert len(colours) == len(set(colours))
+    assert (marks["Critical alerts"]["iconColor"], marks["Warnings"]["iconColor"]) == ("red", "orange")
 
 
 @every_board
