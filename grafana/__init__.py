@@ -1,4 +1,4 @@
-"""The Grafana dashboards, as code: `python -m grafana` writes grafana/dashboards/*.json.
+"""The Grafana dashboards, as code: `scripts/generate dashboards` writes grafana/dashboards/*.json.
 
 `kit/` has what dashboards share (variables, links, annotations, queries, one function for each kind of
 panel); `boards/` has one file for each dashboard.

@@ -9,9 +9,9 @@ from concurrent.futures import thread as futures_thread
 import pytest
 from prometheus_client.core import Metric
 
-from exporter import catalogue
-from exporter.samples import Samples
-from exporter.sources import Finding
+from exporter.collectors.base import Diagnosis
+from exporter.metrics import catalogue
+from exporter.metrics.samples import Samples
 
 Collect = Callable[[float], Awaitable[list[Metric]]]
 
@@ -55,7 +55,7 @@ def _must_be_ended(each: threading.Thread) -> bool:
     return not each.daemon and each not in futures_thread._threads_queues
 
 
-class FakeSource:
+class FakeCollector:
     """A source whose `collect` is given; it notes what is asked of it."""
 
     def __init__(self, name: str = "database", collect: Collect | None = None) -> None:
@@ -64,7 +64,7 @@ class FakeSource:
         self.timeouts: list[float] = []
         self.waiting_for: list[str] = []
         self.calls: list[str] = []
-        self.findings = [Finding("trades", "ok", "3 rows")]
+        self.findings = [Diagnosis("trades", "ok", "3 rows")]
 
     async def start(self) -> None:
         self.calls.append("start")
@@ -77,15 +77,15 @@ class FakeSource:
         samples.add(catalogue.EXECUTIONS, len(self.timeouts), self.name, "scan")
         return samples.metrics()
 
-    def about(self) -> list[Metric]:
+    def self_metrics(self) -> list[Metric]:
         samples = Samples()
         samples.add(catalogue.LABEL_OVERFLOW, 0, self.name)
         return samples.metrics()
 
-    def pending(self) -> list[str]:
+    def readiness(self) -> list[str]:
         return self.waiting_for
 
-    async def inspect(self) -> list[Finding]:
+    async def diagnose(self) -> list[Diagnosis]:
         return self.findings
 
     async def close(self) -> None:
@@ -93,5 +93,5 @@ class FakeSource:
 
 
 @pytest.fixture
-def fake_source() -> type[FakeSource]:
-    return FakeSource
+def fake_collector() -> type[FakeCollector]:
+    return FakeCollector

@@ -5,8 +5,15 @@ import os
 import shutil
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+"""Of the repository."""
+GOLDEN = ROOT / "tests" / "golden"
+REAL_DATA = ROOT.parent / "shared" / "data"
+"""SQLite files written by the real bot; tests that use them skip where they are absent."""
 
 
 def needed(*names: str) -> str:

@@ -7,12 +7,12 @@ from typing import get_args
 from prometheus_client.core import Metric
 
 from exporter import __version__
-from exporter import catalogue as c
 from exporter.config import Optimizer
-from exporter.optimizer.engine import Engine
-from exporter.optimizer.entries import Tally
+from exporter.metrics import catalogue as c
+from exporter.metrics.samples import HistogramValue, Samples
+from exporter.optimizer.ledger.entries import Tally
 from exporter.optimizer.model import BOTTLENECKS, Bottleneck, Outcome, State
-from exporter.samples import HistogramValue, Samples
+from exporter.optimizer.reconcile.engine import Engine
 
 STATUSES = (200, 400, 401, 408, 413, 415, 429, 500, 503)
 REASONS = (

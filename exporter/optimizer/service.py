@@ -2,7 +2,7 @@
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from socket import socket
@@ -12,18 +12,19 @@ import structlog
 
 from exporter import __version__
 from exporter.config import Config, ConfigError
-from exporter.listen import bound_address
-from exporter.optimizer.api import TOKEN_KEY
-from exporter.optimizer.bot import TOKEN_KEY as ACTIONS_TOKEN_KEY
-from exporter.optimizer.bot import BridgedBot
-from exporter.optimizer.engine import Engine
-from exporter.optimizer.ledger import Ledger
-from exporter.optimizer.prometheus import Prometheus
-from exporter.optimizer.web import make_app
-from exporter.optimizer.worker import Worker
-from exporter.serving import serving
-from exporter.sources import SourceError
-from exporter.sources.files import read_token
+from exporter.http.server import running
+from exporter.http.sockets import bound_address
+from exporter.http.tokens import read_token
+from exporter.optimizer.adapters.bridge import TOKEN_KEY as ACTIONS_TOKEN_KEY
+from exporter.optimizer.adapters.bridge import BridgedBot
+from exporter.optimizer.adapters.prometheus import Prometheus
+from exporter.optimizer.http.api import TOKEN_KEY
+from exporter.optimizer.http.app import make_app
+from exporter.optimizer.ledger.store import Ledger
+from exporter.optimizer.model import BOTTLENECKS
+from exporter.optimizer.reconcile.engine import Engine
+from exporter.optimizer.reconcile.loop import Worker
+from exporter.runtime.files import UnreadableFileError
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +32,7 @@ log = structlog.get_logger(__name__)
 def check(config: Config) -> Path:
     """The file of the token that whoever asks must show; ConfigError if anything is missing."""
     settings = config.optimizer
+    _check_bottlenecks(settings.implementation_seconds)
     token_file = _needed(settings.token_file, TOKEN_KEY, "who sends alerts shows the token in it")
     token = _token(token_file, TOKEN_KEY)
     if settings.mode == "act":
@@ -47,6 +49,14 @@ def check(config: Config) -> Path:
     return token_file
 
 
+def _check_bottlenecks(names: Iterable[str]) -> None:
+    for name in names:
+        if name not in BOTTLENECKS:
+            raise ConfigError(
+                f"optimizer.implementation_seconds: unknown bottleneck {name!a}; known: {', '.join(BOTTLENECKS)}"
+            )
+
+
 def _needed(file: Path | None, key: str, why: str) -> Path:
     if file is None:
         flag = f"--{key.replace('_', '-')}"
@@ -59,7 +69,7 @@ def _needed(file: Path | None, key: str, why: str) -> Path:
 def _token(file: Path, key: str) -> str:
     try:
         return read_token(file, key)
-    except SourceError as error:
+    except UnreadableFileError as error:
         raise ConfigError(str(error)) from None
 
 
@@ -75,7 +85,7 @@ async def run(config: Config, token_file: Path, sockets: Sequence[socket]) -> No
             engine = Engine(settings, ledger, Prometheus(settings.prometheus_url, settings.bot), bot)
             worker = Worker(engine, settings.interval_seconds)
             app = make_app(settings, token_file, ledger, worker)
-            async with serving(app, sockets), _beside(worker.run()):
+            async with running(app, sockets), _beside(worker.run()):
                 _announce(sockets)
                 await asyncio.Event().wait()
     finally:

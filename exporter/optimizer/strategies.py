@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from exporter.config import Optimizer
-from exporter.optimizer import words
+from exporter.optimizer import messages as words
 from exporter.optimizer.model import (
     Action,
     Adaptation,

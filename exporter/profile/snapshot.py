@@ -8,10 +8,10 @@ from typing import Any
 
 from prometheus_client.core import Metric
 
-from exporter.catalogue import FAMILIES, Family
-from exporter.profile.rows import GROUPS, LACKING, LEAST_SCORED, ROWS, SCORED, Row
-from exporter.scrape import State
-from exporter.sources.database.names import OTHER
+from exporter.collectors.scrape import CollectorStatus
+from exporter.metrics.catalogue import FAMILIES, Family
+from exporter.metrics.labels import OTHER
+from exporter.profile.rows import GROUPS, LEAST_SCORED, NO_VALUE_REASONS, ROWS, SCORED, Row
 
 AGENT_LABELS = ("agent", "from_agent")
 LIVE = ("agents", "communication", "self_reports")
@@ -102,9 +102,9 @@ class Profile:
 
 
 class Snapshot:
-    """The families of one scrape at `time`, and how the sources did at it."""
+    """The families of one scrape at `time`, and how the collectors did at it."""
 
-    def __init__(self, metrics: Iterable[Metric], states: Iterable[State], time: float) -> None:
+    def __init__(self, metrics: Iterable[Metric], states: Iterable[CollectorStatus], time: float) -> None:
         self.time = time
         self._states = {state.name: state for state in states}
         self._samples: dict[str, list[Series]] = {}
@@ -177,8 +177,8 @@ class Snapshot:
             return _NOT_CONFIGURED[collector]
         if state.error:
             return state.error
-        if state.pending:
-            return f"not read yet: {state.pending[0]}"
+        if state.not_ready:
+            return f"not read yet: {state.not_ready[0]}"
         if row.agent_label is not None and collector not in self.agents.get(agent, ()):
             return _UNKNOWN_AGENT[collector]
-        return LACKING.get(row.family, _NO_VALUE[collector])
+        return NO_VALUE_REASONS.get(row.family, _NO_VALUE[collector])

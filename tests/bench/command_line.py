@@ -7,13 +7,13 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from exporter.sources.database import sql
-from exporter.sources.database.decisions import TOTALS as DECISION_TOTALS
-from exporter.sources.database.decisions import Decisions
-from exporter.sources.database.executions import TOTALS as EXECUTION_TOTALS
-from exporter.sources.database.executions import Executions
-from exporter.sources.database.outcomes import OUTCOMES
-from exporter.sources.database.table import Table
+from exporter.collectors.sqlite import expressions as sql
+from exporter.collectors.sqlite.table import Table
+from exporter.collectors.sqlite.tables.decisions import TOTALS as DECISION_TOTALS
+from exporter.collectors.sqlite.tables.decisions import Decisions
+from exporter.collectors.sqlite.tables.executions import TOTALS as EXECUTION_TOTALS
+from exporter.collectors.sqlite.tables.executions import Executions
+from exporter.collectors.sqlite.tables.outcomes import OUTCOMES
 
 EVERYTHING = 2**60
 

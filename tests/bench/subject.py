@@ -22,12 +22,12 @@ import structlog
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-import exporter.cli  # noqa: F401 - for its memory
+import exporter.cli.main  # noqa: F401 - for its memory
+from exporter.collectors.scrape import Scraper
+from exporter.collectors.sqlite.collector import DatabaseCollector
 from exporter.config import Config
-from exporter.exposition import OPENMETRICS, TEXT, Format, encode
-from exporter.running import SWITCH_SECONDS
-from exporter.scrape import Scraper
-from exporter.sources.database import DatabaseSource
+from exporter.metrics.exposition import OPENMETRICS, TEXT, Format, encode
+from exporter.runtime.signals import SWITCH_SECONDS
 
 FORMATS = {"text": TEXT, "openmetrics": OPENMETRICS}
 
@@ -78,14 +78,14 @@ class Subject:
 
 class _Exporter:
     def __init__(self, path: Path) -> None:
-        self._source = DatabaseSource(path, Config())
+        self._source = DatabaseCollector(path, Config())
         self._scraper = Scraper([self._source])
         self._metrics: list[Metric] = []
 
     async def catch_up(self) -> tuple[float, float, int, int]:
         cpu, wall = time.process_time(), time.monotonic()
         await self._scraper.start()
-        while self._source.pending():
+        while self._source.readiness():
             await asyncio.sleep(0.02)
         cpu, wall = time.process_time() - cpu, time.monotonic() - wall
         await self._page(TEXT)

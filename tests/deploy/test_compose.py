@@ -9,7 +9,8 @@ import pytest
 from stackfiles import ACT, COMPOSE, ROOT, SECRETS, SERVICES, STACK, filled, lay_out, load, mounts
 from tools import needed
 
-from exporter import __version__, cli
+from exporter import __version__
+from exporter.cli import main as cli
 from exporter.config import load as load_config
 from exporter.demo.__main__ import parser as demo_parser
 

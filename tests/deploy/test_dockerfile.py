@@ -13,7 +13,7 @@ import pytest
 from stackfiles import ROOT
 from tools import free_port
 
-from exporter import cli
+from exporter.cli import main as cli
 
 TEXT = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text("utf-8"))
 STEPS = [line.split(maxsplit=1) for line in TEXT.splitlines() if line and not line.startswith("#")]

@@ -8,7 +8,7 @@ import pytest
 from stackfiles import ROOT
 from tools import needed
 
-from exporter import cli
+from exporter.cli import main as cli
 
 UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
 PROGRAM = "/opt/tweetbot-exporter/bin/tweetbot-exporter"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from grafana_files import FILES, load
 
-from grafana.__main__ import rendered  # isort: skip (the package is found through grafana_files)
+from grafana.files import rendered  # isort: skip (the package is found through grafana_files)
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
@@ -16,7 +16,7 @@ from grafana.kit.annotations import Annotation
 
 
 def test_the_files_are_in_step_with_the_python() -> None:
-    assert {path: path.read_text("utf-8") for path in FILES} == rendered(), "run: python -m grafana"
+    assert {path: path.read_text("utf-8") for path in FILES} == rendered(), "run: scripts/generate dashboards"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

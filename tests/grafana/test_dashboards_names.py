@@ -1,14 +1,14 @@
 """Every metric and label of every query exists: in the catalogue, the rules, or Prometheus itself."""
 
 import re
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
-import yaml
-from grafana_files import ROOT, Query, all_queries
+from grafana_files import ROOT, Query, all_queries, boards
+from promql import read
+from series import EXPORTED, RECORDED, TARGET
 
-from exporter.catalogue import FAMILIES
-
-TARGET = {"job", "instance", "bot"}
 FILE_SYSTEM = {"device", "fstype", "mountpoint"}
 ALERTS = {"alertname", "alertstate", "severity", "agent", "bottleneck", "bottleneck_severity"}
 # Of the exporter as a program, of Prometheus about itself, and of node_exporter.
@@ -36,56 +36,54 @@ MADE = {"id", "source", "target", "what"}
 """Labels that a query makes itself, with label_replace."""
 
 
-def known_series() -> dict[str, set[str]]:
-    """Every series that may be asked for, with its labels."""
-    known = {name: labels | TARGET for name, labels in OTHERS.items()}
-    for family in FAMILIES:
-        labels = {*family.labels, *TARGET}
-        if family.kind == "histogram":
-            known[f"{family.name}_bucket"] = labels | {"le"}
-            if family.buckets[0] >= 0:  # OpenMetrics has neither where values may be negative
-                known[f"{family.name}_sum"] = known[f"{family.name}_count"] = labels
-        else:
-            known[family.name] = labels
-    for path in (ROOT / "rules" / "recording").glob("*.yml"):
-        for group in yaml.safe_load(path.read_text("utf-8"))["groups"]:
-            for rule in group["rules"]:
-                level = rule["record"].split(":")[0]
-                made = {
-                    label
-                    for label in ("agent", "component", "confidence_band", "le", "quantile")
-                    if label in level
-                }
-                known.setdefault(rule["record"], set(TARGET)).update(made | set(rule.get("labels", {})))
-    return known
-
-
-KNOWN = known_series()
-SELECTOR = re.compile(r"([a-zA-Z_:][\w:]*)\{([^}]*)\}")
+KNOWN = {
+    **{name: labels | TARGET for name, labels in OTHERS.items()},
+    **{name: labels | TARGET for name, (_, labels) in EXPORTED.items()},
+    **{name: labels | TARGET for name, labels in RECORDED.items()},
+}
+"""The labels of every series that may be asked for."""
 
 
 @pytest.mark.parametrize("query", all_queries(), ids=lambda query: f"{query.board}/{query.where}")
 def test_metrics_and_labels_exist(query: Query) -> None:
-    selectors = SELECTOR.findall(query.expr)
-    names = [name for name, _ in selectors] or [query.expr]
-    assert [name for name in names if name not in KNOWN] == []
-    for name, matchers in selectors:
-        labels = set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", matchers))
-        assert labels <= KNOWN[name], f"{name} has no label {labels - KNOWN[name]}"
-    available = set().union(*(KNOWN[name] for name in names)) | MADE
-    used = {
-        label.strip()
-        for group in re.findall(r"\b(?:by|on)\s*\(([^)]*)\)", query.expr)
-        for label in group.split(",")
-    }
-    used |= set(re.findall(r"\{\{(\w+)\}\}", query.legend))
-    assert used <= available, f"no series of the query has {used - available}"
+    selectors, grouped = read(query.expr)
+    assert selectors
+    assert [each.name for each in selectors if each.name not in KNOWN] == []
+    for each in selectors:
+        assert each.labels.keys() <= KNOWN[each.name], each
+        assert each.labels or query.where.startswith("variable"), f"{each.name} of any bot"
+    shown = set(re.findall(r"\{\{(\w+)\}\}", query.legend))
+    available = set().union(*(KNOWN[each.name] for each in selectors)) | MADE
+    assert grouped | shown <= available, f"no series of the query has {(grouped | shown) - available}"
 
 
-def test_no_series_is_named_without_its_selector() -> None:
-    for query in all_queries():
-        if query.where.startswith("variable"):
-            continue
-        for name in KNOWN:
-            found = re.search(rf"(?<![\w:]){re.escape(name)}(?![\w:{{])", query.expr)
-            assert not found, f"{query.board}/{query.where}: {name} without labels"
+def test_no_exception_is_left_over() -> None:
+    asked = {each.name for query in all_queries() for each in read(query.expr)[0]}
+    assert asked >= OTHERS.keys()
+    assert not OTHERS.keys() & (EXPORTED.keys() | RECORDED.keys())
+
+
+def test_every_expression_of_a_dashboard_is_checked() -> None:
+    """Wherever in the JSON it stands."""
+    checked = {query.expr for query in all_queries()}
+    for board in boards():
+        assert set(expressions(board)) <= checked
+
+
+def expressions(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("expr"), str):
+            yield node["expr"]
+        node = list(node.values())
+    if isinstance(node, list):
+        for each in node:
+            yield from expressions(each)
+
+
+def test_every_board_is_a_dashboard() -> None:
+    """Each module of boards/ with a `board` of its own has its file, whether or not the list names it."""
+    modules = (ROOT / "grafana" / "boards").glob("*.py")
+    made = [
+        path.stem for path in modules if re.search(r"^def board\(", path.read_text("utf-8"), re.MULTILINE)
+    ]
+    assert sorted(f"tweetbot-{name}" for name in made) == sorted(board["uid"] for board in boards())

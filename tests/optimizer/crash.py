@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from exporter.optimizer.engine import Engine
-from exporter.optimizer.ledger import Ledger
+from exporter.optimizer.ledger.store import Ledger
 from exporter.optimizer.model import Action, Alert, Answer, Change, Impact, Subject, UnavailableError
+from exporter.optimizer.reconcile.engine import Engine
 from optimizer.fakes import NOON, Clock, FakeRecords, config
 
 AGENTS = [f"agent-{number}" for number in range(8)]

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from exporter.config import Optimizer
-from exporter.optimizer.engine import Engine
-from exporter.optimizer.entries import Entry
-from exporter.optimizer.ledger import Ledger
+from exporter.optimizer.ledger.entries import Entry
+from exporter.optimizer.ledger.store import Ledger
 from exporter.optimizer.model import (
     Action,
     Alert,
@@ -23,6 +22,7 @@ from exporter.optimizer.model import (
     Subject,
     UnavailableError,
 )
+from exporter.optimizer.reconcile.engine import Engine
 
 NOON = 1_800_000_000.0
 HUNTER, CREATOR = "market-hunter", "content-creator"

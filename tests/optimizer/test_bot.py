@@ -13,12 +13,12 @@ from aiohttp import web
 from tools import free_port, needed
 
 import exporter
+from exporter.collectors.base import CollectorError
 from exporter.config import Bridge
 from exporter.demo import DemoBot
-from exporter.optimizer import bot as bot_module
-from exporter.optimizer.bot import BridgedBot
+from exporter.optimizer.adapters import bridge as bot_module
+from exporter.optimizer.adapters.bridge import BridgedBot
 from exporter.optimizer.model import Action, Answer, Change, NotCarriedOutError, UnavailableError
-from exporter.sources import SourceError
 
 REGISTER = Path(exporter.__file__).parent / "bridge" / "register.mjs"
 HUNTER = "market-hunter"
@@ -62,7 +62,7 @@ async def started(bot: BridgedBot) -> float:
     """The start time, once there is an agent."""
     async with asyncio.timeout(30):
         while True:
-            with suppress(SourceError):
+            with suppress(CollectorError):
                 if (await bot._bridge.state(5)).document.get("agents"):
                     return await bot.start_time()
             await asyncio.sleep(0.1)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from exporter.optimizer.ledger import Ledger
+from exporter.optimizer.ledger.store import Ledger
 
 from .crash import AGENTS
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.optimizer.engine import Engine, NotFoundError, RefusedError
 from exporter.optimizer.model import Answer, Change, Measurement, Subject
+from exporter.optimizer.reconcile.engine import Engine, NotFoundError, RefusedError
 
 from .fakes import (
     COORDINATION,

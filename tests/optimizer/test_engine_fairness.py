@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from exporter.optimizer.engine import RefusedError
-from exporter.optimizer.entries import Entry
+from exporter.optimizer.ledger.entries import Entry
 from exporter.optimizer.model import Answer, Severity, Subject
+from exporter.optimizer.reconcile.engine import RefusedError
 
 from .fakes import CREATOR, FAILING, HUNTER, NOON, OTHER_SLOW, SLOW, SYSTEM, World, alert, world_at
 

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from exporter.optimizer.engine import RefusedError
-from exporter.optimizer.entries import Entry
+from exporter.optimizer.ledger.entries import Entry
 from exporter.optimizer.model import Answer, Bottleneck, Severity, Subject
+from exporter.optimizer.reconcile.engine import RefusedError
 
 from .fakes import CREATOR, HUNTER, SYSTEM, KilledError, RaisingBot, World, alert
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.optimizer.judging import Judgement, comparable, enough, judge, lacking, window
+from exporter.optimizer.evaluation import Judgement, comparable, enough, judge, lacking, window
 from exporter.optimizer.model import BOTTLENECKS, Measurement
 
 RESPONSE, SUCCESS, COORDINATION = "agent_response_time", "agent_success_rate", "coordination_efficiency"

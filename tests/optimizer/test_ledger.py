@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from exporter.optimizer import ledgerfile
-from exporter.optimizer.admission import Admission
-from exporter.optimizer.entries import Entry
-from exporter.optimizer.ledger import Ledger, LedgerError
-from exporter.optimizer.ledgeralerts import EPISODES_KEPT_SECONDS, MAX_EPISODES
+from exporter.optimizer.alerts.triage import Admission
+from exporter.optimizer.ledger import file as ledgerfile
+from exporter.optimizer.ledger.alerts import EPISODES_KEPT_SECONDS, MAX_EPISODES
+from exporter.optimizer.ledger.entries import Entry
+from exporter.optimizer.ledger.store import Ledger, LedgerError
 from exporter.optimizer.model import Action, Alert, Answer, Change, Impact, Measurement, Subject
 from exporter.optimizer.strategies import make
 
@@ -186,7 +186,8 @@ class TestFile:
 
     async def test_a_second_process_is_refused(self, path: Path) -> None:
         program = (
-            "import asyncio, sys\nfrom pathlib import Path\nfrom exporter.optimizer.ledger import Ledger, LedgerError\n"
+            "import asyncio, sys\nfrom pathlib import Path\n"
+            "from exporter.optimizer.ledger.store import Ledger, LedgerError\n"
             "async def main():\n"
             "    async with Ledger.open(Path(sys.argv[1])): pass\n"
             "try: asyncio.run(main())\n"
@@ -203,7 +204,8 @@ class TestFile:
             pass
         path.parent.chmod(0o500)
         program = (
-            "import asyncio, os, sys\nfrom pathlib import Path\nfrom exporter.optimizer.ledger import *\n"
+            "import asyncio, os, sys\nfrom pathlib import Path\n"
+            "from exporter.optimizer.ledger.store import Ledger, LedgerError\n"
             "async def main():\n"
             "    async with Ledger.open(Path('other.db')): pass\n"
             # The folder's own path may lead through folders that this user may not enter.

@@ -21,8 +21,9 @@ import pytest
 import yaml
 from tools import free_port, needed
 
-from exporter import cli, logs
-from exporter.optimizer import command
+from exporter.cli import main as cli
+from exporter.cli import optimizations_table as command
+from exporter.runtime import logging as logs
 
 from .fakes import HUNTER, OTHER_SLOW, world_at
 from .fakes import alert as made_up
@@ -286,6 +287,10 @@ ACT = ["--optimizer.mode=act", "--bridge.url=http://127.0.0.1:1", "--optimizer.a
         (["--optimizer.listen-address=9466"], "--optimizer.listen-address: must be :PORT"),
         (["--web.listen-address=:1"], "unknown flag --web.listen-address; did you mean"),
         (["--optimizer.bot="], "--optimizer.bot: must not be empty"),
+        (
+            ["--config.file=boredom.yml", "--optimizer.token-file=token"],
+            "optimizer.implementation_seconds: unknown bottleneck 'boredom'; known: agent_response_time, ",
+        ),
     ],
 )
 def test_a_mistake_is_one_clear_line(
@@ -297,6 +302,7 @@ def test_a_mistake_is_one_clear_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(logs, "configure", lambda *_: None)
+    Path("boredom.yml").write_text("optimizer: {implementation_seconds: {boredom: 5}}")
     (tmp_path / "token").write_text("sesame")
     (tmp_path / "empty").write_text("\n")
     code, out, err = ran(["optimizer", *arguments], capsys)

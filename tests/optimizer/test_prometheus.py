@@ -17,12 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tools import free_port
 
-from exporter.catalogue import FAMILIES
-from exporter.fetching import fetch_json
-from exporter.optimizer import prometheus
-from exporter.optimizer.measuring import RECIPES
+from exporter.http.client import fetch_json
+from exporter.metrics.catalogue import FAMILIES
+from exporter.optimizer.adapters import prometheus
+from exporter.optimizer.adapters.prometheus import Prometheus, quoted
 from exporter.optimizer.model import BOTTLENECKS, Impact, Measurement, Subject, UnavailableError
-from exporter.optimizer.prometheus import Prometheus, quoted
+from exporter.optimizer.queries import RECIPES
 
 from .history import History, Sample, remembering
 

@@ -20,15 +20,16 @@ from structlog.testing import capture_logs
 from tools import wait_until
 
 from exporter import __version__
-from exporter.catalogue import FAMILIES
-from exporter.listen import bound_address, open_sockets
-from exporter.optimizer import api, ledgerfile
-from exporter.optimizer.budget import Budget
-from exporter.optimizer.ledger import LedgerError
+from exporter.http.rate_limiter import Budget
+from exporter.http.server import running
+from exporter.http.sockets import bound_address, open_sockets
+from exporter.metrics.catalogue import FAMILIES
+from exporter.optimizer.http import api
+from exporter.optimizer.http.app import make_app
+from exporter.optimizer.ledger import file as ledgerfile
+from exporter.optimizer.ledger.store import LedgerError
 from exporter.optimizer.model import Subject
-from exporter.optimizer.web import make_app
-from exporter.optimizer.worker import Worker
-from exporter.serving import serving
+from exporter.optimizer.reconcile.loop import Worker
 
 from .fakes import SLOW, World, world_at
 from .test_webhook import LABELS, alert, envelope
@@ -88,7 +89,7 @@ async def served(directory: Path, **keys: Any) -> AsyncIterator[Client]:
     async with world_at(directory / "optimizer.db", **keys) as world:
         worker = Worker(world.engine, 3600)
         app = make_app(world.config, token_file, world.ledger, worker)
-        async with serving(app, [listener]), ClientSession() as session:
+        async with running(app, [listener]), ClientSession() as session:
             yield Client(world, session, bound_address(listener).port, token_file, worker)
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.optimizer.alerts.webhook import MOST_ALERTS, EnvelopeError, Notice, TooManyError, parse
 from exporter.optimizer.model import Alert, Subject
-from exporter.optimizer.webhook import MOST_ALERTS, EnvelopeError, Notice, TooManyError, parse
 
 FINGERPRINT = "0123456789abcdef"
 LABELS = {

@@ -173,8 +173,8 @@ def spell_agent(raw: str | None, aliases: Mapping[str, str]) -> str | None:
         return UNKNOWN
     if len(raw) > LONGEST_NAME:
         return None
-    known = {values.kebab(name): values.kebab(label) for name, label in aliases.items()}
-    label = values.kebab(raw)
+    known = {values.slugify(name): values.slugify(label) for name, label in aliases.items()}
+    label = values.slugify(raw)
     return known.get(label, label) or UNKNOWN
 
 

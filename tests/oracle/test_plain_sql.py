@@ -2,17 +2,16 @@
 
 import shutil
 import sqlite3
-from pathlib import Path
 
 import pytest
+from tools import REAL_DATA
 
 from .expected import READ, expected
-from .values import kebab
+from .values import slugify
 
-FILES = Path(__file__).resolve().parents[3] / "shared" / "data"
 NOW = 1794700800.0  # Sunday 2026-11-15: all of the file's snapshots are of that week
 
-pytestmark = pytest.mark.skipif(not FILES.is_dir(), reason=f"no sample files in {FILES}")
+pytestmark = pytest.mark.skipif(not REAL_DATA.is_dir(), reason=f"no sample files in {REAL_DATA}")
 
 
 class File:
@@ -39,13 +38,13 @@ class File:
 
     def grouped(self, statement):
         """The last column is the value, the first an agent."""
-        return {(kebab(agent), *labels): value for agent, *labels, value in self.sql(statement)}
+        return {(slugify(agent), *labels): value for agent, *labels, value in self.sql(statement)}
 
 
 @pytest.fixture(scope="module")
 def three_days(tmp_path_factory):
     copy = tmp_path_factory.mktemp("real") / "three-days.db"
-    shutil.copyfile(FILES / "three-days.db", copy)
+    shutil.copyfile(REAL_DATA / "three-days.db", copy)
     file = File(copy)
     yield file
     file.connection.close()
@@ -332,7 +331,7 @@ def test_every_row_is_read_and_nothing_is_malformed(three_days, table):
 @pytest.mark.parametrize("name", ["fresh-start", "old-layout", "orchestrator-only-32-cycles"])
 def test_the_other_sample_files(tmp_path, name):
     copy = tmp_path / "copy.db"
-    shutil.copyfile(FILES / f"{name}.db", copy)
+    shutil.copyfile(REAL_DATA / f"{name}.db", copy)
     file = File(copy)
     assert file.family("portfolio_balance_usd") == {(): file.one("SELECT usd_balance FROM portfolio")}
     assert "tweetbot_portfolio_value_usd" not in {sample for sample, _ in file.page}

@@ -21,7 +21,7 @@ def seconds(text: str) -> float:
     return moment.replace(tzinfo=UTC).timestamp()
 
 
-def kebab(name: str) -> str:
+def slugify(name: str) -> str:
     return re.sub(r"\W+|_", "-", name.lower()).strip("-")
 
 
@@ -65,7 +65,7 @@ class Replay:
         columns = "timestamp, agent_name, execution_type, success, execution_time_ms"
         sql = f"SELECT {columns} FROM agent_executions ORDER BY timestamp, id"
         for stamp, name, kind, success, took in self.rows(sql):
-            moment, agent = seconds(stamp), kebab(name)
+            moment, agent = seconds(stamp), slugify(name)
             totals[agent, kind, "total"] += 1
             if success is not None:
                 totals[agent, kind, "succeeded_total" if success else "failed_total"] += 1
@@ -102,7 +102,7 @@ class Replay:
         resolved: dict[str, deque] = defaultdict(lambda: deque(maxlen=WINDOW))
         sql = "SELECT timestamp, agent, type, reasoning, outcome FROM agent_decisions ORDER BY timestamp"
         for stamp, name, kind, reasoning, outcome in self.rows(sql):
-            moment, agent = seconds(stamp), kebab(name)
+            moment, agent = seconds(stamp), slugify(name)
             confidence = json.loads(reasoning).get("confidence")
             success = json.loads(outcome).get("success")
             totals[agent, kind, "total"] += 1
@@ -164,7 +164,7 @@ class Replay:
         sides: dict[str, int] = defaultdict(int)
         sql = "SELECT timestamp, executed_by, trade_type, amount_btc, total_usd FROM trades ORDER BY id"
         for stamp, who, side, amount, usd in self.rows(sql):
-            moment, agent = seconds(stamp), kebab(who)
+            moment, agent = seconds(stamp), slugify(who)
             sides[side] += 1
             self.put(moment, "tweetbot_trades_total", sides[side], agent=agent, side=side.lower())
             if side == "BUY":

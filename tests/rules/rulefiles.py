@@ -59,3 +59,9 @@ def annotation_queries(rule: Rule) -> list[str]:
     """The queries that an alert's texts make, as PromQL."""
     texts = " ".join(rule.get("annotations", {}).values())
     return re.findall(r'printf\s+"([^"]*\{[^"]*\}[^"]*)"', texts)
+
+
+def runbook_queries(path: Path) -> list[str]:
+    """The lines of a runbook's PromQL."""
+    blocks = re.findall(r"```promql\n(.*?)```", path.read_text(), re.DOTALL)
+    return [line.strip() for block in blocks for line in block.splitlines() if line.strip()]

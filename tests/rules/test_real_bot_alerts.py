@@ -11,9 +11,9 @@ from tools import needed
 
 DATABASE = ROOT.parent / "shared" / "data" / "three-days.db"
 
-ORDER = ["thresholds-bottlenecks", "thresholds-agents", "thresholds-bots", "activity", "thresholds-in-force",
-         "intervals", "liveness", "agents", "communication", "scores", "bottlenecks", "slo", "slo-days",
-         "trading", "trading-days"]  # fmt: skip
+ORDER = ["thresholds-bottlenecks", "thresholds-agents", "thresholds-bots", "thresholds-optimizers", "activity",
+         "thresholds-in-force", "intervals", "liveness", "agents", "communication", "scores", "bottlenecks", "slo",
+         "slo-days", "trading", "trading-days"]  # fmt: skip
 
 
 @pytest.mark.slow

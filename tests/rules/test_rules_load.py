@@ -51,6 +51,10 @@ def test_every_rule_file_has_a_test_file(path: Path) -> None:
     assert RULES / "tests" / f"{name}_test.yml" in UNIT_TESTS
 
 
+def test_every_test_file_is_run() -> None:
+    assert sorted((RULES / "tests").iterdir()) == UNIT_TESTS
+
+
 @pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: path.stem)
 def test_the_order_of_groups_is_given(path: Path) -> None:
     """Without it promtool evaluates groups in any order, and a test fails now and then."""

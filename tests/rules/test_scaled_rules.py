@@ -3,22 +3,21 @@
 import re
 import subprocess
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
 from rulefiles import RULES, load
-from test_rules_complete import tool
 from tools import needed
 
-SCALE: ModuleType = tool("scale")
+from rules.tools import scale
+
 FACTOR = 60
 
 
 @pytest.fixture
 def fast(tmp_path: Path) -> Path:
-    SCALE.write_scaled(tmp_path, FACTOR, {"tweetbot:recent_executions:minimum": 3})
+    scale.write_scaled(tmp_path, FACTOR, {"tweetbot:recent_executions:minimum": 3})
     return tmp_path
 
 
@@ -28,7 +27,7 @@ def fast(tmp_path: Path) -> Path:
      ("0s", 60, "0s"), ("10ms", 60, "1ms"), ("5m", 1, "300s")],
 )  # fmt: skip
 def test_durations(duration: str, factor: float, expected: str) -> None:
-    assert SCALE.shorter(duration, factor) == expected
+    assert scale.shorter(duration, factor) == expected
 
 
 @pytest.mark.parametrize(
@@ -42,7 +41,7 @@ def test_durations(duration: str, factor: float, expected: str) -> None:
     ],
 )  # fmt: skip
 def test_expressions(expression: str, expected: str) -> None:
-    assert SCALE.scale_expression(expression, lambda duration: SCALE.shorter(duration, FACTOR)) == expected
+    assert scale.scale_expression(expression, lambda duration: scale.shorter(duration, FACTOR)) == expected
 
 
 def test_scaled_files_load(fast: Path) -> None:
@@ -83,8 +82,10 @@ def test_no_duration_is_forgotten(fast: Path) -> None:
         assert found == [], path
 
 
-def test_quiet_times_are_left_out(fast: Path) -> None:
-    assert "mute_time_intervals" not in (fast / "alertmanager.yml").read_text()
+def test_nothing_waits_for_an_hour_of_the_day(fast: Path) -> None:
+    text = (fast / "alertmanager.yml").read_text()
+    assert "mute_time_intervals" not in text
+    assert "active_time_intervals" not in text
 
 
 @pytest.mark.parametrize("name", ["alerts_bottlenecks", "alerts_communication"])
@@ -94,7 +95,7 @@ def test_scaled_rules_pass_the_scaled_unit_tests(fast: Path, name: str) -> None:
     path = fast / "tests" / f"{name}_test.yml"
     path.parent.mkdir()
     path.write_text(yaml.safe_dump(document, width=10**9))
-    SCALE.write_scaled(fast, FACTOR)
+    scale.write_scaled(fast, FACTOR)
     done = subprocess.run(
         [needed("promtool"), "test", "rules", path], capture_output=True, text=True, check=False
     )
@@ -103,7 +104,7 @@ def test_scaled_rules_pass_the_scaled_unit_tests(fast: Path, name: str) -> None:
 
 def scaled_test(document: dict[str, Any]) -> dict[str, Any]:
     def faster(duration: str) -> str:
-        return str(SCALE.shorter(duration, FACTOR))
+        return str(scale.shorter(duration, FACTOR))
 
     document["evaluation_interval"] = faster(document["evaluation_interval"])
     for test in document["tests"]:

@@ -1,0 +1,38 @@
+"""What a command is, and what commands have in common."""
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from exporter.cli import flags
+from exporter.config import Config, ConfigError, load
+from exporter.runtime import logging
+
+
+class CommandError(Exception):
+    """The command could not do its work. The message is for the user: what failed, and what to do about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`about` is one line of the help. `run` gets the parsed flags and returns the exit code."""
+
+    about: str
+    add_flags: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
+def configure(parsed: argparse.Namespace, defaults: Mapping[str, object] | None = None) -> Config:
+    """The configuration of the flags over `defaults` (dotted key → value); from here on, logging is what it says."""
+    config = load(vars(parsed).get("config.file"), {**(defaults or {}), **flags.set_keys(parsed)})
+    logging.configure(config.log.level, config.log.format)
+    return config
+
+
+def require_bot(config: Config) -> None:
+    """ConfigError where nothing leads to a bot."""
+    if not config.has_source:
+        raise ConfigError(
+            "no database is given; name the bot's SQLite file with --database.path, or as database.path in "
+            "the file of --config.file, or its bridge with --bridge.url (or try `tweetbot-exporter demo`)"
+        )

@@ -1,0 +1,149 @@
+"""The `optimizations` command: prints the ledger, or has the running optimizer take something back."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TextIO
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from exporter.cli.terminal import printable
+from exporter.config import ConfigError, Optimizer, parse_address
+from exporter.http.client import FetchError, fetch_json
+from exporter.http.tokens import read_token
+from exporter.optimizer import messages as words
+from exporter.optimizer.http.api import OPTIMIZATIONS_PATH, TOKEN_KEY
+from exporter.optimizer.ledger.entries import Entry
+from exporter.optimizer.ledger.store import Ledger, LedgerError
+from exporter.optimizer.model import Measurement, State
+from exporter.optimizer.serialization import document
+from exporter.runtime.files import UnreadableFileError
+
+TAKE_BACK_SECONDS = 60.0
+"""It waits for what the optimizer does at the moment."""
+_STYLES = {
+    "succeeded": "green",
+    "improved": "green",
+    "taken_back": "yellow",
+    "action_failed": "red",
+    "not_taken_back": "red",
+    "interrupted": "yellow",
+}
+
+
+class OptimizationsError(Exception):
+    """It could not be done. The message is for the user."""
+
+
+def show(ledger: Path, state: State | None, limit: int, as_json: bool) -> None:
+    """Prints the newest `limit` of the ledger; of those in one state, if `state` is given."""
+    entries = asyncio.run(_read(ledger, state, limit))
+    if as_json:
+        print(json.dumps([document(entry) for entry in entries], indent=2, ensure_ascii=False))
+    elif sys.stdout.isatty():
+        _print_table(entries, sys.stdout)
+    else:
+        print("\n".join("\t".join(line) for line in _lines(entries)))
+
+
+async def _read(ledger: Path, state: State | None, limit: int) -> list[Entry]:
+    try:
+        async with Ledger.read(ledger) as opened:
+            return await opened.optimizations(state, limit)
+    except LedgerError as error:
+        raise OptimizationsError(str(error)) from None
+
+
+def take_back(settings: Optimizer, optimization_id: int) -> None:
+    """Asks the optimizer that runs with these settings, and prints what it says."""
+    url = f"http://{_address(settings)}{OPTIMIZATIONS_PATH}/{optimization_id}/take-back"
+    if settings.token_file is None:
+        raise ConfigError(f"{TOKEN_KEY} is needed: the optimizer wants the token in it")
+    try:
+        headers = {"Authorization": f"Bearer {read_token(settings.token_file, TOKEN_KEY)}"}
+        asked = fetch_json(url, TAKE_BACK_SECONDS, headers, posted={}, accepted=(202, 404, 409, 503))
+        answer = asyncio.run(asked)
+    except UnreadableFileError as error:
+        raise ConfigError(str(error)) from None
+    except FetchError as error:
+        hint = {0: "; does the optimizer run?", 401: f"; it has another {TOKEN_KEY}"}.get(error.status, "")
+        raise OptimizationsError(f"{error}{hint}") from None
+    told = answer if isinstance(answer, dict) else {}
+    if "error" in told:
+        raise OptimizationsError(printable(str(told["error"])))
+    print(printable(f"optimization {optimization_id} is {told.get('state')}: {told.get('reason')}"))
+
+
+def _address(settings: Optimizer) -> str:
+    address = parse_address(settings.listen_addresses[0])
+    if address.port == 0:
+        raise ConfigError("optimizer.listen_addresses: name the port that the optimizer listens on")
+    return str(address._replace(host=address.host or "127.0.0.1"))
+
+
+def _lines(entries: Sequence[Entry]) -> Iterator[tuple[str, ...]]:
+    """For other programs: tab-separated, in base units."""
+    yield (
+        *("ID", "CREATED", "BOTTLENECK", "AGENT", "SEVERITY", "STATE", "OUTCOME"),
+        *("BEFORE", "AFTER", "IMPROVEMENT", "REASON"),
+    )
+    for entry in entries:
+        values = (_value(entry.before), _value(entry.after), entry.improvement_ratio)
+        yield (
+            *(str(entry.id), _moment(entry.created_at), entry.subject.bottleneck),
+            *(printable(entry.subject.agent) or "-", entry.severity, entry.state, entry.outcome or "-"),
+            *("-" if value is None else f"{value:.15g}" for value in values),
+            printable(entry.reason),
+        )
+
+
+def _print_table(entries: Sequence[Entry], out: TextIO) -> None:
+    console = Console(file=out)
+    if not entries:
+        console.print("There is nothing of that kind in the ledger.")
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim")
+    table.add_column("id", justify="right", no_wrap=True)
+    table.add_column("since", no_wrap=True)
+    for name in ("bottleneck", "agent", "severity", "state"):
+        table.add_column(name)
+    table.add_column("before → after", justify="right")
+    table.add_column("better by", justify="right")
+    table.add_column("reason", ratio=1)
+    for entry in entries:
+        table.add_row(*_cells(entry))
+    console.print(table)
+
+
+def _cells(entry: Entry) -> Iterator[Text]:
+    # Text, as a string would be read as rich's markup.
+    state = entry.outcome or entry.state
+    improvement = entry.improvement_ratio
+    yield Text(str(entry.id))
+    yield Text(_moment(entry.created_at), "dim")
+    yield Text(entry.subject.bottleneck)
+    yield Text(printable(entry.subject.agent) or "–")
+    yield Text(entry.severity)
+    yield Text(state.replace("_", " "), _STYLES.get(state, ""))
+    yield Text(" → ".join(_readable(entry, each) for each in (entry.before, entry.after) if each) or "–")
+    yield Text("–" if improvement is None else words.percent(improvement))
+    yield Text(printable(entry.reason))
+
+
+def _readable(entry: Entry, measurement: Measurement) -> str:
+    value = measurement.value
+    return "–" if value is None else words.value(entry.subject.bottleneck, value)
+
+
+def _value(measurement: Measurement | None) -> float | None:
+    return measurement.value if measurement else None
+
+
+def _moment(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"

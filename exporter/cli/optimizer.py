@@ -1,0 +1,53 @@
+"""`optimizer`: Alertmanager's webhook, and the optimizations that its alerts lead to."""
+
+import argparse
+from contextlib import ExitStack
+from typing import get_args
+
+from exporter.cli import flags
+from exporter.cli.command import Command, CommandError, configure
+from exporter.config import OptimizerMode
+from exporter.http.sockets import open_sockets
+from exporter.runtime import signals
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    _add_optimizer_flags(parser)
+    flags.add_log_flags(parser)
+
+
+def _add_optimizer_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the optimizer")
+    flags.add_config_file(group)
+    modes = get_args(OptimizerMode)
+    help_text = "observe: only write down what would be done (default); act: do it"
+    flags.add(group, "optimizer.mode", None, help_text, choices=modes)
+    flags.add(group, "optimizer.prometheus_url", "URL", "Prometheus (default http://127.0.0.1:9090)")
+    flags.add(
+        group, "optimizer.bot", "NAME", "the label `bot` of the bot that is meant (default: the only one)"
+    )
+    flags.add_ledger(group)
+    flags.add_optimizer_address(group, "; may be given several times")
+    group = parser.add_argument_group("the bot, for mode act")
+    flags.add_bridge(group)
+    help_text = "holds the token of the bridge's actions"
+    flags.add(group, "optimizer.actions_token_file", "FILE", help_text, type=flags.path)
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Serves until a signal comes."""
+    from exporter.optimizer import service
+    from exporter.optimizer.ledger.file import LedgerError
+
+    config = configure(parsed)
+    token_file = service.check(config)
+    with ExitStack() as stack:
+        opened = open_sockets(config.optimizer.listen_addresses, "--optimizer.listen-address")
+        sockets = [stack.enter_context(each) for each in opened]
+        try:
+            return signals.run(service.run(config, token_file, sockets))
+        except LedgerError as error:
+            raise CommandError(str(error)) from None
+
+
+COMMAND = Command("Answer bottlenecks: receive alerts, act, measure.", add_flags, run)

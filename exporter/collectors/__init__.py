@@ -1,0 +1,1 @@
+"""The collectors, and the scrape that runs them."""

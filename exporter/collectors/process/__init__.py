@@ -1,0 +1,1 @@
+"""Source 3: the bot's process."""

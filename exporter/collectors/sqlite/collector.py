@@ -1,0 +1,217 @@
+"""Source 1: the bot's SQLite file, read a little at a time and never again.
+
+The first catch-up goes on in the background; a scrape reads what came since. `follower` knows the file,
+`reader` is the only code that touches it.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from itertools import accumulate
+from pathlib import Path
+
+import structlog
+from prometheus_client.core import Metric
+
+from exporter.collectors.base import CollectorError, Diagnosis
+from exporter.collectors.sqlite.connection import Reader, ReplacedError, Version
+from exporter.collectors.sqlite.follower import Follower, RestartError
+from exporter.config import Config
+from exporter.metrics import catalogue as c
+from exporter.metrics.samples import HistogramValue, Samples
+
+PATIENCE = 1.0
+"""Seconds that the background work waits for a locked file at a time, and between two tries after an error."""
+SURVEY_INTERVAL = 1.0
+"""Seconds between two looks at how much there is, while catching up."""
+REVISIT_INTERVAL = 10.0
+REVISIT_ALL_WITHIN = 2700.0
+"""Seconds: older decisions are looked at again a few at a time, each well within an hour."""
+
+log = structlog.get_logger()
+
+
+class DatabaseCollector:
+    """Collector `database`. Labels and units stand in the catalogue."""
+
+    name = "database"
+
+    def __init__(self, path: Path, config: Config, clock: Callable[[], float] = time.time) -> None:
+        self._reader = Reader(path)
+        self._config = config
+        self._clock = clock
+        self._follower = Follower(self._reader, config, clock)
+        self._lock = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+        self._seen: Version | None = None
+        self._replacements = 0
+        self._surveyed = 0.0
+        self._trouble: str | None = None
+        self._stuck = False
+        self._changes = 0
+        self._revisited = (0, 0.0)
+        self._share_left = 0.0
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._work(), name="database catch-up")
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        await self._reader.close()
+
+    async def collect(self, timeout: float) -> list[Metric]:
+        async with self._lock:
+            deadline = time.monotonic() + timeout * 0.8
+            await self._guarded(self._refresh, deadline)
+            if self._stuck:
+                await self._guarded(self._step, deadline)
+            return [*self._configured(), *self._follower.metrics()]
+
+    async def _guarded(self, action: Callable[[float], Awaitable[None]], deadline: float) -> None:
+        """Runs an action on the file. A file that turns out to be another one starts new totals."""
+        self._reader.deadline = deadline
+        try:
+            await action(deadline)
+        except ReplacedError:
+            await self._reader.close()
+            self._follower = Follower(self._reader, self._config, self._clock)
+            self._restart("another file is at its path")
+        except RestartError as error:
+            self._restart(str(error))
+        except CollectorError as error:
+            self._follower.forget_schema()
+            self._seen, self._trouble = None, str(error)
+            raise
+        except BaseException:
+            self._seen = None
+            raise
+        else:
+            self._trouble = None
+
+    def _restart(self, why: str) -> None:
+        self._follower.forget_schema()
+        self._seen, self._trouble = None, None
+        self._replacements += 1
+        log.warning("database replaced, its totals start anew", why=why, path=str(self._reader.path))
+
+    async def _refresh(self, deadline: float) -> None:
+        """Reads what is new of the tables that have caught up."""
+        if not await self._has_changed() and not self._follower.behind:
+            return
+        await self._follower.survey()
+        for progress in list(self._follower.tables.values()):
+            while progress.caught_up and progress.unread and time.monotonic() < deadline:
+                await self._follower.advance(progress)
+        await self._follower.follow()
+
+    async def _has_changed(self) -> bool:
+        """Whether the file was written to since the last time."""
+        before, self._seen = self._seen, await self._reader.version()
+        changed = self._seen != before
+        self._changes += changed
+        return changed
+
+    async def _work(self) -> None:
+        """The first catch-up, of every file and table that appears, and the second looks at old decisions."""
+        while True:
+            try:
+                async with self._lock:
+                    await self._guarded(self._step, time.monotonic() + PATIENCE)
+                    self._stuck = False
+            except CollectorError:
+                # The next scrape tries the same, and says so.
+                self._stuck = True
+                await asyncio.sleep(PATIENCE)
+            except Exception as error:
+                self._trouble = f"fault in the exporter, please report it: {error!r}"
+                log.exception("catch-up failed")
+                await asyncio.sleep(PATIENCE)
+            if self._follower.caught_up:
+                await asyncio.sleep(PATIENCE)
+
+    async def _step(self, _deadline: float) -> None:
+        follower, now = self._follower, time.monotonic()
+        if follower.caught_up:
+            await self._revisit(now)
+            return
+        if now - self._surveyed > SURVEY_INTERVAL or not follower.surveyed:
+            await self._reader.version()
+            await follower.survey()
+            self._surveyed = now
+        progress = follower.next_to_catch_up()
+        if progress is None:
+            await follower.follow()
+        elif not await follower.advance(progress):
+            log.info("table caught up", table=progress.table.name, rows=progress.table.rows)
+
+    async def _revisit(self, now: float) -> None:
+        """Only while there were changes since all decisions were last looked at."""
+        last_change, began = self._revisited
+        if now - began < REVISIT_INTERVAL:
+            return
+        self._revisited = (last_change, now)
+        if self._changes != last_change or self._share_left > 0:
+            if self._changes != last_change:
+                self._share_left, self._revisited = 1.0, (self._changes, now)
+            await self._follower.revisit(REVISIT_INTERVAL / REVISIT_ALL_WITHIN)
+            self._share_left -= REVISIT_INTERVAL / REVISIT_ALL_WITHIN
+
+    def _configured(self) -> list[Metric]:
+        samples = Samples()
+        samples.add(c.PORTFOLIO_START_VALUE, self._config.portfolio.starting_value_usd)
+        samples.add(c.PORTFOLIO_GOAL_VALUE, self._config.portfolio.goal_value_usd)
+        return samples.metrics()
+
+    def self_metrics(self) -> list[Metric]:
+        samples = Samples()
+        overflow = 0
+        for name, progress in self._follower.tables.items():
+            progress.table.self_metrics(samples)
+            overflow += 0 if progress.table.lacking else progress.table.labels.overflow
+            if progress.table.identity:
+                samples.add(c.DATABASE_UNREAD, progress.unread, name)
+        samples.add(c.LABEL_OVERFLOW, overflow, self.name)
+        samples.add(c.DATABASE_REPLACEMENTS, self._replacements)
+        if (sizes := self._reader.sizes()) is not None:
+            samples.add(c.DATABASE_SIZE, sizes[0])
+            samples.add(c.DATABASE_WAL, sizes[1])
+        holds = list(accumulate(self._reader.holds))
+        samples.add(c.DATABASE_READ_DURATION, HistogramValue(holds, self._reader.hold_total))
+        return samples.metrics()
+
+    def readiness(self) -> list[str]:
+        if self._trouble is not None or not self._follower.surveyed:
+            return [self._trouble or "the database has not been looked at yet"]
+        return [
+            f"table {name}: {progress.unread} rows left of {progress.newest}"
+            for name, progress in self._follower.tables.items()
+            if not progress.caught_up
+        ]
+
+    async def diagnose(self) -> list[Diagnosis]:
+        self._reader.deadline = time.monotonic() + self._config.database.timeout_seconds
+        if not self._reader.path.exists():
+            return [Diagnosis("database", "missing", f"{self._reader.path} does not exist yet")]
+        try:
+            (journal,) = await self._reader.row("PRAGMA journal_mode", {})
+            with suppress(ReplacedError):
+                await self._follower.survey()
+        except CollectorError as error:
+            return [Diagnosis("database", "error", str(error))]
+        size, _ = self._reader.sizes() or (0, 0)
+        tables = [
+            Diagnosis(
+                f"table {name}", "ok", f"up to row {progress.newest}" if progress.table.identity else "found"
+            )
+            for name, progress in self._follower.tables.items()
+        ]
+        lacking = [Diagnosis(what, "missing", "its families are absent") for what in self._follower.missing]
+        return [
+            Diagnosis("database", "ok", f"{self._reader.path}, {size} bytes, journal mode {journal}"),
+            *tables,
+            *lacking,
+        ]

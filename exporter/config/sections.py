@@ -1,0 +1,165 @@
+"""The sections of the configuration. To add one: a class with its keys, and a field of `Config`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from exporter.config.types import (
+    BaseUrl,
+    File,
+    ListenAddresses,
+    LogFormat,
+    LogLevel,
+    Name,
+    OptimizerMode,
+    Pattern,
+    Seconds,
+    StateUrl,
+    TelemetryPath,
+)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_keys(cls, value: object) -> object:
+        """A section whose keys are all commented out is empty."""
+        return {} if value is None else value
+
+
+class Database(_Section):
+    """The bot's SQLite file. `window` is the number of rows that count as recent."""
+
+    path: File | None = None
+    timeout_seconds: float = Field(default=5.0, gt=0, le=60)
+    window: int = Field(default=50, ge=1, le=500)
+
+
+class Bridge(_Section):
+    """The bridge in the bot's process. A document further off than `stale_after_seconds` is refused."""
+
+    url: StateUrl | None = None
+    token_file: File | None = None
+    timeout_seconds: float = Field(default=3.0, gt=0, le=60)
+    stale_after_seconds: float = Field(default=60.0, gt=0, le=86_400)
+
+
+class Bot(_Section):
+    """How the bot's process is found where the bridge does not tell: by its pid file or its command line."""
+
+    pid_file: File | None = None
+    command_pattern: Pattern | None = None
+
+
+class Portfolio(_Section):
+    """What growth and progress are measured against, in USD."""
+
+    starting_value_usd: float = Field(default=10_000.0, gt=0)
+    goal_value_usd: float = 10_500.0
+
+    @model_validator(mode="after")
+    def _goal_is_ahead(self) -> Self:
+        if self.goal_value_usd <= self.starting_value_usd:
+            raise ValueError("goal_value_usd must be above starting_value_usd; set both")
+        return self
+
+
+class Agents(_Section):
+    """`aliases`: from an agent's name in the data to the name that is exported."""
+
+    aliases: Annotated[Mapping[Name, Name], AfterValidator(MappingProxyType)] = Field(
+        default_factory=lambda: MappingProxyType({})
+    )
+
+
+class Limits(_Section):
+    """How many different values labels may take; more are counted under `other`."""
+
+    agents: int = Field(default=100, ge=1, le=1000)
+    label_pairs: int = Field(default=500, ge=1, le=10_000)
+
+
+class Web(_Section):
+    """The HTTP side. `max_requests` is the number of scrapes served at a time; 0 is no limit."""
+
+    listen_addresses: ListenAddresses = (":9464",)
+    telemetry_path: TelemetryPath = "/metrics"
+    max_requests: int = Field(default=40, ge=0, le=10_000)
+    disable_exporter_metrics: bool = False
+
+
+class Log(_Section):
+    """What is logged, on stderr."""
+
+    level: LogLevel = "info"
+    format: LogFormat = "logfmt"
+
+
+class Optimizer(_Section):
+    """The loop back, a process of its own: docs/optimizer.md. `mode: act` lets it change the bot."""
+
+    mode: OptimizerMode = "observe"
+    bot: Name | None = None
+    """The value of the target label `bot`; only its alerts count."""
+    prometheus_url: BaseUrl = "http://127.0.0.1:9090"
+    listen_addresses: ListenAddresses = ("127.0.0.1:9466",)
+    token_file: File | None = None
+    """Whoever sends alerts, reads the ledger or takes something back shows this token."""
+    actions_token_file: File | None = None
+    """The token of the bridge's POST /actions; not the one that reads its state."""
+    ledger: File = Path("optimizer.db")
+    actions: Annotated[
+        tuple[Literal["execute_adaptation", "adjust_autonomy", "pause"], ...],
+        Field(strict=False, max_length=3),
+    ] = ("execute_adaptation", "adjust_autonomy")
+    """What it may do on the bot. `pause` only where it is named here."""
+    interval_seconds: float = Field(default=15.0, ge=0.1, le=300)
+    """Between two looks at what is open."""
+    actions_per_hour: int = Field(default=6, ge=1, le=1000)
+    cooldown_seconds: float = Field(default=6 * 3600.0, ge=0, le=30 * 86_400)
+    """After an action: so long nothing is done about the same bottleneck of the same agent."""
+    measure_seconds: float = Field(default=3600.0, ge=1, le=7 * 86_400)
+    """How much time before an action its `before` is measured over."""
+    measure_within_seconds: float = Field(default=6 * 3600.0, ge=1, le=30 * 86_400)
+    """When by then too few events have come after an action, there is not enough data."""
+    minimum_samples: int = Field(default=20, ge=1, le=1_000_000)
+    margin_ratio: float = Field(default=0.05, ge=0, le=1)
+    """Better or worse by less than this share of the value before is no effect; worse by more is taken back."""
+    implementation_seconds: Annotated[Mapping[Name, Seconds], AfterValidator(MappingProxyType)] = Field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """Instead of the times of docs/optimizer.md: how long a change needs before it can be measured."""
+
+
+class Config(_Section):
+    """Everything that can be configured, with its defaults."""
+
+    database: Database = Field(default_factory=Database)
+    bridge: Bridge = Field(default_factory=Bridge)
+    bot: Bot = Field(default_factory=Bot)
+    portfolio: Portfolio = Field(default_factory=Portfolio)
+    agents: Agents = Field(default_factory=Agents)
+    limits: Limits = Field(default_factory=Limits)
+    web: Web = Field(default_factory=Web)
+    log: Log = Field(default_factory=Log)
+    optimizer: Optimizer = Field(default_factory=Optimizer)
+
+    @property
+    def has_source(self) -> bool:
+        """Whether anything leads to a bot."""
+        targets = (self.database.path, self.bridge.url, self.bot.pid_file, self.bot.command_pattern)
+        return any(target is not None for target in targets)
+
+    def collector_timeouts(self) -> dict[str, float]:
+        """Seconds that each collector may take, by the name of its section: those of the sections that have a limit."""
+        sections = {name: getattr(self, name) for name in type(self).model_fields}
+        return {
+            name: section.timeout_seconds
+            for name, section in sections.items()
+            if hasattr(section, "timeout_seconds")
+        }

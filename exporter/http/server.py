@@ -1,0 +1,90 @@
+"""What every HTTP server of ours has in common: safe headers, logged faults, a bounded shutdown.
+
+TLS and basic authentication (`--web.config.file`) go into `running` and a middleware of `make_application`.
+"""
+
+import logging
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import structlog
+from aiohttp import web, web_response
+
+log = structlog.get_logger(__name__)
+
+NOTHING_LOADED = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+"""A content security policy for pages that are plain text."""
+# Longer than the usual scrape intervals, so that Prometheus keeps its connection.
+KEEPALIVE_SECONDS = 120.0
+# For each of aiohttp's two phases: a scrape that runs at shutdown may still complete.
+SHUTDOWN_SECONDS = 0.15
+
+# What aiohttp would say of itself (also in answers to malformed requests, which no hook sees) names versions.
+web_response.SERVER_SOFTWARE = "tweetbot-exporter"  # type: ignore[attr-defined]
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+def make_application(content_security_policy: str = NOTHING_LOADED) -> web.Application:
+    """An application without routes, whose answers have safe headers and whose faults are logged."""
+    headers = {**_HEADERS, "Content-Security-Policy": content_security_policy}
+
+    async def add_headers(_: web.Request, response: web.StreamResponse) -> None:
+        response.headers.update(headers)
+
+    app = web.Application(middlewares=[_faults_are_logged])
+    app.on_response_prepare.append(add_headers)
+    return app
+
+
+@asynccontextmanager
+async def running(app: web.Application, sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
+    """Serves `app` on listening `sockets` while the block runs; then ends within half a second."""
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        logger=_client_errors_logger(),
+        # A small body must not become a large one: who wants a coding looks at the header.
+        auto_decompress=False,
+        keepalive_timeout=KEEPALIVE_SECONDS,
+        lingering_time=1.0,
+        shutdown_timeout=SHUTDOWN_SECONDS,
+    )
+    await runner.setup()
+    try:
+        for listener in sockets:
+            await web.SockSite(runner, listener).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+@web.middleware
+async def _faults_are_logged(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPException:
+        raise
+    except Exception:
+        log.exception("request failed: a bug", path=request.path)
+        return web.Response(status=500, text="Internal error; the log has the details.\n")
+
+
+def _client_errors_logger() -> logging.Logger:
+    """For what aiohttp's protocol has to say: malformed requests, which are no errors of ours."""
+    logger = logging.getLogger("exporter.http")
+    logger.addFilter(_as_debug)
+    return logger
+
+
+def _as_debug(record: logging.LogRecord) -> bool:
+    record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+    return logging.getLogger().isEnabledFor(logging.DEBUG)

@@ -1,0 +1,1 @@
+"""Metric families and how they become a page: catalogue, samples, labels, exposition."""

@@ -1,0 +1,1 @@
+"""The optimizer's outside world: Prometheus, and the bot by its bridge."""

@@ -1,0 +1,170 @@
+"""What Prometheus knows of the bot: model.Records by its HTTP API.
+
+All queries are constant text. The only thing put into them is the configured bot's name, as a quoted label value;
+which agent is meant is looked for among the labels of the answer.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, ValidationError
+
+from exporter.http.client import FetchError, fetch_json
+from exporter.optimizer.model import (
+    BOTTLENECKS,
+    OF_WHOLE_BOT,
+    SEVERITIES,
+    Bottleneck,
+    Impact,
+    Measurement,
+    Subject,
+    UnavailableError,
+)
+from exporter.optimizer.queries import REBASED, RECIPES
+from exporter.optimizer.strategies import rank
+
+ANSWER_SECONDS = 10.0
+JOB = "tweetbot"
+"""The rules know the exporter by this job name."""
+MOST_NAMED = 3
+"""Bots in a message."""
+
+_AGENTS = "agent:known:group"
+_IMPACTS = "agent:bottleneck_impact:ratio|bot:bottleneck_impact:ratio"
+_PERFORMANCE = "tweetbot_agent_performance_ratio"
+_THRESHOLDS: Mapping[str, Bottleneck] = {
+    "agent:recent_response_time_seconds:threshold_high": "agent_response_time",
+    "agent:recent_success_ratio:threshold_medium": "agent_success_rate",
+    "agent:coordination_ratio:threshold_medium": "coordination_efficiency",
+    "bot:overall_score:threshold_high": "system_performance",
+}
+
+
+class _Series(BaseModel):
+    labels: dict[str, str] = Field(alias="metric")
+    moment_and_value: tuple[float, str] = Field(alias="value")
+
+    @property
+    def agent(self) -> str:
+        return self.labels.get("agent", "")
+
+    @property
+    def value(self) -> float:
+        return float(self.moment_and_value[1])
+
+
+class _Vector(BaseModel):
+    kind: Literal["vector"] = Field(alias="resultType")
+    series: list[_Series] = Field(alias="result")
+
+
+class _Answer(BaseModel):
+    status: Literal["success"]
+    data: _Vector
+    warnings: Annotated[list[str], Field(max_length=0)] = []
+    """Of a storage that gave only a part, for example: nothing is decided by that."""
+
+
+class Prometheus:
+    """The Prometheus at `url`. `bot` is the value of the target label; without it there must be only one bot."""
+
+    def __init__(self, url: str, bot: str | None = None, timeout: float = ANSWER_SECONDS) -> None:
+        self._url = f"{url}/api/v1/query"
+        self._timeout = timeout
+        self._matchers = f'job="{JOB}"' + (f",bot={quoted(bot)}" if bot is not None else "")
+
+    async def agents(self) -> frozenset[str]:
+        """Those that any source has."""
+        return frozenset(each.agent for each in await self._ask(self._named(_AGENTS)) if each.agent)
+
+    async def impacts(self) -> Mapping[Subject, Impact]:
+        """From rules/recording/bottlenecks.yml; where one bottleneck has two severities, the worse."""
+        worst: dict[Subject, Impact] = {}
+        for each in await self._ask(self._named(_IMPACTS)):
+            if (found := _impact(each)) is not None:
+                subject, impact = found
+                worst[subject] = max(impact, worst.get(subject, impact), key=_badness)
+        return worst
+
+    async def thresholds(self) -> Mapping[Subject, float]:
+        """From rules/recording/thresholds.yml."""
+        found = await self._ask(self._named("|".join(_THRESHOLDS)))
+        named = [(_THRESHOLDS.get(each.labels.get("__name__", "")), each) for each in found]
+        return {Subject(bottleneck, each.agent): each.value for bottleneck, each in named if bottleneck}
+
+    async def performance_ratios(self) -> Mapping[str, float]:
+        """The newest of five minutes: a collector that fails once takes its series away for that scrape."""
+        found = await self._ask(f"last_over_time({self._named(_PERFORMANCE)}[5m])")
+        return {each.agent: each.value for each in found if each.agent}
+
+    async def measure(self, subject: Subject, start: float, end: float) -> Measurement:
+        """From what was counted between the first and the last scrape within [start, end]."""
+        milliseconds = round((end - start) * 1000)
+        if milliseconds <= 0:
+            return Measurement(start, end, None, 0, "no time has passed")
+        recipe = RECIPES[subject.bottleneck]
+        series = await self._ask(recipe.query(self._matchers, milliseconds), f"{end:.3f}")
+        parts = {
+            each.labels.get("part", ""): each.value for each in series if each.agent in ("", subject.agent)
+        }
+        if REBASED in parts:
+            return Measurement(start, end, None, 0, "the database was replaced, or lost rows, in that time")
+        value, samples, events = recipe.value(parts)
+        note = "" if value is not None else recipe.lacking
+        return Measurement(start, end, value, math.floor(samples), note, events)
+
+    def _named(self, names: str) -> str:
+        return f'{{__name__=~"{names}",{self._matchers}}}'
+
+    async def _ask(self, expression: str, time: str | None = None) -> list[_Series]:
+        """The series that have a value; UnavailableError if they are of several bots."""
+        query = {"query": expression, **({"time": time} if time else {})}
+        try:
+            answer = _Answer.model_validate(await fetch_json(self._url, self._timeout, query=query))
+            series = [each for each in answer.data.series if math.isfinite(each.value)]
+        except FetchError as error:
+            raise UnavailableError(str(error)) from None
+        except ValueError as error:
+            told = "does not answer as Prometheus does"
+            if isinstance(error, ValidationError) and error.errors()[0]["loc"] == ("warnings",):
+                told = "warns that its answer may not be whole; its own log says why"
+            raise UnavailableError(f"{self._url} {told}") from None
+        _check_one_bot(series)
+        return series
+
+
+def quoted(text: str) -> str:
+    """A string of PromQL whose value is `text`, whatever is in it."""
+    return (
+        '"' + "".join(c if c.isascii() and (c.isalnum() or c in " -._:/") else _escape(c) for c in text) + '"'
+    )
+
+
+def _escape(character: str) -> str:
+    return f"\\U{ord(character):08x}"
+
+
+def _check_one_bot(series: list[_Series]) -> None:
+    # Targets without the label are told apart by where they are.
+    bots = sorted({each.labels.get("bot") or each.labels.get("instance", "") for each in series})
+    if len(bots) > 1:
+        named = ", ".join(f"{bot[:100]!a}" for bot in bots[:MOST_NAMED])
+        more = ", …" if len(bots) > MOST_NAMED else ""
+        raise UnavailableError(
+            f"Prometheus knows several bots ({named}{more}): give each target a label `bot`, and say which one "
+            "is meant as optimizer.bot"
+        )
+
+
+def _impact(series: _Series) -> tuple[Subject, Impact] | None:
+    """None for what somebody's own rules call a bottleneck."""
+    bottleneck = BOTTLENECKS.get(series.labels.get("bottleneck", ""))
+    severity = SEVERITIES.get(series.labels.get("bottleneck_severity", ""))
+    if bottleneck is None or severity is None or (bottleneck == OF_WHOLE_BOT) == bool(series.agent):
+        return None
+    return Subject(bottleneck, series.agent), Impact(severity, series.value)
+
+
+def _badness(impact: Impact) -> tuple[int, float]:
+    return rank(impact.severity), impact.ratio

@@ -1,0 +1,1 @@
+"""From Alertmanager's webhook to the alerts that matter."""

@@ -1,0 +1,79 @@
+"""Too few of an agent's executions succeed."""
+
+from exporter.optimizer.bottlenecks.base import (
+    Actions,
+    AlertText,
+    Bottleneck,
+    Mean,
+    Parts,
+    Query,
+    Rules,
+    Threshold,
+)
+from exporter.optimizer.bottlenecks.queries import REBASED, counted, ratio, rebased
+
+_SUCCEEDED = "tweetbot_executions_succeeded_total"
+_FAILED = "tweetbot_executions_failed_total"
+
+
+def _mean(parts: Parts) -> Mean:
+    known = parts.get("succeeded", 0.0) + parts.get("failed", 0.0)
+    return ratio(parts.get("succeeded"), known), known, "executions"
+
+
+AGENT_SUCCESS_RATE = Bottleneck(
+    name="agent_success_rate",
+    scope="agent",
+    direction="higher_is_better",
+    unit="ratio",
+    statistics="share",
+    thresholds=(
+        Threshold(
+            series="recent_success_ratio:threshold_medium",
+            severity="medium",
+            alert=AlertText(
+                summary="Too few of an agent's executions succeed.",
+                description="{value} of the recent executions of agent {agent} of {bot} succeeded; "
+                "the threshold is {threshold}.",
+            ),
+            lasting=None,
+        ),
+        Threshold(
+            series="recent_success_ratio:threshold_critical",
+            severity="critical",
+            alert=AlertText(
+                summary="Most of an agent's executions fail.",
+                description="Only {value} of the recent executions of agent {agent} of {bot} succeeded; "
+                "under {threshold} is critical.",
+            ),
+            lasting=None,
+        ),
+    ),
+    rules=Rules(
+        value="agent:recent_success_ratio:last5m",
+        impact="{threshold}\n  - {on} {value}",
+        condition="and on (job, instance, agent) agent:recent_window_judged:group",
+        alert="TweetbotAgentSuccessRateLow",
+        pending="5m",
+        dashboard="agent",
+    ),
+    query=Query(
+        parts={
+            REBASED: rebased(_SUCCEEDED, _FAILED),
+            "succeeded": counted(_SUCCEEDED),
+            "failed": counted(_FAILED),
+        },
+        mean=_mean,
+        no_value="no executions with a known result were counted",
+    ),
+    actions=Actions(
+        adaptations=("STRATEGY_ADJUSTMENT", "GOAL_ADAPTATION"),
+        autonomy=("lower",),
+        pause_at=None,
+        settling_seconds=300.0,
+    ),
+    measure="success rate",
+    events="executions",
+    finding="the success rate of {target} misses {limit} by an impact of {impact}",
+    advice="review the agent's decision logic, training data and confidence thresholds",
+)

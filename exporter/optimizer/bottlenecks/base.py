@@ -1,0 +1,129 @@
+"""What a bottleneck is. Every field is required, so that mypy names what a new one lacks.
+
+Ratios are 0..1, durations are seconds.
+This package imports nothing else of ours: the rules are generated from it, too.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Scope = Literal["agent", "bot"]
+"""Whether each agent has it, or only the bot as a whole; also the level of the recorded series' names."""
+Direction = Literal["lower_is_better", "higher_is_better"]
+Unit = Literal["seconds", "ratio", "score"]
+Statistics = Literal["mean_of_durations", "share", "score"]
+"""How much it varies by chance: durations spread as their mean, a share is binomial, of a score it is not known."""
+Severity = Literal["critical", "high", "medium", "low"]
+Adaptation = Literal["GOAL_ADAPTATION", "STRATEGY_ADJUSTMENT", "INCREASE_AUTONOMY"]
+AutonomyStep = Literal["lower", "raise"]
+
+Parts = Mapping[str, float]
+"""Prometheus's answer for one agent: what each part of the query came to. What is not known is missing."""
+Mean = tuple[float | None, float, str]
+"""A value, the number of events that it is the mean of, and what they are ("executions")."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertText:
+    """What an alert says: `summary` is static; `description` takes {agent}, {bot}, {value} and {threshold}."""
+
+    summary: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """A line of rules/thresholds.yml, and what the alert says of a value beyond it.
+
+    `series` is its name without the level, such as "recent_success_ratio:threshold_medium". A bottleneck of high
+    severity pages once it has lasted an hour, in the words of `lasting`; the other severities have none.
+    """
+
+    series: str
+    severity: Severity
+    alert: AlertText
+    lasting: AlertText | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How Prometheus finds it.
+
+    `value` is the recorded series that is compared. `impact` is PromQL with {value}, {threshold} (the mildest) and
+    {on} (the join of the two): above 0 where the threshold is broken. `condition` is PromQL, too, and says when the
+    value may be judged at all. `pending` is the alerts' `for`. `dashboard` is the uid that they link to, without
+    "tweetbot-".
+    """
+
+    value: str
+    impact: str
+    condition: str
+    alert: str
+    pending: str
+    dashboard: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """How it is measured between two moments.
+
+    `parts` are expressions in which "{}" stands for a selector's matchers and range; `mean` makes the value of what
+    they came to. `no_value` says why there is none, where there is none.
+    """
+
+    parts: Mapping[str, str]
+    mean: Callable[[Parts], Mean]
+    no_value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actions:
+    """What the optimizer may do about it.
+
+    `adaptations` are for the agent. `autonomy` are the steps that may be taken where the performance ratio asks for
+    one: with the agent, or with each agent where the bottleneck is the bot's. `pause_at` is the severity at which the
+    bot is paused instead. `settling_seconds` is how long a change needs before its effect can be measured.
+    """
+
+    adaptations: tuple[Adaptation, ...]
+    autonomy: tuple[AutonomyStep, ...]
+    pause_at: Severity | None
+    settling_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bottleneck:
+    """One bottleneck: how it is found, measured, judged, told of and acted on.
+
+    `thresholds` begin with the mildest. `measure` and `events` name what is measured, for people. `finding` takes
+    {target}, {limit} and {impact}. `advice` is a phrase in the imperative, without a full stop.
+    """
+
+    name: str
+    scope: Scope
+    direction: Direction
+    unit: Unit
+    statistics: Statistics
+    thresholds: tuple[Threshold, ...]
+    rules: Rules
+    query: Query
+    actions: Actions
+    measure: str
+    events: str
+    finding: str
+    advice: str
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Else more is better."""
+        return self.direction == "lower_is_better"
+
+    def in_force(self, threshold: Threshold) -> str:
+        """The series with the threshold of each agent, or of the bot."""
+        return f"{self.scope}:{threshold.series}"
+
+    @property
+    def suggested_fix(self) -> str:
+        """The advice as a sentence."""
+        return f"{self.advice[0].upper()}{self.advice[1:]}."

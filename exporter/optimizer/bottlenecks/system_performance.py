@@ -1,0 +1,76 @@
+"""The agents together perform under target."""
+
+from exporter.optimizer.bottlenecks.base import (
+    Actions,
+    AlertText,
+    Bottleneck,
+    Mean,
+    Parts,
+    Query,
+    Rules,
+    Threshold,
+)
+from exporter.optimizer.bottlenecks.queries import REBASED, counted, rebased
+
+_EXECUTIONS = "tweetbot_executions_total"
+
+
+def _mean(parts: Parts) -> Mean:
+    return parts.get("score"), parts.get("executions", 0.0), "executions"
+
+
+SYSTEM_PERFORMANCE = Bottleneck(
+    name="system_performance",
+    scope="bot",
+    direction="higher_is_better",
+    unit="score",
+    statistics="score",
+    thresholds=(
+        Threshold(
+            series="overall_score:threshold_high",
+            severity="high",
+            alert=AlertText(
+                summary="The agents together perform under target.",
+                description="The overall score of {bot}, the mean of its agents' profile scores, is {value}; "
+                "the threshold is {threshold}.",
+            ),
+            lasting=AlertText(
+                summary="The agents together have performed under target for an hour.",
+                description="The overall score of {bot}, the mean of its agents' profile scores, is {value} "
+                "and has been under the threshold of {threshold} for an hour.",
+            ),
+        ),
+        Threshold(
+            series="overall_score:threshold_critical",
+            severity="critical",
+            alert=AlertText(
+                summary="The agents together perform badly.",
+                description="The overall score of {bot}, the mean of its agents' profile scores, is {value}; "
+                "under {threshold} is critical.",
+            ),
+            lasting=None,
+        ),
+    ),
+    rules=Rules(
+        value="bot:overall_score:avg",
+        impact="{threshold} - {on} {value}",
+        condition="unless on (job, instance) bot:system_paused:max5m == 1",
+        alert="TweetbotSystemPerformanceLow",
+        pending="10m",
+        dashboard="overview",
+    ),
+    query=Query(
+        parts={
+            REBASED: rebased(_EXECUTIONS),
+            "score": "avg by (bot) (avg_over_time(bot:overall_score:avg{}))",
+            "executions": counted(_EXECUTIONS, "bot"),
+        },
+        mean=_mean,
+        no_value="no overall score was recorded",
+    ),
+    actions=Actions(adaptations=(), autonomy=("lower", "raise"), pause_at="critical", settling_seconds=600.0),
+    measure="overall score",
+    events="events",
+    finding="the overall score of {target} misses {limit} by an impact of {impact}",
+    advice="review all components, the agents with the lowest profile scores first",
+)

@@ -1,0 +1,1 @@
+"""The ledger: an SQLite file of the optimizer's own."""

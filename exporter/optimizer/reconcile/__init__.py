@@ -1,0 +1,1 @@
+"""The loop that leads each optimization through its states."""

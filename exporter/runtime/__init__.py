@@ -1,0 +1,1 @@
+"""What every process of ours needs of the system: signals, logging, small files."""

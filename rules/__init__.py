@@ -1,0 +1,1 @@
+"""What Prometheus and Alertmanager load; README.md says what is where. Python is only in tools/."""
