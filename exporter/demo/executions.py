@@ -12,7 +12,7 @@ from exporter.demo.portfolio import Portfolio
 from exporter.demo.scenarios import AgentProfile
 from exporter.demo.transaction import Statement
 
-INSERT_executeUTION = """
+INSERT_EXECUTION = """
 INSERT INTO agent_executions (timestamp, agent_name, execution_type, input_data, output_data, success,
                               execution_time_ms, error_message) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
@@ -50,7 +50,7 @@ def execution_row(
         execution.milliseconds,
         execution.error,
     )
-    return Statement(INSERT_executeUTION, row)
+    return Statement(INSERT_EXECUTION, row)
 
 
 def market_context(market: MarketSimulation, rng: Random) -> Json:

@@ -64,7 +64,7 @@ class Simulation:
                 yield Transaction(at, tuple(statements))
 
     def postpone(self, milliseconds: int) -> None:
-        """The bot did not execution for so long: what it planned comes later."""
+        """Delays all scheduled events: the bot was suspended for that long."""
         self._schedule.postpone(milliseconds)
 
     @property
