@@ -42,14 +42,20 @@ def test_a_dashboard_is_in_the_file_of_its_uid() -> None:
 def test_every_module_that_makes_a_dashboard_is_in_the_list() -> None:
     """`board()` in a module of grafana/boards makes one; dashboards() lists them."""
     modules = {
-        path.stem for path in BOARDS.glob("*.py") if re.search(r"^def board\(\)", path.read_text("utf-8"), re.MULTILINE)
+        path.stem
+        for path in BOARDS.glob("*.py")
+        if re.search(r"^def board\(\)", path.read_text("utf-8"), re.MULTILINE)
     }
     assert {f"tweetbot-{name}" for name in modules} == {board["uid"] for board in boards()}
 
 
 def test_every_dashboard_is_on_the_page_about_them() -> None:
     page = (ROOT / "docs" / "dashboards.md").read_text("utf-8")
-    assert [board["title"] for board in boards() if f"\n## {board['title'].removeprefix('TweetBot / ')}\n" not in page] == []
+    assert [
+        board["title"]
+        for board in boards()
+        if f"\n## {board['title'].removeprefix('TweetBot / ')}\n" not in page
+    ] == []
 
 
 @every_board
