@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tools import NO_REAL_DATA
 
 from exporter.demo.clock import Clock
 from exporter.demo.schedule import Schedule
@@ -72,7 +73,7 @@ def test_the_file_is_as_the_bot_makes_it(history):
 
 def test_the_schema_is_upstreams(history):
     if not REAL.exists():
-        pytest.skip("the real bot's files are not beside this repository")
+        pytest.skip(NO_REAL_DATA)
     with closing(sqlite3.connect(f"{REAL.as_uri()}?mode=ro&immutable=1", uri=True)) as real:
         shape = "SELECT m.name, c.name, c.type, c.pk, c.dflt_value "
         shape += "FROM sqlite_master m, pragma_table_info(m.name) c"
