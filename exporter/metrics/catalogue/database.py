@@ -232,8 +232,8 @@ PORTFOLIO_PEAK = _declare.gauge(
 )
 PORTFOLIO_DRAWDOWN = _declare.gauge(
     "tweetbot_portfolio_max_drawdown_ratio",
-    "Largest fall from an earlier peak, from the starting value over portfolio_history to the live value, as a share of "
-    "that peak.",
+    "Largest fall from an earlier peak, from the starting value over portfolio_history to the live value, as a share "
+    "of that peak.",
 )
 PORTFOLIO_UPDATED = _declare.gauge(
     "tweetbot_portfolio_updated_timestamp_seconds", "last_updated of the live portfolio row."
