@@ -1,5 +1,6 @@
 """What a collector is. registry.py makes the list of those that run, from the configuration."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -8,6 +9,14 @@ from prometheus_client.core import Metric
 
 class CollectorError(Exception):
     """A collector could not deliver. The message names the thing and what to do about it, and is shown as it is."""
+
+
+class IncompleteError(CollectorError):
+    """A collector could not deliver all of its families; `metrics` are those that it could."""
+
+    def __init__(self, message: str, metrics: Sequence[Metric]) -> None:
+        super().__init__(message)
+        self.metrics = metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +29,7 @@ class Diagnosis:
 
 
 class Collector(Protocol):
-    """Delivers all of its families or raises CollectorError."""
+    """Delivers all of its families or raises CollectorError, or IncompleteError with those that there are."""
 
     name: str
 

@@ -16,7 +16,7 @@ import structlog
 from prometheus_client.core import Metric
 
 from exporter import __version__
-from exporter.collectors.base import Collector, CollectorError
+from exporter.collectors.base import Collector, CollectorError, IncompleteError
 from exporter.metrics import catalogue
 from exporter.metrics.merging import merge
 from exporter.metrics.samples import Samples
@@ -199,6 +199,8 @@ class _Runner:
         begun = self._clock()
         try:
             metrics = await self._collector.collect(seconds)
+        except IncompleteError as error:
+            return Delivery(error.metrics, self._clock() - begun, str(error))
         except CollectorError as error:
             return Delivery((), self._clock() - begun, str(error) or "failed without a message")
         except Exception as error:  # noqa: BLE001 (as above)

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -15,13 +15,20 @@ OTHER = "other"
 TOO_LONG = None
 """The spelling of a name that is longer than a label value may be."""
 
-_SEPARATORS = re.compile(r"[\W_]+")
+_SEPARATORS = re.compile("-+")
 
 
 @lru_cache(maxsize=1024)
 def slugify(name: str) -> str:
-    """Lower case, runs of other than letters and digits become one hyphen; empty where nothing is left."""
-    return _SEPARATORS.sub("-", unicodedata.normalize("NFC", name).lower()).strip("-")
+    """Lower case, runs of other than letters and digits become one hyphen; empty where nothing is left.
+
+    The marks of a letter (vowel signs, accents that have no letter of their own) stay with it.
+    """
+    kept: list[str] = []
+    for character in unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).lower()):
+        is_mark = bool(kept) and kept[-1] != "-" and unicodedata.category(character).startswith("M")
+        kept.append(character if character.isalnum() or is_mark else "-")
+    return _SEPARATORS.sub("-", "".join(kept)).strip("-")
 
 
 def spell_agent(name: str | None, aliases: Mapping[str, str]) -> str | None:
@@ -54,6 +61,22 @@ class LabelBounds:
         self._recipients: set[tuple[str, str]] = set()
         self.overflow = 0
 
+    def dump(self) -> dict[str, Any]:
+        """Which names have their place, in JSON's types."""
+        return {
+            "agents": sorted(self._agents),
+            "types": sorted(self._types),
+            "recipients": sorted(self._recipients),
+            "overflow": self.overflow,
+        }
+
+    def load(self, found: Mapping[str, Any]) -> None:
+        """Takes what `dump` gave."""
+        self._agents = set(found["agents"])
+        self._types = {(agent, kind) for agent, kind in found["types"]}
+        self._recipients = {(agent, to_agent) for agent, to_agent in found["recipients"]}
+        self.overflow = found["overflow"]
+
     def spelling(self, name: str | None) -> str | None:
         """An agent's label as long as the bound is not reached."""
         return spell_agent(name, self._aliases)
@@ -75,7 +98,10 @@ class LabelBounds:
 
     def bound_recipient(self, agent: str | None, to_agent: str, count: int) -> tuple[str, str]:
         """The labels of an agent, whose row was bounded before, and of whom it wrote to in `count` entries."""
-        label = self.known_agent(agent)
+        return self.recipient_of(self.known_agent(agent), to_agent, count)
+
+    def recipient_of(self, label: str, to_agent: str, count: int) -> tuple[str, str]:
+        """As `bound_recipient`, of an agent by its own label."""
         second, overflows = _bounded(
             self.spelling(to_agent), lambda to: _has_room(self._recipients, (label, to), self._max_pairs)
         )
@@ -95,11 +121,6 @@ class LabelBounds:
     def known_agent(self, agent: str | None) -> str:
         """The label of an agent whose row was bounded before."""
         return _bounded(self.spelling(agent), self._agents.__contains__)[0]
-
-    def upcoming(self, agent: str | None) -> str:
-        """The label of an agent whose row is to be bounded next."""
-        has_room = len(self._agents) < self._max_agents
-        return _bounded(self.spelling(agent), lambda label: has_room or label in self._agents)[0]
 
     def known_type(self, agent: str | None, kind: str | None) -> tuple[str, str]:
         """The labels of an agent and a type whose row was bounded before."""

@@ -1,7 +1,7 @@
 """Source 1: the bot's SQLite file, read a little at a time and never again.
 
-The first catch-up goes on in the background; a scrape reads what came since. `follower` knows the file,
-`reader` is the only code that touches it.
+The first catch-up goes on in the background; a scrape reads what came since. `database` knows the file's tables,
+`connection` is the only code that touches it.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from pathlib import Path
 import structlog
 from prometheus_client.core import Metric
 
-from exporter.collectors.base import CollectorError, Diagnosis
+from exporter.collectors.base import CollectorError, Diagnosis, IncompleteError
 from exporter.collectors.sqlite.connection import Reader, ReplacedError, Version
-from exporter.collectors.sqlite.follower import Follower, RestartError
+from exporter.collectors.sqlite.database import Database, RestartError
 from exporter.config import Config
 from exporter.metrics import catalogue as c
 from exporter.metrics.samples import HistogramValue, Samples
@@ -41,7 +41,7 @@ class DatabaseCollector:
         self._reader = Reader(path)
         self._config = config
         self._clock = clock
-        self._follower = Follower(self._reader, config, clock)
+        self._database = Database(self._reader, config, clock)
         self._lock = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._seen: Version | None = None
@@ -69,7 +69,10 @@ class DatabaseCollector:
             await self._guarded(self._refresh, deadline)
             if self._stuck:
                 await self._guarded(self._step, deadline)
-            return [*self._configured(), *self._follower.metrics()]
+            metrics = [*self._configured(), *self._database.metrics()]
+            if faults := self._database.faults:
+                raise IncompleteError(f"{self._reader.path}: {'; '.join(faults)}", metrics)
+            return metrics
 
     async def _guarded(self, action: Callable[[float], Awaitable[None]], deadline: float) -> None:
         """Runs an action on the file. A file that turns out to be another one starts new totals."""
@@ -78,12 +81,12 @@ class DatabaseCollector:
             await action(deadline)
         except ReplacedError:
             await self._reader.close()
-            self._follower = Follower(self._reader, self._config, self._clock)
+            self._database = Database(self._reader, self._config, self._clock)
             self._restart("another file is at its path")
         except RestartError as error:
             self._restart(str(error))
         except CollectorError as error:
-            self._follower.forget_schema()
+            self._database.forget_schema()
             self._seen, self._trouble = None, str(error)
             raise
         except BaseException:
@@ -93,20 +96,24 @@ class DatabaseCollector:
             self._trouble = None
 
     def _restart(self, why: str) -> None:
-        self._follower.forget_schema()
+        self._database.forget_schema()
         self._seen, self._trouble = None, None
         self._replacements += 1
         log.warning("database replaced, its totals start anew", why=why, path=str(self._reader.path))
 
     async def _refresh(self, deadline: float) -> None:
         """Reads what is new of the tables that have caught up."""
-        if not await self._has_changed() and not self._follower.behind:
+        if not await self._has_changed() and not self._database.behind:
             return
-        await self._follower.survey()
-        for progress in list(self._follower.tables.values()):
+        await self._database.survey()
+        await self._read_new(deadline)
+        await self._database.follow()
+        await self._read_new(deadline)
+
+    async def _read_new(self, deadline: float) -> None:
+        for progress in list(self._database.growing.values()):
             while progress.caught_up and progress.unread and time.monotonic() < deadline:
-                await self._follower.advance(progress)
-        await self._follower.follow()
+                await progress.advance()
 
     async def _has_changed(self) -> bool:
         """Whether the file was written to since the last time."""
@@ -130,22 +137,22 @@ class DatabaseCollector:
                 self._trouble = f"fault in the exporter, please report it: {error!r}"
                 log.exception("catch-up failed")
                 await asyncio.sleep(PATIENCE)
-            if self._follower.caught_up:
+            if self._database.caught_up:
                 await asyncio.sleep(PATIENCE)
 
     async def _step(self, _deadline: float) -> None:
-        follower, now = self._follower, time.monotonic()
-        if follower.caught_up:
+        database, now = self._database, time.monotonic()
+        if database.caught_up:
             await self._revisit(now)
             return
-        if now - self._surveyed > SURVEY_INTERVAL or not follower.surveyed:
+        if now - self._surveyed > SURVEY_INTERVAL or not database.surveyed:
             await self._reader.version()
-            await follower.survey()
+            await database.survey()
             self._surveyed = now
-        progress = follower.next_to_catch_up()
-        if progress is None:
-            await follower.follow()
-        elif not await follower.advance(progress):
+        progress = database.next_to_catch_up()
+        if not database.live_is_read:
+            await database.read_live()
+        elif progress is not None and not await progress.advance():
             log.info("table caught up", table=progress.table.name, rows=progress.table.rows)
 
     async def _revisit(self, now: float) -> None:
@@ -157,7 +164,7 @@ class DatabaseCollector:
         if self._changes != last_change or self._share_left > 0:
             if self._changes != last_change:
                 self._share_left, self._revisited = 1.0, (self._changes, now)
-            await self._follower.revisit(REVISIT_INTERVAL / REVISIT_ALL_WITHIN)
+            await self._database.revisit(REVISIT_INTERVAL / REVISIT_ALL_WITHIN)
             self._share_left -= REVISIT_INTERVAL / REVISIT_ALL_WITHIN
 
     def _configured(self) -> list[Metric]:
@@ -169,11 +176,11 @@ class DatabaseCollector:
     def self_metrics(self) -> list[Metric]:
         samples = Samples()
         overflow = 0
-        for name, progress in self._follower.tables.items():
-            progress.table.self_metrics(samples)
-            overflow += 0 if progress.table.lacking else progress.table.labels.overflow
-            if progress.table.identity:
-                samples.add(c.DATABASE_UNREAD, progress.unread, name)
+        for table in self._database.tables:
+            table.self_metrics(samples)
+            overflow += 0 if table.shows_nothing else table.labels.overflow
+        for name, progress in self._database.growing.items():
+            samples.add(c.DATABASE_UNREAD, progress.unread, name)
         samples.add(c.LABEL_OVERFLOW, overflow, self.name)
         samples.add(c.DATABASE_REPLACEMENTS, self._replacements)
         if (sizes := self._reader.sizes()) is not None:
@@ -184,13 +191,19 @@ class DatabaseCollector:
         return samples.metrics()
 
     def readiness(self) -> list[str]:
-        if self._trouble is not None or not self._follower.surveyed:
+        if self._trouble is not None or not self._database.surveyed:
             return [self._trouble or "the database has not been looked at yet"]
-        return [
-            f"table {name}: {progress.unread} rows left of {progress.newest}"
-            for name, progress in self._follower.tables.items()
+        left = [
+            f"table {name}: {progress.unread} rows left, up to row {progress.newest}"
+            for name, progress in self._database.growing.items()
             if not progress.caught_up
         ]
+        unread = [
+            f"table {name} has not been read"
+            for name, live in self._database.live.items()
+            if not live.caught_up
+        ]
+        return [*self._database.faults, *left, *unread]
 
     async def diagnose(self) -> list[Diagnosis]:
         self._reader.deadline = time.monotonic() + self._config.database.timeout_seconds
@@ -199,19 +212,20 @@ class DatabaseCollector:
         try:
             (journal,) = await self._reader.row("PRAGMA journal_mode", {})
             with suppress(ReplacedError):
-                await self._follower.survey()
+                await self._database.survey()
         except CollectorError as error:
             return [Diagnosis("database", "error", str(error))]
         size, _ = self._reader.sizes() or (0, 0)
         tables = [
-            Diagnosis(
-                f"table {name}", "ok", f"up to row {progress.newest}" if progress.table.identity else "found"
-            )
-            for name, progress in self._follower.tables.items()
+            *(
+                Diagnosis(f"table {name}", "ok", f"up to row {progress.newest}")
+                for name, progress in self._database.growing.items()
+            ),
+            *(Diagnosis(f"table {name}", "ok", "found") for name in self._database.live),
         ]
-        lacking = [Diagnosis(what, "missing", "its families are absent") for what in self._follower.missing]
         return [
             Diagnosis("database", "ok", f"{self._reader.path}, {size} bytes, journal mode {journal}"),
+            *(Diagnosis("database", "error", fault) for fault in self._database.faults),
             *tables,
-            *lacking,
+            *(Diagnosis(what, "missing", "its families are absent") for what in self._database.missing),
         ]

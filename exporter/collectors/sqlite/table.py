@@ -1,168 +1,241 @@
-"""What a table is to its reader: a fold over ranges of rows."""
+"""What a table is to its reader: columns to read, and aggregates to add them to.
 
-import json
-import operator
+Nothing here knows a file: rows come as lists of cells, families go out.
+"""
+
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol
 
 from prometheus_client.core import Metric
 
-from exporter.collectors.sqlite import expressions as sql
+from exporter.collectors.sqlite.aggregates import Aggregate
+from exporter.collectors.sqlite.batch import Batch, Cleaner, Group, Value
 from exporter.config import Config
-from exporter.metrics.catalogue import DATABASE_MALFORMED, DATABASE_ROWS, Family
+from exporter.metrics.catalogue import DATABASE_FUTURE, DATABASE_MALFORMED, DATABASE_ROWS, Family
 from exporter.metrics.labels import LabelBounds
 from exporter.metrics.samples import Samples
 
+GROUPS_KEPT = 10_000
+"""Spellings of names whose labels are remembered."""
 
-class Reads(Protocol):
-    """Runs one statement that gives one row, within the budget of a read. Raises what the reader raises."""
-
-    async def row(self, statement: str, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
-        """The row."""
-
-    async def json(self, statement: str, parameters: Mapping[str, Any]) -> Any:
-        """The value of the row's only column, which is JSON text."""
+Cells = list[Any]
+"""A row number and the cells of the columns that were asked for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
-    """The first `limit` rows after row number `after`, up to `upto`."""
+class Context:
+    """What a table's families may depend on besides its own rows; a table names the parts in `depends`."""
 
-    after: int
-    upto: int
-    limit: int = sql.MAX_ROWS
-
-    def parameters(self) -> dict[str, int]:
-        return {"after": self.after, "upto": self.upto, "limit": self.limit}
-
-
-class Sums:
-    """Vectors of integers that are added up by key."""
-
-    def __init__(self) -> None:
-        self._by_key: dict[Any, list[int]] = {}
-
-    def add(self, key: Any, vector: Sequence[int]) -> None:
-        known = self._by_key.get(key)
-        self._by_key[key] = list(vector) if known is None else list(map(operator.add, known, vector))
-
-    def items(self) -> Iterator[tuple[Any, list[int]]]:
-        return iter(self._by_key.items())
-
-    def by_first(self) -> "Sums":
-        """Added up over all keys, which are tuples, with the same first part."""
-        result = Sums()
-        for key, vector in self._by_key.items():
-            result.add(key[0], vector)
-        return result
+    monday: float
+    """Seconds since 1970 of the Monday 00:00 UTC that began this week."""
+    price: float | None = None
+    """USD for a BTC."""
+    value: float | None = None
+    """USD that the portfolio is worth now."""
 
 
-Number = TypeVar("Number", int, float)
+class Rows(Protocol):
+    """Reads rows of one table, as (row number, cells …); in the order of their numbers, but for `newest`."""
 
+    async def newest(self, columns: Sequence[str], limit: int) -> list[Cells]:
+        """The rows with the highest numbers, highest first."""
 
-def greatest(*values: Number | None) -> Number | None:
-    """The greatest of the known values."""
-    return max((value for value in values if value is not None), default=None)
+    async def count(self, limit: int) -> int:
+        """How many rows there are, up to a limit."""
 
+    async def chosen(self, columns: Sequence[str], row_ids: Sequence[int]) -> list[Cells]:
+        """Those of some rows that are still there. One that cannot be read in time is left out."""
 
-def seconds(ms: float | None) -> float | None:
-    """Seconds since 1970 of milliseconds; None where a moment is not known."""
-    return None if ms is None or ms == float("-inf") else ms / 1000
-
-
-def per_unit(value: float | None, unit: int) -> float | None:
-    """A value in 1/unit as a float; None where it is not known."""
-    return None if value is None else value / unit
+    async def between(self, columns: Sequence[str], first: int, last: int) -> tuple[list[Cells], bool]:
+        """The rows with numbers from `first` to `last`, and whether all of them could be read in time."""
 
 
 class Table(ABC):
-    """Totals of one table's rows. Subclasses say how a range is read and what the totals are shown as."""
+    """One table of the bot's, as it is known so far. `present` are the columns it has, by the names used here."""
 
     name: ClassVar[str]
     columns: ClassVar[tuple[str, ...]]
-    """What is read, where the table has it."""
-    identity: ClassVar[tuple[str, ...]] = ()
-    """Columns that never change and tell a row from another one in its place; none where all may change."""
-    required: ClassVar[tuple[str, ...]] = ()
-    """Columns without which nothing of the table can be shown."""
-    needs: ClassVar[Mapping[str, set[Family]]] = {}
-    """Families that are left out where the table lacks a column."""
+    """What is read, where the table has it, and for which unusable values are counted."""
+    tested: ClassVar[frozenset[str]] = frozenset()
+    """Columns of which only is read whether they are NULL."""
+    depends: ClassVar[tuple[str, ...]] = ()
+    """Parts of the context that the families are made with."""
+    dated: ClassVar[bool] = True
+    """Whether rows have a moment that may be ahead of the clock."""
 
-    def __init__(self, config: Config, present: frozenset[str], clock: Callable[[], float]) -> None:
+    def __init__(self, config: Config) -> None:
         self.config = config
-        self.present = present
-        self.clock = clock
         self.labels = LabelBounds(config.agents.aliases, config.limits.agents, config.limits.label_pairs)
+        self.present: frozenset[str] = frozenset(self.columns)
         self.rows = 0
+        self.future = 0
         self.malformed: Counter[str] = Counter()
-        self.window = config.database.window
-        self.source = sql.source(self.name, self.columns, present)
-        self.lacking = [column for column in self.required if column not in present]
-
-    async def fold(self, read: Reads, span: Range) -> int | None:
-        """Adds a range; the last row number read, None where the range was empty.
-
-        Changes nothing unless every read of it succeeded. Not called for a table without `identity`, whose
-        rows are changed in place: `follow` is.
-        """
-        raise NotImplementedError
-
-    async def seed(self, read: Reads, span: Range) -> None:  # noqa: B027 - most tables have no need of it
-        """Reads the newest rows ahead of the first catch-up, for what only depends on the newest."""
 
     @property
-    def passed_over(self) -> bool:
-        """Whether windows lack rows, because newer ones that `seed` saw were deleted before they were read."""
-        return False
+    @abstractmethod
+    def needs(self) -> Mapping[Family, frozenset[str]]:
+        """All families, each with the columns without which it is left out."""
 
-    async def follow(self, read: Reads) -> bool:
-        """Looks again at rows that may have changed, a bounded number of them, because the file changed.
+    @property
+    def shows_nothing(self) -> bool:
+        """Whether the table lacks a column for each of its families."""
+        return not any(columns <= self.present for columns in self.needs.values())
 
-        Whether anything may be shown differently after it.
-        """
-        return False
-
-    def metrics(self) -> list[Metric]:
+    def metrics(self, context: Context) -> list[Metric]:
         """The families of the columns that the table has."""
-        lacking = [families for column, families in self.needs.items() if column not in self.present]
-        samples = Samples(omitted=set[Family]().union(*lacking))
-        self.samples(samples)
-        return samples.metrics()
+        omitted = {family for family, columns in self.needs.items() if not columns <= self.present}
+        out = Samples(omitted)
+        self.samples(out, context)
+        return out.metrics()
 
     @abstractmethod
-    def samples(self, out: Samples) -> None:
-        """Everything that the totals say; called only once the table has caught up."""
+    def samples(self, out: Samples, context: Context) -> None:
+        """Everything that the totals say."""
 
-    def count(self, rows: int, malformed: Mapping[str, int]) -> None:
-        """Counts a range's rows and unusable values."""
-        self.rows += rows
-        self.malformed.update(malformed)
+    def price(self) -> float | None:
+        """USD for a BTC, by the newest row that has one."""
+        return None
 
-    def count_json(self, rows: int, malformed: str) -> None:
-        """As `count`, the unusable values as JSON text."""
-        self.count(rows, json.loads(malformed))
+    def value(self, price: float | None) -> float | None:
+        """USD that the portfolio is worth, with `price` for a BTC."""
+        return None
 
     def self_metrics(self, out: Samples) -> None:
         """Families about the reading of the table."""
         out.add(DATABASE_ROWS, self.rows, self.name)
+        if self.dated:
+            out.add(DATABASE_FUTURE, self.future, self.name)
         for column in self.columns:
             if column in self.present:
                 out.add(DATABASE_MALFORMED, self.malformed[column], self.name, column)
 
 
-class Without:
-    """Reads a table's rows as if it lacked some of its columns."""
+class GrowingTable(Table):
+    """A table whose rows are added and stay: totals over all rows that there ever were."""
 
-    def __init__(self, read: Reads, table: Table, columns: Iterable[str]) -> None:
-        self._read = read
-        self._source = table.source
-        self._narrowed = sql.source(table.name, table.columns, table.present.difference(columns))
+    identity: ClassVar[tuple[str, ...]]
+    """Columns that never change and tell a row from another one in its place."""
 
-    async def row(self, statement: str, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
-        return await self._read.row(statement.replace(self._source, self._narrowed), parameters)
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self._cleaner = Cleaner(self.values, self.at)
+        self._groups: dict[tuple[str | None, ...], tuple[Group, bool]] = {}
+        self.aggregates = self.declare()
 
-    async def json(self, statement: str, parameters: Mapping[str, Any]) -> Any:
-        return await self._read.json(statement.replace(self._source, self._narrowed), parameters)
+    values: ClassVar[tuple[Value, ...]]
+    """All that is read of a row."""
+    at: ClassVar[Value | None] = None
+    """The row's moment."""
+
+    @abstractmethod
+    def declare(self) -> tuple[Aggregate, ...]:
+        """The totals, each of nothing yet."""
+
+    @property
+    def needs(self) -> Mapping[Family, frozenset[str]]:
+        return {
+            family: columns for aggregate in self.aggregates for family, columns in aggregate.needs.items()
+        }
+
+    @property
+    def read_columns(self) -> tuple[str, ...]:
+        """The columns whose cells `fold` takes, in their order."""
+        return self._cleaner.columns
+
+    def fold(self, rows: Sequence[Cells], now: float) -> None:
+        """Adds rows, in the order of their numbers; `now` is in seconds since 1970."""
+        batch = self._cleaner.clean(rows, now)
+        self.rows += len(batch)
+        self.future += batch.future
+        self.malformed.update(batch.malformed)
+        batch = self.prepare(batch)
+        if len(batch):
+            for aggregate in self.aggregates:
+                aggregate.fold(batch)
+
+    @abstractmethod
+    def prepare(self, batch: Batch) -> Batch:
+        """Groups a batch's rows; what it gives may be without some of them."""
+
+    def label(self, names: Sequence[str | None], kinds: Sequence[str | None] | None = None) -> list[Group]:
+        """The labels of each row's agent, and of its type where there are `kinds`; bounded in the order of the rows."""
+        known = self._groups
+        if len(known) > GROUPS_KEPT:
+            known.clear()
+        found = []
+        for pair in zip(names, strict=True) if kinds is None else zip(names, kinds, strict=True):
+            group = known.get(pair)
+            if group is None:
+                group = known[pair] = self._bounded(*pair)
+            self.labels.overflow += group[1]
+            found.append(group[0])
+        return found
+
+    def _bounded(self, name: str | None, *kind: str | None) -> tuple[Group, bool]:
+        """A label stays: bounds are reached once, and names that have their place keep it."""
+        labels, before = self.labels, self.labels.overflow
+        group = labels.bound_type(name, kind[0], 1) if kind else (labels.bound_agent(name, 1),)
+        overflows, labels.overflow = labels.overflow > before, before
+        return group, overflows
+
+    async def follow(self, rows: Rows, now: float, has_price: bool) -> bool:
+        """Looks again at rows that may have changed, because the file did; whether anything is other than before.
+
+        `has_price` says whether a table that comes first has a price.
+        """
+        return False
+
+    async def revisit(self, rows: Rows, now: float, share: float) -> bool:
+        """Looks again at the next `share` of all rows that may have changed; whether anything is other than before."""
+        return False
+
+    def samples(self, out: Samples, context: Context) -> None:
+        for aggregate in self.aggregates:
+            aggregate.samples(out)
+
+    def of_newest(self, context: Context) -> list[Metric]:
+        """The families for which the newest rows are enough, where only those have been read."""
+        enough: set[Family] = set()
+        for aggregate in self.aggregates:
+            aggregate.only_full()
+            enough.update(aggregate.of_newest())
+        omitted = {
+            family
+            for family, columns in self.needs.items()
+            if family not in enough or not columns <= self.present
+        }
+        out = Samples(omitted)
+        self.samples(out, context)
+        return out.metrics()
+
+    def dump(self) -> dict[str, Any]:
+        """All totals, in JSON's types."""
+        return {
+            "rows": self.rows,
+            "future": self.future,
+            "malformed": dict(self.malformed),
+            "labels": self.labels.dump(),
+            "aggregates": [aggregate.dump() for aggregate in self.aggregates],
+        }
+
+    def load(self, found: Mapping[str, Any]) -> None:
+        """Takes what `dump` gave."""
+        self.rows, self.future = found["rows"], found["future"]
+        self.malformed.update(found["malformed"])
+        self.labels.load(found["labels"])
+        for aggregate, totals in zip(self.aggregates, found["aggregates"], strict=True):
+            aggregate.load(totals)
+
+
+class LiveTable(Table):
+    """A table whose rows are changed in place: read again, a bounded number of rows, whenever the file changed."""
+
+    limit: ClassVar[int]
+    """How many rows are counted or read, the newest."""
+
+    @abstractmethod
+    async def read(self, rows: Rows, now: float) -> bool:
+        """Reads the table; whether anything is other than before."""

@@ -5,6 +5,19 @@ from exporter.metrics.catalogue.family import Declarations
 DURATION_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 RATIO_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 ALTERNATIVES_BUCKETS = (0.0, 1.0, 2.0, 3.0, 5.0, 8.0)
+HOLDING_BUCKETS = (
+    60.0,
+    300.0,
+    900.0,
+    3600.0,
+    14400.0,
+    43200.0,
+    86400.0,
+    259200.0,
+    604800.0,
+    2592000.0,
+    7776000.0,
+)
 TRADE_BUCKETS = (10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0)
 
 _declare = Declarations("database")
@@ -190,7 +203,8 @@ PORTFOLIO_BTC = _declare.gauge("tweetbot_portfolio_balance_btc", "btc_balance of
 PORTFOLIO_USD = _declare.gauge("tweetbot_portfolio_balance_usd", "usd_balance of the live portfolio row.")
 PORTFOLIO_VALUE = _declare.gauge(
     "tweetbot_portfolio_value_usd",
-    "usd_balance + btc_balance × the newest price (market_data, else the newest snapshot).",
+    "usd_balance + btc_balance × the newest price: of market_data, else of a snapshot, else of a decision's context; "
+    "without BTC no price is needed.",
 )
 PORTFOLIO_START_VALUE = _declare.gauge(
     "tweetbot_portfolio_starting_value_usd", "The starting value given in the configuration."
@@ -213,11 +227,13 @@ PORTFOLIO_DEPLOYED = _declare.gauge(
     "tweetbot_portfolio_deployed_ratio", "Share of the portfolio's value that is held in BTC."
 )
 PORTFOLIO_PEAK = _declare.gauge(
-    "tweetbot_portfolio_peak_value_usd", "Highest total_value_usd in portfolio_history."
+    "tweetbot_portfolio_peak_value_usd",
+    "Highest of the starting value, total_value_usd in portfolio_history and the live value.",
 )
 PORTFOLIO_DRAWDOWN = _declare.gauge(
     "tweetbot_portfolio_max_drawdown_ratio",
-    "Largest fall from an earlier peak in portfolio_history, as a share of that peak.",
+    "Largest fall from an earlier peak, from the starting value over portfolio_history to the live value, as a share "
+    "of that peak.",
 )
 PORTFOLIO_UPDATED = _declare.gauge(
     "tweetbot_portfolio_updated_timestamp_seconds", "last_updated of the live portfolio row."
@@ -254,6 +270,25 @@ TRADE_LOSSES = _declare.counter(
 )
 TRADE_UNMATCHED = _declare.counter(
     "tweetbot_trade_unmatched_btc_total", "BTC sold for which no earlier buy is in the table.", "agent"
+)
+POSITION_BTC = _declare.gauge(
+    "tweetbot_position_btc", "BTC of the buys that no sell was matched with yet (first in, first out)."
+)
+POSITION_COST = _declare.gauge(
+    "tweetbot_position_cost_usd",
+    "What those buys cost, fees included; divided by tweetbot_position_btc it is the average cost.",
+)
+POSITION_OPENED = _declare.gauge(
+    "tweetbot_position_opened_timestamp_seconds", "Timestamp of the oldest of those buys."
+)
+POSITION_PROFIT = _declare.gauge(
+    "tweetbot_position_unrealized_profit_usd",
+    "Those buys at the newest price, less what they cost; may be negative, absent without a price.",
+)
+TRADE_HOLDING = _declare.histogram(
+    "tweetbot_trades_holding_seconds",
+    "Time from a buy to a sell that was matched with it; one observation for each buy that a sell takes from.",
+    HOLDING_BUCKETS,
 )
 TRADE_LAST = _declare.gauge("tweetbot_trade_last_timestamp_seconds", "Newest trades.timestamp.", "side")
 

@@ -38,9 +38,15 @@ DATABASE_MALFORMED = _declare.counter(
     "table",
     "column",
 )
+DATABASE_FUTURE = _declare.counter(
+    "tweetbot_database_future_rows_total",
+    "Rows dated more than five minutes ahead of the exporter's clock; they count, and sort as the oldest.",
+    "table",
+)
 DATABASE_UNREAD = _declare.gauge(
     "tweetbot_database_unread_rows",
-    "Row numbers between the last row read and the newest row: above 0 while catching up.",
+    "Row numbers between the last row read and the newest row, and rows found below the last row read: above 0 while "
+    "catching up.",
     "table",
 )
 DATABASE_REPLACEMENTS = _declare.counter(

@@ -1,128 +1,128 @@
 """system_config, system_alerts and system_commands: where upstream's bot is told to pause, and says what it saw."""
 
 from collections import Counter
-from collections.abc import Callable
-from operator import itemgetter
+from collections.abc import Mapping
 from typing import Any
 
-from exporter.collectors.sqlite import expressions as sql
-from exporter.collectors.sqlite.table import Range, Reads, Table
+from exporter.collectors.sqlite import values
+from exporter.collectors.sqlite.aggregates import Aggregate, Count
+from exporter.collectors.sqlite.batch import Batch, By, Value
+from exporter.collectors.sqlite.table import Cells, Context, GrowingTable, LiveTable, Rows
+from exporter.collectors.sqlite.values import UNUSABLE
 from exporter.config import Config
 from exporter.metrics import catalogue as c
+from exporter.metrics.catalogue import Family
 from exporter.metrics.labels import OTHER, UNKNOWN
 from exporter.metrics.samples import Samples
 
 LEVELS = ("info", "warning", "critical", "error")
 STATUSES = ("pending", "processed", "failed")
-NEWEST_COMMANDS = 20_000
-"""Commands are updated in place, so these are counted again whenever the file changed."""
+STATES = {"running": 0, "paused": 1}
 
-STATUS = """
-SELECT (SELECT count(*) FROM system_config), (SELECT "value" FROM ({source}) WHERE "key" = 'system_status' LIMIT 1)
-"""
-
-ALERTS = f"""
-WITH clean AS MATERIALIZED (
-  SELECT row_id, typeof(level) = 'blob' AS bad_level, lower({sql.text("level")}) AS level FROM ({{source}})
-)
-SELECT json_array(max(row_id), count(*), json_object('level', {sql.total("bad_level")}),
-  (SELECT json_group_array(json_array({sql.name("level")}, alerts))
-   FROM (SELECT level, count(*) AS alerts FROM clean GROUP BY level)))
-FROM clean
-"""
-
-COMMANDS = f"""
-WITH clean AS MATERIALIZED (
-  SELECT row_id, typeof(status) = 'blob' AS bad_status, {sql.text("status")} AS status FROM ({{source}})
-)
-SELECT json_array(count(*), {sql.total("bad_status")},
-  (SELECT json_group_array(json_array({sql.name("status")}, first, commands))
-   FROM (SELECT status, min(row_id) AS first, count(*) AS commands FROM clean GROUP BY status)))
-FROM clean
-"""
+LEVEL = Value("level", values.name)
+BY_LEVEL = By(("level",))
 
 
-class SystemConfig(Table):
+class SystemConfig(LiveTable):
     """Whether the bot is paused."""
 
     name = "system_config"
     columns = ("key", "value")
-    required = ("key", "value")
+    limit = 4096
+    dated = False
 
-    def __init__(self, config: Config, present: frozenset[str], clock: Callable[[], float]) -> None:
-        super().__init__(config, present, clock)
-        self._status_sql = STATUS.format(source=sql.newest(self.name, self.columns, present))
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
         self._status: Any = None
 
-    async def follow(self, read: Reads) -> bool:
-        rows, status = await read.row(self._status_sql, {"limit": sql.MAX_ROWS})
-        self.rows = max(self.rows, rows)
-        if status != self._status and status not in (None, "running", "paused"):
+    @property
+    def needs(self) -> Mapping[Family, frozenset[str]]:
+        return {c.SYSTEM_PAUSED: frozenset(self.columns)}
+
+    async def read(self, rows: Rows, now: float) -> bool:
+        return self.look(await rows.newest(self.columns, self.limit))
+
+    def look(self, rows: list[Cells]) -> bool:
+        """Takes all rows; whether what is shown is other than before."""
+        self.rows = max(self.rows, len(rows))
+        before = self._status
+        self._status = next((value for _, key, value in rows if key == "system_status"), None)
+        changed: bool = self._status != before
+        if changed and self._status is not None and self._state is None:
             self.malformed["value"] += 1
-        self._status = status
-        return True
+        return changed
 
-    def samples(self, out: Samples) -> None:
-        if self._status in ("running", "paused"):
-            out.add(c.SYSTEM_PAUSED, self._status == "paused")
+    @property
+    def _state(self) -> int | None:
+        return STATES.get(self._status) if isinstance(self._status, str) else None
+
+    def samples(self, out: Samples, context: Context) -> None:
+        out.add(c.SYSTEM_PAUSED, self._state)
 
 
-class SystemAlerts(Table):
+class SystemAlerts(GrowingTable):
     """How many alerts of each level the bot has written down."""
 
     name = "system_alerts"
+    values = (LEVEL,)
     columns = ("level",)
     identity = ("timestamp", "alert_type", "level")
-    required = ("level",)
+    dated = False
 
-    def __init__(self, config: Config, present: frozenset[str], clock: Callable[[], float]) -> None:
-        super().__init__(config, present, clock)
-        self._alerts_sql = ALERTS.format(source=self.source)
-        self._levels = Counter(dict.fromkeys(LEVELS, 0))
+    def declare(self) -> tuple[Aggregate, ...]:
+        levels = Count(c.SYSTEM_ALERTS, BY_LEVEL)
+        levels.totals = {(level,): 0 for level in LEVELS}
+        return (levels,)
 
-    async def fold(self, read: Reads, span: Range) -> int | None:
-        last, rows, malformed, levels = await read.json(self._alerts_sql, span.parameters())
-        if last is None:
-            return None
-        self.count(rows, malformed)
-        for level, alerts in levels:
-            self._levels[level if level in LEVELS else OTHER if level else UNKNOWN] += alerts
-        return int(last)
-
-    def samples(self, out: Samples) -> None:
-        for level, alerts in self._levels.items():
-            out.add(c.SYSTEM_ALERTS, alerts, level)
+    def prepare(self, batch: Batch) -> Batch:
+        batch.group(BY_LEVEL, [(_level(text),) for text in batch.values[LEVEL]])
+        return batch
 
 
-class SystemCommands(Table):
+def _level(text: str | None) -> str:
+    if not text:
+        return UNKNOWN
+    return text.lower() if text.lower() in LEVELS else OTHER
+
+
+class SystemCommands(LiveTable):
     """The newest commands by their status."""
 
     name = "system_commands"
     columns = ("status",)
-    required = ("status",)
+    limit = 20_000
+    dated = False
 
-    def __init__(self, config: Config, present: frozenset[str], clock: Callable[[], float]) -> None:
-        super().__init__(config, present, clock)
-        self._commands_sql = COMMANDS.format(source=sql.newest(self.name, self.columns, present))
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
         self._statuses: Counter[str] = Counter()
         self._unusable = 0
         self._overflow = 0
 
-    async def follow(self, read: Reads) -> bool:
-        rows, unusable, statuses = await read.json(self._commands_sql, {"limit": NEWEST_COMMANDS})
-        self.rows = max(self.rows, rows)
+    @property
+    def needs(self) -> Mapping[Family, frozenset[str]]:
+        return {c.SYSTEM_COMMANDS: frozenset(self.columns)}
+
+    async def read(self, rows: Rows, now: float) -> bool:
+        return self.look(await rows.newest(self.columns, self.limit))
+
+    def look(self, rows: list[Cells]) -> bool:
+        """Takes the newest rows, newest first; whether what is shown is other than before."""
+        self.rows = max(self.rows, len(rows))
+        found = [values.name(status) for _, status in reversed(rows)]
+        unusable = found.count(UNUSABLE)
         self.malformed["status"] += max(0, unusable - self._unusable)
         self._unusable = unusable
-        self._statuses = Counter(dict.fromkeys(STATUSES, 0))
+        before, self._statuses = self._statuses, Counter(dict.fromkeys(STATUSES, 0))
         overflow = 0
-        for status, _, commands in sorted(statuses, key=itemgetter(1)):
+        for status, commands in Counter(None if text is UNUSABLE else text for text in found).items():
             label, overflows = self.labels.bound_status(status, STATUSES)
             self._statuses[label] += commands
             overflow += commands * overflows
         self.labels.overflow += max(0, overflow - self._overflow)
         self._overflow = overflow
-        return True
+        return before != self._statuses
 
-    def samples(self, out: Samples) -> None:
+    def samples(self, out: Samples, context: Context) -> None:
         for status, commands in self._statuses.items():
             out.add(c.SYSTEM_COMMANDS, commands, status)

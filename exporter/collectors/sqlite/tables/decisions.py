@@ -3,156 +3,131 @@
 What became of a decision is in outcomes.py, since it is written later.
 """
 
-import json
-from bisect import bisect_left
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from math import ceil
-from operator import itemgetter
-from typing import Any, ClassVar
+from typing import Any
 
-from prometheus_client.samples import Exemplar
-
-from exporter.collectors.sqlite import expressions as sql
-from exporter.collectors.sqlite.connection import TooLongError
-from exporter.collectors.sqlite.expressions import NANO
-from exporter.collectors.sqlite.table import Range, Reads, Sums, Table, greatest, per_unit, seconds
-from exporter.collectors.sqlite.tables.outcomes import BLOCK, OUTCOMES, PERHAPS_KNOWN, Outcomes
-from exporter.collectors.sqlite.window import Moment, Recent, mean, moment
+from exporter.collectors.sqlite import values
+from exporter.collectors.sqlite.aggregates import (
+    Aggregate,
+    Count,
+    Exemplars,
+    Gauge,
+    Histogram,
+    Needs,
+    Newest,
+    Recent,
+    Total,
+    mean_of,
+    newest_of,
+)
+from exporter.collectors.sqlite.batch import Batch, By, Cleaner, Group, Value
+from exporter.collectors.sqlite.known_ids import KnownIds
+from exporter.collectors.sqlite.table import GrowingTable, Rows
+from exporter.collectors.sqlite.tables.outcomes import BLOCK, Decision, Outcomes, outcome
+from exporter.collectors.sqlite.values import NANO, UNUSABLE
+from exporter.collectors.sqlite.window import mean
 from exporter.config import Config
 from exporter.metrics import catalogue as c
-from exporter.metrics.samples import HistogramValue, Samples
+from exporter.metrics.labels import OTHER, LabelBounds
+from exporter.metrics.samples import Samples
 
-LOOK = 250
-"""Rows that are looked at again in one read."""
-RISKS = ("low", "medium", "high", "other")
-
-
-def _member(column: str, kind: str, name: str) -> str:
-    value, type_ = sql.json_member(column, kind, f"$.{name}")
-    return f"{value} AS raw_{name}, {type_} AS {name}_kind"
+RISKS = ("low", "medium", "high", OTHER)
+PRICED_ROWS = 50
+"""The newest rows, in which a price is looked for where no other table has one."""
 
 
-def _clean_ratio(name: str) -> str:
-    return sql.ratio(f"raw_{name}", f"{name}_kind")
+def risk(value: Any) -> str | None:
+    """A risk; what is none of the three is another one."""
+    if value is None:
+        return None
+    lower = value.lower() if type(value) is str else OTHER
+    return lower if lower in RISKS else OTHER
 
 
-_LEARNING_RATE = sql.real("raw_learningRate", "learningRate_kind", lowest=0)
-
-# Each row's values: NULL where they are missing or unusable, `bad_…` counts the unusable ones.
-CLEAN = f"""
-WITH typed AS (
-  SELECT *, {sql.json_kind("reasoning")} AS reasoning_kind, {sql.json_kind("agent_state")} AS state_kind,
-    {sql.json_kind("system")} AS system_kind, {sql.json_kind("feedback")} AS feedback_kind
-  FROM ({{source}})
-), raw AS (
-  SELECT *, {sql.epoch_ms("timestamp")} AS ms,
-    {_member("reasoning", "reasoning_kind", "confidence")},
-    {_member("reasoning", "reasoning_kind", "riskAssessment")},
-    {_member("reasoning", "reasoning_kind", "alternatives")},
-    {_member("agent_state", "state_kind", "autonomyLevel")},
-    {_member("agent_state", "state_kind", "performanceScore")},
-    {_member("agent_state", "state_kind", "learningRate")},
-    {_member("system", "system_kind", "interAgentCommunication")},
-    {_member("feedback", "feedback_kind", "learningAdjustments")}
-  FROM typed
-), clean AS MATERIALIZED (
-  SELECT row_id, {sql.text('"id"')} AS decision_id, {sql.text("agent")} AS agent, {sql.text("type")} AS type, ms,
-    typeof(agent) = 'blob' AS bad_agent, typeof(type) = 'blob' AS bad_type,
-    {_clean_ratio("confidence")} AS confidence,
-    CASE WHEN lower(raw_riskAssessment) IN ('low', 'medium', 'high') THEN lower(raw_riskAssessment)
-      WHEN riskAssessment_kind IS NOT NULL THEN 'other' END AS risk,
-    CASE WHEN alternatives_kind = 'array' THEN json_array_length(raw_alternatives) END AS alternatives,
-    {_clean_ratio("autonomyLevel")} AS autonomy,
-    {_clean_ratio("performanceScore")} AS performance,
-    {_LEARNING_RATE} AS learning_rate,
-    CASE WHEN interAgentCommunication_kind = 'array' THEN raw_interAgentCommunication END AS messages,
-    CASE WHEN learningAdjustments_kind = 'array' THEN json_array_length(raw_learningAdjustments) END
-      AS adjustments,
-    {sql.unusable("timestamp", "ms")} AS bad_timestamp,
-    {sql.not_object("reasoning_kind")} + {sql.unusable("confidence_kind", _clean_ratio("confidence"))}
-      + coalesce(alternatives_kind <> 'array', 0) AS bad_reasoning,
-    {sql.not_object("state_kind")} + {sql.unusable("autonomyLevel_kind", _clean_ratio("autonomyLevel"))}
-      + {sql.unusable("performanceScore_kind", _clean_ratio("performanceScore"))}
-      + {sql.unusable("learningRate_kind", _LEARNING_RATE)} AS bad_state,
-    {sql.not_object("system_kind")} + coalesce(interAgentCommunication_kind <> 'array', 0) AS bad_system,
-    {sql.not_object("feedback_kind")} + coalesce(learningAdjustments_kind <> 'array', 0) AS bad_feedback
-  FROM raw
-)
-"""
-
-# Rows are put in order by the row number and the place of the entry where a pair was first spoken of.
-MESSAGES = f"""
-SELECT agent, target, min(format('%019d %09d', row_id, place)) AS first, count(*) AS entries FROM (
-  SELECT row_id, agent, entry.key AS place,
-    CASE WHEN entry.type = 'object' AND json_type(entry.value, '$.target') = 'text'
-      THEN {sql.name("json_extract(entry.value, '$.target')")} END AS target
-  FROM clean, json_each(clean.messages) AS entry
-) GROUP BY agent, target
-"""
-
-# The newest :window rows of each agent in the range: no other of them can be among its newest of all.
-RECENT = f"""
-  SELECT json_group_array(json_array(
-    {sql.name("agent")}, row_id, ms, {sql.name("decision_id")},
-    confidence, autonomy, performance, learning_rate, adjustments))
-  FROM (
-    SELECT agent, row_id, ms, decision_id, confidence, autonomy, performance, learning_rate, adjustments,
-      row_number() OVER (PARTITION BY agent ORDER BY ms DESC, row_id DESC) AS place
-    FROM clean WHERE :window)
-  WHERE place <= :window
-"""
-
-TOTALS = f"""{CLEAN}
-SELECT json_array(
-  max(row_id), count(*),
-  json_object('timestamp', {sql.total("bad_timestamp")}, 'agent', {sql.total("bad_agent")},
-    'type', {sql.total("bad_type")}, 'reasoning', {sql.total("bad_reasoning")},
-    'agent_state', {sql.total("bad_state")}, 'system', {sql.total("bad_system")},
-    'feedback', {sql.total("bad_feedback")}),
-  (SELECT json_group_array(json_array({sql.name("agent")}, {sql.name("type")}, first, newest, json(sums))) FROM (
-    SELECT agent, type, min(row_id) AS first, max(ms) AS newest,
-      json_array(
-        count(*), {sql.total("adjustments")}, {sql.total("confidence")}, {sql.total("alternatives")},
-        {", ".join(f"count(*) FILTER (WHERE risk = '{risk}')" for risk in RISKS)},
-        {sql.cumulative("confidence", c.RATIO_BUCKETS, NANO)},
-        {sql.cumulative("alternatives", c.ALTERNATIVES_BUCKETS, 1)}) AS sums
-    FROM clean GROUP BY agent, type)),
-  (SELECT json_group_array(json_array({sql.name("agent")}, target, first, entries)) FROM ({MESSAGES})),
-  ({RECENT})
-) FROM clean
-"""
-
-_RISK, _HISTOGRAMS = 4, 4 + len(RISKS)
-_ALTERNATIVES = _HISTOGRAMS + len(c.RATIO_BUCKETS) + 1
+def target(entry: Any) -> str | None:
+    """Whom a message was for; None where it does not say so."""
+    found = entry.get("target") if type(entry) is dict else None
+    return found if type(found) is str else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Decision:
-    """A row of the window; ratios in 1e-9."""
-
-    moment: Moment
-    decision_id: str | None
-    confidence: int | None
-    autonomy: int | None
-    performance: int | None
-    learning_rate: float | None
-    adjustments: int | None
-
-    def exemplar(self) -> Exemplar:
-        labels = {"decision_id": self.decision_id or ""}
-        return Exemplar(labels, (self.confidence or 0) / NANO, seconds(self.moment[0]))
+def price(market: Any) -> float | None:
+    """The price in a decision's market data."""
+    found = values.finite(market.get("price_usd")) if type(market) is dict else None
+    return None if found is None or found is UNUSABLE else float(found)
 
 
-def _decision(row_id: int, ms: int | None, decision_id: str | None, *values: Any) -> _Decision:
-    return _Decision(moment(ms, row_id), decision_id and decision_id.replace("\0", "\ufffd"), *values)
+def inputs_price(inputs: Any) -> float | None:
+    """The price in a decision's inputs."""
+    return price(inputs.get("marketData")) if type(inputs) is dict else None
 
 
-class Decisions(Table):
+ID = Value("id", values.name)
+AT = Value("timestamp", values.moment)
+AGENT_NAME = Value("agent", values.name)
+TYPE = Value("type", values.name)
+CONFIDENCE = Value("reasoning", values.ratio, "confidence")
+RISK = Value("reasoning", risk, "riskAssessment")
+ALTERNATIVES = Value("reasoning", values.length, "alternatives")
+OUTCOME = Value("outcome", outcome)
+AUTONOMY = Value("agent_state", values.ratio, "autonomyLevel")
+PERFORMANCE = Value("agent_state", values.ratio, "performanceScore")
+LEARNING_RATE = Value("agent_state", values.not_negative, "learningRate")
+MESSAGES = Value("system", values.array, "interAgentCommunication")
+ADJUSTMENTS = Value("feedback", values.length, "learningAdjustments")
+PRICE = Value("context", inputs_price, "inputs")
+
+PAIR = By(("agent", "type"))
+AGENT = By(("agent",))
+BY_RISK = By(("agent", "reasoning"))
+
+
+class Messages(Aggregate):
+    """Entries of what an agent said to others, by whom it said it to."""
+
+    def __init__(self, labels: LabelBounds, malformed: Counter[str]) -> None:
+        self._labels, self._malformed = labels, malformed
+        self._totals: dict[tuple[str, str], int] = {}
+
+    @property
+    def needs(self) -> Needs:
+        return {c.DECISION_MESSAGES: frozenset({AGENT_NAME.column, MESSAGES.column})}
+
+    def fold(self, batch: Batch) -> None:
+        for group, entries in zip(batch.groups[AGENT], batch.values[MESSAGES], strict=True):
+            if entries and group is not None:
+                for to_agent in map(target, entries):
+                    self._add(group[0], to_agent)
+
+    def _add(self, agent: str, to_agent: str | None) -> None:
+        if to_agent is None:
+            self._malformed[MESSAGES.column] += 1
+            return
+        pair = self._labels.recipient_of(agent, to_agent, 1)
+        self._totals[pair] = self._totals.get(pair, 0) + 1
+
+    def samples(self, out: Samples) -> None:
+        for pair, entries in self._totals.items():
+            out.add(c.DECISION_MESSAGES, entries, *pair)
+
+    def dump(self) -> Any:
+        return [[*pair, entries] for pair, entries in self._totals.items()]
+
+    def load(self, found: Any) -> None:
+        self._totals = {(agent, to_agent): entries for agent, to_agent, entries in found}
+
+
+class Decisions(GrowingTable):
     """Totals per agent and decision type, each agent's newest rows, and the outcomes."""
 
     name = "agent_decisions"
+    values = (
+        ID, AT, AGENT_NAME, TYPE, CONFIDENCE, RISK, ALTERNATIVES, OUTCOME,
+        AUTONOMY, PERFORMANCE, LEARNING_RATE, MESSAGES, ADJUSTMENTS,
+    )  # fmt: skip
+    at = AT
     columns = (
         "id",
         "timestamp",
@@ -165,194 +140,151 @@ class Decisions(Table):
         "feedback",
     )
     identity = ("id", "timestamp", "agent")
-    required = ("agent",)
-    needs: ClassVar = {
-        "timestamp": {
-            c.DECISION_LAST,
-            c.RECENT_ACTUAL_RESULT,
-            c.DECISION_AUTONOMY,
-            c.DECISION_PERFORMANCE,
-            c.DECISION_LEARNING_RATE,
-            c.RECENT_CONFIDENCE,
-            c.RECENT_AUTONOMY,
-            c.RECENT_ADAPTATION,
-            c.DECISION_BRIER,
-        },
-        "type": {c.DECISIONS, c.DECISIONS_SUCCEEDED, c.DECISIONS_FAILED},
-        "reasoning": {
-            c.DECISIONS_BY_RISK,
-            c.DECISION_CONFIDENCE,
-            c.DECISION_ALTERNATIVES,
-            c.RECENT_CONFIDENCE,
-            c.DECISION_BRIER,
-            c.DECISION_RESOLVED,
-            c.DECISION_RESOLVED_SUCCEEDED,
-        },
-        "outcome": {
-            c.DECISIONS_SUCCEEDED,
-            c.DECISIONS_FAILED,
-            c.DECISION_REVISIONS,
-            c.DECISIONS_PENDING,
-            c.DECISION_RESULTS,
-            c.RECENT_ACTUAL_RESULT,
-            c.DECISION_BRIER,
-            c.DECISION_RESOLVED,
-            c.DECISION_RESOLVED_SUCCEEDED,
-        },
-        "agent_state": {
-            c.DECISION_AUTONOMY,
-            c.DECISION_PERFORMANCE,
-            c.DECISION_LEARNING_RATE,
-            c.RECENT_AUTONOMY,
-        },
-        "system": {c.DECISION_MESSAGES},
-        "feedback": {c.LEARNING_ADJUSTMENTS, c.RECENT_ADAPTATION},
-    }
 
-    def __init__(self, config: Config, present: frozenset[str], clock: Callable[[], float]) -> None:
-        super().__init__(config, present, clock)
-        self._totals_sql = TOTALS.format(source=self.source)
-        self._reach_sql = sql.reach(self.source, "agent")
-        self._outcomes_sql = OUTCOMES.format(source=self.source)
-        chosen = sql.chosen(self.name, self.columns, present)
-        self._look_sql = OUTCOMES.format(source=PERHAPS_KNOWN.format(source=chosen))
-        self._sums = Sums()
-        self._messages = Sums()
-        self._newest: dict[str, int | None] = {}
-        self._recent: Recent[_Decision] = Recent(self.labels, self.window)
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self._ids = KnownIds()
+        self._looked_at = Cleaner((AT, AGENT_NAME, TYPE, CONFIDENCE, OUTCOME), AT)
+        self._priced = Cleaner((AT, PRICE), AT)
         self._next_block = -1
-        self.outcomes = Outcomes(self.labels, self.window)
+        self._price: float | None = None
 
-    async def seed(self, read: Reads, span: Range) -> None:
-        self._recent.seed(await read.json(self._reach_sql, {**span.parameters(), "window": self.window}))
+    def declare(self) -> tuple[Aggregate, ...]:
+        self._recent = Recent(
+            AGENT,
+            self.config.database.window,
+            AT,
+            (
+                newest_of(c.DECISION_AUTONOMY, AUTONOMY, NANO),
+                newest_of(c.DECISION_PERFORMANCE, PERFORMANCE, NANO),
+                newest_of(c.DECISION_LEARNING_RATE, LEARNING_RATE),
+                mean_of(c.RECENT_CONFIDENCE, CONFIDENCE, NANO),
+                mean_of(c.RECENT_AUTONOMY, AUTONOMY, NANO),
+                Gauge(c.RECENT_ADAPTATION, _share_of_some, ADJUSTMENTS),
+            ),
+            keep=(AGENT, ID),
+        )
+        self.outcomes = Outcomes(self.config.database.window, self._recent)
+        exemplars = Exemplars(self._recent, AGENT, CONFIDENCE, NANO, "decision_id", ID)
+        return (
+            Count(c.DECISIONS, PAIR),
+            Count(c.DECISIONS_BY_RISK, BY_RISK),
+            Histogram(c.DECISION_CONFIDENCE, AGENT, CONFIDENCE, NANO, exemplars),
+            Histogram(c.DECISION_ALTERNATIVES, AGENT, ALTERNATIVES),
+            Total(c.LEARNING_ADJUSTMENTS, AGENT, ADJUSTMENTS),
+            Messages(self.labels, self.malformed),
+            Newest(c.DECISION_LAST, AGENT, AT),
+            self._recent,
+            self.outcomes,
+        )
 
-    @property
-    def passed_over(self) -> bool:
-        return self._recent.passed_over
+    def dump(self) -> dict[str, Any]:
+        return super().dump() | {"ids": self._ids.dump()}
 
-    async def fold(self, read: Reads, span: Range) -> int | None:
-        window = self._recent.expected
-        last, rows, malformed, groups, messages, recent = await self._read(read, span, window)
-        if last is None:
+    def load(self, found: Mapping[str, Any]) -> None:
+        super().load(found)
+        self._ids.load(found["ids"])
+
+    def prepare(self, batch: Batch) -> Batch:
+        """Without the decisions that are known and were saved again in another row: of them only the outcome is new."""
+        pairs = self.label(batch.values[AGENT_NAME], batch.values[TYPE])
+        new, again = self._tell_apart(batch)
+        decisions = _decisions(batch, pairs)
+        self.malformed["outcome"] += self.outcomes.add(decisions[place] for place in new)
+        for before, place in again:
+            self.malformed["outcome"] += self.outcomes.move(before, decisions[place])
+        if len(new) == len(batch):
+            return _group(batch, pairs)
+        self._recent.drop([before for before, _ in again])
+        self._recent.fold(_grouped(batch, pairs, [place for _, place in again]))
+        return _grouped(batch, pairs, new)
+
+    def _tell_apart(self, batch: Batch) -> tuple[list[int], list[tuple[int, int]]]:
+        """The places of rows that are new, and for each other one the row that it was in before."""
+        new: dict[int, int] = {}
+        again = []
+        for place, (row_id, key) in enumerate(zip(batch.row_ids, batch.values[ID], strict=True)):
+            before = None if key is None else self._ids.put(key, row_id)
+            if before is None or new.pop(before, None) is not None:
+                new[row_id] = place
+            elif before != row_id:
+                again.append((before, place))
+        return [*new.values()], again
+
+    async def follow(self, rows: Rows, now: float, has_price: bool) -> bool:
+        """Looks at the newest decisions whose outcome is not known yet, and for a price where no table has one."""
+        found = await rows.chosen((OUTCOME.column,), self.outcomes.newest_pending())
+        await self._see(rows, now, [(row_id, cell) for row_id, cell in found])
+        changed = self.outcomes.has_changed()
+        before, self._price = self._price, None if has_price else await self._newest_price(rows, now)
+        return changed or before != self._price
+
+    async def _newest_price(self, rows: Rows, now: float) -> float | None:
+        found = await rows.newest(self._priced.columns, PRICED_ROWS)
+        if not found:
             return None
-        span = Range(span.after, last, span.limit)
-        if self._recent.wants((agent, newest_ms) for agent, _, _, newest_ms, _ in groups) and not window:
-            *_, recent = await self._read(read, span, self.window)
-        outcomes = await self._read_outcomes(read, span)
-        self.count(rows, malformed)
-        self._add(groups)
-        self._add_messages(messages)
-        self._recent.merge((row[0], _decision(*row[1:])) for row in recent)
-        self.malformed["outcome"] += self.outcomes.add(outcomes)
-        return int(last)
+        batch = self._priced.clean(found, now)
+        dated = zip(batch.moments, batch.row_ids, batch.values[PRICE], strict=True)
+        newest = max((row for row in dated if row[2] is not None), default=None)
+        return None if newest is None else newest[2]
 
-    async def follow(self, read: Reads) -> bool:
-        """Looks at the newest decisions whose outcome is not known yet."""
-        changed = False
-        row_ids = self.outcomes.newest_pending()
-        left = [row_ids[start : start + LOOK] for start in range(0, len(row_ids), LOOK)]
-        while left:
-            chosen = left.pop()
-            try:
-                found = await read.json(self._look_sql, {"row_ids": json.dumps(chosen), "pending": 0})
-            except TooLongError:
-                middle = len(chosen) // 2
-                # An outcome that cannot be read in time by itself stays as it was.
-                left += [chosen[:middle], chosen[middle:]] if middle else []
-                continue
-            self.malformed["outcome"] += self.outcomes.look(found)
-            changed = changed or bool(found)
-        return changed
+    def price(self) -> float | None:
+        return self._price
 
-    async def revisit(self, read: Reads, share: float) -> None:
+    async def revisit(self, rows: Rows, now: float, share: float) -> bool:
         """Looks at the next `share` of all decisions, whatever is known of them, a block of rows at a time."""
         blocks = self.outcomes.blocks()
         for _ in range(ceil(len(blocks) * share)):
             self._next_block = (self._next_block + 1) % len(blocks)
-            block = blocks[self._next_block]
-            rows, complete = await self._read_block(read, block)
-            see = partial(self.outcomes.recount, block) if complete else self.outcomes.look
-            self.malformed["outcome"] += see(rows)
+            await self._revisit_block(rows, now, blocks[self._next_block])
+        return self.outcomes.has_changed()
 
-    async def _read_block(self, read: Reads, block: int) -> tuple[list[Any], bool]:
-        """The outcomes of a block's rows, and whether of all: one may be too large to be read in time."""
-        after, last, limit = block * BLOCK - 1, block * BLOCK + BLOCK - 1, LOOK
-        found: list[Any] = []
-        complete = True
-        while after < last:
-            try:
-                rows = await self._read_outcomes(read, Range(after, last, limit))
-            except TooLongError:
-                if limit == 1:
-                    after, complete = after + 1, False
-                limit = max(1, limit // 2)
-                continue
-            if not rows:
-                break
-            found.extend(rows)
-            after, limit = rows[-1][0], min(LOOK, limit * 2)
-        return found, complete
+    async def _revisit_block(self, rows: Rows, now: float, block: int) -> None:
+        columns = (AGENT_NAME.column, OUTCOME.column)
+        found, complete = await rows.between(columns, block * BLOCK, block * BLOCK + BLOCK - 1)
+        await self._see(rows, now, [(row_id, cell) for row_id, _, cell in found])
+        if complete:
+            labels = ((row_id, self.labels.known_agent(_name(name))) for row_id, name, _ in found)
+            self.outcomes.recount(block, labels)
 
-    async def _read(self, read: Reads, span: Range, window: int) -> list[Any]:
-        found: list[Any] = await read.json(self._totals_sql, {**span.parameters(), "window": window})
-        return found
+    async def _see(self, rows: Rows, now: float, found: Iterable[tuple[int, Any]]) -> None:
+        """Takes outcomes; of those that may be other than before, all that belongs to them is read."""
+        differing = [row_id for row_id, cell in found if self.outcomes.may_differ(row_id, outcome(cell))]
+        again = await rows.chosen(self._looked_at.columns, differing)
+        if again:
+            batch = self._looked_at.clean(again, now)
+            names = zip(batch.values[AGENT_NAME], batch.values[TYPE], strict=True)
+            pairs = [self.labels.known_type(*pair) for pair in names]
+            self.malformed["outcome"] += self.outcomes.look(_decisions(batch, pairs))
 
-    async def _read_outcomes(self, read: Reads, span: Range) -> list[Any]:
-        rows: list[Any] = await read.json(self._outcomes_sql, {**span.parameters(), "pending": 1})
-        return rows
 
-    def _add(self, groups: list[Any]) -> None:
-        for agent, kind, _, newest_ms, sums in sorted(groups, key=itemgetter(2)):
-            key = self.labels.bound_type(agent, kind, sums[0])
-            self._sums.add(key, sums)
-            self._newest[key[0]] = greatest(self._newest.get(key[0]), newest_ms)
+def _decisions(batch: Batch, pairs: Sequence[Group]) -> list[Decision]:
+    columns = batch.values[CONFIDENCE], batch.values[OUTCOME]
+    rows = zip(batch.row_ids, batch.moments, pairs, *columns, strict=True)
+    return [Decision(row_id, ms, agent, kind, *rest) for row_id, ms, (agent, kind), *rest in rows]
 
-    def _add_messages(self, messages: list[Any]) -> None:
-        for agent, target, _, entries in sorted(messages, key=itemgetter(2)):
-            if target is None:
-                self.malformed["system"] += entries
-                continue
-            pair = self.labels.bound_recipient(agent, target, entries)
-            self._messages.add(pair, [entries])
 
-    def samples(self, out: Samples) -> None:
-        for (agent, kind), sums in self._sums.items():
-            out.add(c.DECISIONS, sums[0], agent, kind)
-            succeeded, failed = self.outcomes.by_type(agent, kind)
-            out.add(c.DECISIONS_SUCCEEDED, succeeded, agent, kind)
-            out.add(c.DECISIONS_FAILED, failed, agent, kind)
-        for (agent, target), (entries,) in self._messages.items():
-            out.add(c.DECISION_MESSAGES, entries, agent, target)
-        for agent, sums in self._sums.by_first().items():
-            self._total_samples(out, agent, sums)
-            self._recent_samples(out, agent, self._recent.rows(agent))
-            self.outcomes.samples(out, agent, {row.moment for row in self._recent.rows(agent)})
+def _grouped(batch: Batch, pairs: Sequence[Group], places: Sequence[int]) -> Batch:
+    return _group(batch.only(places), [pairs[place] for place in places])
 
-    def _total_samples(self, out: Samples, agent: str, sums: list[int]) -> None:
-        confidences, alternatives = sums[_HISTOGRAMS:_ALTERNATIVES], sums[_ALTERNATIVES:]
-        for position, risk in enumerate(RISKS):
-            out.add(c.DECISIONS_BY_RISK, sums[_RISK + position], agent, risk)
-        out.add(c.LEARNING_ADJUSTMENTS, sums[1], agent)
-        out.add(
-            c.DECISION_CONFIDENCE, HistogramValue(confidences, sums[2] / NANO, self._exemplars(agent)), agent
-        )
-        out.add(c.DECISION_ALTERNATIVES, HistogramValue(alternatives, sums[3]), agent)
-        out.add(c.DECISION_LAST, seconds(self._newest[agent]), agent)
 
-    def _recent_samples(self, out: Samples, agent: str, rows: list[_Decision]) -> None:
-        newest_row = rows[0]
-        out.add(c.DECISION_AUTONOMY, per_unit(newest_row.autonomy, NANO), agent)
-        out.add(c.DECISION_PERFORMANCE, per_unit(newest_row.performance, NANO), agent)
-        out.add(c.DECISION_LEARNING_RATE, newest_row.learning_rate, agent)
-        out.add(c.RECENT_CONFIDENCE, per_unit(mean(row.confidence for row in rows), NANO), agent)
-        out.add(c.RECENT_AUTONOMY, per_unit(mean(row.autonomy for row in rows), NANO), agent)
-        out.add(c.RECENT_ADAPTATION, mean(bool(row.adjustments) for row in rows), agent)
+def _group(batch: Batch, pairs: Sequence[Group]) -> Batch:
+    agents = [pair[:1] for pair in pairs]
+    risks = zip(agents, batch.values[RISK], strict=True)
+    batch.group(PAIR, pairs)
+    batch.group(AGENT, agents)
+    batch.group(
+        BY_RISK,
+        [None if found is None else (*agent, found) for agent, found in risks],
+        [(*agent, found) for agent, found in product(dict.fromkeys(agents), RISKS)],
+    )
+    return batch
 
-    def _exemplars(self, agent: str) -> dict[int, Exemplar]:
-        """For each bucket the newest row of the window that is in it."""
-        newest = {
-            bisect_left(c.RATIO_BUCKETS, row.confidence / NANO): row
-            for row in reversed(self._recent.rows(agent))
-            if row.confidence is not None and row.decision_id is not None
-        }
-        return {bucket: row.exemplar() for bucket, row in newest.items()}
+
+def _share_of_some(adjustments: list[int | None]) -> float | None:
+    return mean(bool(found) for found in adjustments)
+
+
+def _name(cell: Any) -> str | None:
+    found = values.name(cell)
+    return None if found is UNUSABLE else found

@@ -1,219 +1,133 @@
-"""trades: how much was bought and sold by whom, and what the sells earned.
+"""trades: how much was bought and sold by whom, what the sells earned, and what is left."""
 
-A sell is matched with the oldest buys that are left, whoever made them: there is one portfolio. So every row is
-looked at by itself, in row order. What is kept are the buys that are left, LOTS of them at the most: beyond
-that a further buy joins the newest one, and both count at their average cost.
-"""
+from itertools import product
+from typing import Any, ClassVar
 
-from bisect import bisect_left
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
-
-from exporter.collectors.sqlite import expressions as sql
-from exporter.collectors.sqlite.expressions import MICRO, SATOSHI
-from exporter.collectors.sqlite.table import Range, Reads, Sums, Table, greatest, seconds
-from exporter.config import Config
+from exporter.collectors.sqlite import values
+from exporter.collectors.sqlite.aggregates import Aggregate, Count, Histogram, Needs, Newest, Total
+from exporter.collectors.sqlite.batch import Batch, By, Value
+from exporter.collectors.sqlite.fifo import Fifo
+from exporter.collectors.sqlite.table import Context, GrowingTable
+from exporter.collectors.sqlite.values import MICRO, OLDEST, PICO, seconds
 from exporter.metrics import catalogue as c
-from exporter.metrics.samples import HistogramValue, Samples
+from exporter.metrics.samples import Samples
 
-LOTS = 20_000
+AT = Value("timestamp", values.moment)
+TYPE = Value("trade_type", values.side)
+AMOUNT = Value("amount_btc", values.btc)
+TOTAL = Value("total_usd", values.usd)
+FEE = Value("fee_usd", values.usd)
+AGENT_NAME = Value("executed_by", values.name)
+
 SIDES = ("buy", "sell")
-EARNINGS = (c.TRADES_PROFITABLE, c.TRADES_UNPROFITABLE, c.TRADE_GAINS, c.TRADE_LOSSES, c.TRADE_UNMATCHED)
+PAIR = By(("executed_by", "trade_type"))
+SIDE = By(("trade_type",))
+AGENT = By(("executed_by",))
+_MATCHED = frozenset({"trade_type", "amount_btc", "total_usd"})
 
 
-def _typed(column: str) -> str:
-    return f"typeof({column})"
+class Earnings(Aggregate):
+    """What each agent's sells earned, and the position that is left."""
 
-
-_AMOUNT = sql.number("amount_btc", _typed("amount_btc"), SATOSHI, lowest=0)
-_TOTAL = sql.number("total_usd", _typed("total_usd"), MICRO, lowest=0)
-_FEE = sql.number("fee_usd", _typed("fee_usd"), MICRO, lowest=0)
-_SIDE = "CASE WHEN typeof(trade_type) = 'text' AND lower(trade_type) IN ('buy', 'sell') THEN lower(trade_type) END"
-
-ROWS = f"""
-WITH clean AS (
-  SELECT row_id, {sql.text("executed_by")} AS agent, typeof(executed_by) = 'blob' AS bad_agent,
-    {_SIDE} AS side, {_AMOUNT} AS satoshi, {_TOTAL} AS total, {_FEE} AS fee,
-    {sql.epoch_ms("timestamp")} AS ms, timestamp, trade_type, amount_btc, total_usd, fee_usd
-  FROM ({{source}})
-)
-SELECT json_array(
-  max(row_id), count(*),
-  json_object(
-    'timestamp', {sql.total(sql.unusable("timestamp", "ms"))},
-    'executed_by', {sql.total("bad_agent")},
-    'trade_type', {sql.total(sql.unusable("trade_type", "side"))},
-    'amount_btc', {sql.total(sql.unusable("amount_btc", "satoshi"))},
-    'total_usd', {sql.total(sql.unusable("total_usd", "total"))},
-    'fee_usd', {sql.total(sql.unusable("fee_usd", "fee"))}),
-  json_group_array(json_array({sql.name("agent")}, side, satoshi, total, coalesce(fee, 0), ms))
-) FROM clean
-"""
-
-
-class _Trade(NamedTuple):
-    """A row; money in 1e-6 USD. What is None is missing or unusable."""
-
-    agent: str | None
-    side: str | None
-    satoshi: int | None
-    total: int | None
-    fee: int
-    ms: int | None
-
-
-@dataclass(slots=True)
-class _Lot:
-    """A buy: how much of it is left, and what all of it cost."""
-
-    left: int
-    satoshi: int
-    cost: int
-
-
-@dataclass(slots=True)
-class _Earnings:
-    """What an agent's sells earned, in 1e-6 USD; unmatched in satoshi."""
-
-    profitable: int = 0
-    unprofitable: int = 0
-    gains: int = 0
-    losses: int = 0
-    unmatched: int = 0
-
-
-class Fifo:
-    """The buys that are left, oldest first. Shares of a cost are exact to FINE parts of 1e-6 USD."""
-
-    FINE = 10**12
+    EARNED = (c.TRADES_PROFITABLE, c.TRADES_UNPROFITABLE, c.TRADE_GAINS, c.TRADE_LOSSES, c.TRADE_UNMATCHED)
+    UNITS = (1, 1, MICRO, MICRO, PICO)
 
     def __init__(self) -> None:
-        self._lots: deque[_Lot] = deque()
+        self._by_agent: dict[str, list[int]] = {}
+        self._fifo = Fifo(OLDEST)
+        self._held = Histogram(c.TRADE_HOLDING, By(), AT, 1000)
+        self._held.totals = {(): self._held.empty()}
 
-    def buy(self, satoshi: int, cost: int) -> None:
-        """Adds a buy; `cost` includes its fee."""
-        if not satoshi:
-            return
-        if len(self._lots) < LOTS:
-            self._lots.append(_Lot(satoshi, satoshi, cost))
-            return
-        newest_lot = self._lots[-1]
-        newest_lot.left += satoshi
-        newest_lot.satoshi += satoshi
-        newest_lot.cost += cost
+    @property
+    def needs(self) -> Needs:
+        return {
+            **dict.fromkeys(self.EARNED, _MATCHED | {"executed_by"}),
+            **dict.fromkeys((c.POSITION_BTC, c.POSITION_COST, c.POSITION_PROFIT), _MATCHED),
+            **dict.fromkeys((c.POSITION_OPENED, c.TRADE_HOLDING), _MATCHED | {"timestamp"}),
+        }
 
-    def sell(self, satoshi: int, proceeds: int) -> tuple[int, int]:
-        """Takes from the oldest buys; (how much of it they covered, what that part earned in 1e-6 USD).
+    def fold(self, batch: Batch) -> None:
+        columns = (batch.values[value] for value in (TYPE, AMOUNT, TOTAL, FEE))
+        rows = zip(batch.groups[AGENT], batch.moments, *columns, strict=True)
+        held: list[int] = []
+        for group, ms, side, amount, total, fee in rows:
+            assert group is not None
+            earned = self._by_agent.setdefault(group[0], [0] * len(self.EARNED))
+            if amount is None or total is None:
+                continue
+            if side == "buy":
+                self._fifo.buy(amount, total + (fee or 0), ms)
+            else:
+                held += self._sell(earned, amount, total - (fee or 0), ms)
+        known = Batch(held, values={AT: held})
+        known.group(By(), [()] * len(held))
+        self._held.fold(known)
 
-        `proceeds` are less the fee. Half of 1e-6 USD rounds away from zero.
-        """
-        left, cost = satoshi, 0
-        while left and self._lots:
-            lot = self._lots[0]
-            matched = min(left, lot.left)
-            cost += _divided(lot.cost * matched * self.FINE, lot.satoshi)
-            left -= matched
-            lot.left -= matched
-            if not lot.left:
-                self._lots.popleft()
-        matched = satoshi - left
-        if not matched:
-            return 0, 0
-        # The shares' own rounding is far below the 1000 parts that are dropped first.
-        earned = _divided(_divided(proceeds * matched * self.FINE, satoshi) - cost, 1000)
-        return matched, _divided(earned, self.FINE // 1000)
+    def _sell(self, totals: list[int], amount: int, proceeds: int, ms: int) -> list[int]:
+        matched, earned, held = self._fifo.sell(amount, proceeds, ms)
+        totals[4] += amount - matched
+        if matched:
+            profitable = earned > 0
+            totals[0 if profitable else 1] += 1
+            totals[2 if profitable else 3] += abs(earned)
+        return held
+
+    def samples(self, out: Samples) -> None:
+        for agent, totals in self._by_agent.items():
+            for family, unit, total in zip(self.EARNED, self.UNITS, totals, strict=True):
+                out.add(family, total if unit == 1 else total / unit, agent)
+        self._held.samples(out)
+        out.add(c.POSITION_BTC, self._fifo.left / PICO)
+        out.add(c.POSITION_COST, self._fifo.cost / MICRO)
+        out.add(c.POSITION_OPENED, seconds(self._fifo.opened_ms))
+
+    def profit(self, price: float | None) -> float | None:
+        """USD that the position is worth more than it cost."""
+        return None if price is None else self._fifo.left / PICO * price - self._fifo.cost / MICRO
+
+    def dump(self) -> Any:
+        return {"by_agent": self._by_agent, "fifo": self._fifo.dump(), "held": self._held.dump()}
+
+    def load(self, found: Any) -> None:
+        self._by_agent = dict(found["by_agent"])
+        self._fifo.load(found["fifo"])
+        self._held.load(found["held"])
 
 
-def _divided(value: int, by: int) -> int:
-    """Rounded to the nearest, half away from zero."""
-    quotient = (2 * abs(value) + by) // (2 * by)
-    return quotient if value >= 0 else -quotient
-
-
-class Trades(Table):
+class Trades(GrowingTable):
     """Totals per agent and side, and the matching of sells with buys."""
 
     name = "trades"
+    values = (AT, TYPE, AMOUNT, TOTAL, FEE, AGENT_NAME)
+    at = AT
     columns = ("timestamp", "trade_type", "amount_btc", "total_usd", "fee_usd", "executed_by")
     identity = ("timestamp", "trade_type", "amount_btc", "total_usd")
-    required = ("trade_type",)
-    needs: ClassVar = {
-        "timestamp": {c.TRADE_LAST},
-        "executed_by": {c.TRADES, c.TRADE_VOLUME_BTC, c.TRADE_VOLUME_USD, c.TRADE_FEES, *EARNINGS},
-        "amount_btc": {c.TRADE_VOLUME_BTC, *EARNINGS},
-        "total_usd": {c.TRADE_VOLUME_USD, c.TRADE_VALUE, *EARNINGS},
-        "fee_usd": {c.TRADE_FEES},
-    }
+    depends: ClassVar = ("price",)
 
-    def __init__(self, config: Config, present: frozenset[str], clock: Callable[[], float]) -> None:
-        super().__init__(config, present, clock)
-        self._rows_sql = ROWS.format(source=self.source)
-        self._sums = Sums()
-        self._values = {side: [0] * (len(c.TRADE_BUCKETS) + 1) for side in SIDES}
-        self._value_totals = dict.fromkeys(SIDES, 0)
-        self._newest: dict[str, int | None] = dict.fromkeys(SIDES)
-        self._earnings: dict[str, _Earnings] = {}
-        self._fifo = Fifo()
+    def declare(self) -> tuple[Aggregate, ...]:
+        traded = Histogram(c.TRADE_VALUE, SIDE, TOTAL, MICRO)
+        traded.totals = {(side,): traded.empty() for side in SIDES}
+        self._earnings = Earnings()
+        return (
+            Count(c.TRADES, PAIR),
+            Total(c.TRADE_VOLUME_BTC, PAIR, AMOUNT, PICO),
+            Total(c.TRADE_VOLUME_USD, PAIR, TOTAL, MICRO),
+            Total(c.TRADE_FEES, PAIR, FEE, MICRO),
+            traded,
+            Newest(c.TRADE_LAST, SIDE, AT),
+            self._earnings,
+        )
 
-    async def fold(self, read: Reads, span: Range) -> int | None:
-        last, rows, malformed, trades = await read.json(self._rows_sql, span.parameters())
-        if last is None:
-            return None
-        self.count(rows, malformed)
-        for trade in trades:
-            self._add(_Trade(*trade))
-        return int(last)
+    def prepare(self, batch: Batch) -> Batch:
+        """A row of which the side is not known counts nowhere."""
+        batch = batch.only([place for place, side in enumerate(batch.values[TYPE]) if side is not None])
+        agents, sides = self.label(batch.values[AGENT_NAME]), batch.values[TYPE]
+        pairs = [(agent, side) for (agent,), side in zip(agents, sides, strict=True)]
+        batch.group(PAIR, pairs, [(agent, side) for (agent,), side in product(dict.fromkeys(agents), SIDES)])
+        batch.group(SIDE, [(side,) for side in sides])
+        batch.group(AGENT, agents)
+        return batch
 
-    def _add(self, trade: _Trade) -> None:
-        if trade.side is None:
-            return
-        agent = self.labels.bound_agent(trade.agent, 1)
-        for side in SIDES:
-            self._sums.add((agent, side), (0, 0, 0, 0))
-        self._sums.add((agent, trade.side), (1, trade.satoshi or 0, trade.total or 0, trade.fee))
-        self._newest[trade.side] = greatest(self._newest[trade.side], trade.ms)
-        if trade.total is not None:
-            self._observe(trade.side, trade.total)
-        earnings = self._earnings.setdefault(agent, _Earnings())
-        if trade.satoshi is not None and trade.total is not None:
-            self._match(earnings, trade.side, trade.satoshi, trade.total, trade.fee)
-
-    def _observe(self, side: str, total: int) -> None:
-        self._value_totals[side] += total
-        counts = self._values[side]
-        for position in range(bisect_left(c.TRADE_BUCKETS, total / MICRO), len(counts)):
-            counts[position] += 1
-
-    def _match(self, earnings: _Earnings, side: str, satoshi: int, total: int, fee: int) -> None:
-        if side == "buy":
-            self._fifo.buy(satoshi, total + fee)
-            return
-        matched, earned = self._fifo.sell(satoshi, total - fee)
-        earnings.unmatched += satoshi - matched
-        if not matched:
-            return
-        if earned > 0:
-            earnings.profitable += 1
-            earnings.gains += earned
-        else:
-            earnings.unprofitable += 1
-            earnings.losses -= earned
-
-    def samples(self, out: Samples) -> None:
-        for (agent, side), (trades, satoshi, total, fees) in self._sums.items():
-            out.add(c.TRADES, trades, agent, side)
-            out.add(c.TRADE_VOLUME_BTC, satoshi / SATOSHI, agent, side)
-            out.add(c.TRADE_VOLUME_USD, total / MICRO, agent, side)
-            out.add(c.TRADE_FEES, fees / MICRO, agent, side)
-        for agent, earnings in self._earnings.items():
-            out.add(c.TRADES_PROFITABLE, earnings.profitable, agent)
-            out.add(c.TRADES_UNPROFITABLE, earnings.unprofitable, agent)
-            out.add(c.TRADE_GAINS, earnings.gains / MICRO, agent)
-            out.add(c.TRADE_LOSSES, earnings.losses / MICRO, agent)
-            out.add(c.TRADE_UNMATCHED, earnings.unmatched / SATOSHI, agent)
-        for side in SIDES:
-            value = HistogramValue(self._values[side].copy(), self._value_totals[side] / MICRO)
-            out.add(c.TRADE_VALUE, value, side)
-            out.add(c.TRADE_LAST, seconds(self._newest[side]), side)
+    def samples(self, out: Samples, context: Context) -> None:
+        super().samples(out, context)
+        out.add(c.POSITION_PROFIT, self._earnings.profit(context.price))

@@ -1,0 +1,254 @@
+"""One database file: its tables, how far each has been read, and whether it is still that file."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import structlog
+from prometheus_client.core import Metric
+
+from exporter.collectors.sqlite import identity
+from exporter.collectors.sqlite.connection import Reader, TooLargeError
+from exporter.collectors.sqlite.identity import Fingerprint, read_ends
+from exporter.collectors.sqlite.progress import LiveProgress, Progress, patiently
+from exporter.collectors.sqlite.schema import Schema, Shape, read_schema
+from exporter.collectors.sqlite.table import Context, GrowingTable, Table
+from exporter.collectors.sqlite.tables.all import PRICED, TABLES
+from exporter.config import Config
+
+log = structlog.get_logger()
+
+GROWING = [kind for kind in TABLES if issubclass(kind, GrowingTable)]
+LIVE = [kind for kind in TABLES if not issubclass(kind, GrowingTable)]
+
+
+class RestartError(Exception):
+    """What was counted is not what would be counted of the file as it is: totals have to start anew."""
+
+
+def monday(now: float) -> float:
+    """Seconds since 1970 of the Monday 00:00 UTC that began the week of `now`."""
+    today = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return (today - timedelta(days=today.weekday())).timestamp()
+
+
+class Database:
+    """The tables of one file. `reader` raises what concerns the file; RestartError is raised here."""
+
+    def __init__(self, reader: Reader, config: Config, clock: Callable[[], float]) -> None:
+        self._reader = reader
+        self._config = config
+        self._clock = clock
+        self._schema_version: int | None = None
+        self._schema = Schema()
+        self._missing_logged: list[str] = []
+        self.growing: dict[str, Progress] = {}
+        self.live: dict[str, LiveProgress] = {}
+
+    @property
+    def surveyed(self) -> bool:
+        """Whether it is known which tables there are."""
+        return self._schema_version is not None
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether every table that there is has been read to the end once."""
+        growing = all(progress.caught_up for progress in self.growing.values())
+        return self.surveyed and growing and self.live_is_read
+
+    @property
+    def live_is_read(self) -> bool:
+        """Whether every table whose rows change has been read once."""
+        return all(live.caught_up for live in self.live.values())
+
+    @property
+    def behind(self) -> bool:
+        """Whether there are rows that the last survey saw and that have not been read."""
+        return any(progress.unread for progress in self.growing.values())
+
+    @property
+    def _every(self) -> list[Progress | LiveProgress]:
+        """All tables that can be read, in the order of the page."""
+        every: dict[str, Progress | LiveProgress] = {**self.growing, **self.live}
+        return [every[kind.name] for kind in TABLES if kind.name in every]
+
+    @property
+    def tables(self) -> list[Table]:
+        """All tables that can be read."""
+        return [progress.table for progress in self._every]
+
+    @property
+    def missing(self) -> list[str]:
+        """The tables and columns of ours that the file lacks."""
+        there = {table.name: table for table in self.tables}
+        found = []
+        for kind in TABLES:
+            if kind.name in there:
+                table = there[kind.name]
+                absent = [column for column in table.columns if column not in table.present]
+                found += [f"column {column} of table {kind.name}" for column in absent]
+            elif kind.name not in self._schema.unreadable:
+                found.append(f"table {kind.name}")
+        return found
+
+    @property
+    def faults(self) -> list[str]:
+        """Why the file is not read as it should be: a table that cannot be read, or none of ours at all."""
+        if not self.surveyed:
+            return []
+        faults = [f"table {name} {why}" for name, why in self._schema.unreadable.items()]
+        if not self.growing and not self.live and not faults:
+            others = ", ".join(self._schema.others) or "none at all"
+            faults.append(
+                f"none of the bot's tables is there; check --database.path (tables found: {others})"
+            )
+        return faults
+
+    def next_to_catch_up(self) -> Progress | None:
+        """What is cheap and tells most comes first: the newest rows of all tables, then the least unread."""
+        left = [progress for progress in self.growing.values() if not progress.caught_up]
+        heads = [progress for progress in left if progress.wants_head]
+        return next(iter(heads), None) or min(left, key=lambda progress: progress.unread, default=None)
+
+    def forget_schema(self) -> None:
+        """The file may be another one, with other tables and by chance the same version of its schema."""
+        self._schema_version = None
+
+    async def survey(self) -> None:
+        """Looks at each table's ends: whether they are what was read, and how much there is to read."""
+        (version,) = await self._row("PRAGMA schema_version", {})
+        if version != self._schema_version:
+            lost = await self._load_schema()
+            self._schema_version = version
+            if lost:
+                raise RestartError(f"tables were dropped or have lost columns: {', '.join(lost)}")
+        if not self.growing:
+            return
+        parameters: dict[str, Any] = {}
+        for name, progress in self.growing.items():
+            first = progress.fingerprint.first_row
+            parameters[f"{name}_first"] = first[0] if first else None
+            parameters[f"{name}_position"] = progress.position
+        identities = {name: progress.table.identity for name, progress in self.growing.items()}
+        try:
+            (text,) = await self._row(identity.survey(self._schema, identities, identity.mark), parameters)
+        except TooLargeError:
+            # A name in one of those rows is too large to be read. Then only the row numbers are compared.
+            (text,) = await self._row(identity.survey(self._schema, identities, identity.no_mark), parameters)
+        self._compare(dict(zip(self.growing, map(read_ends, json.loads(text)), strict=True)))
+
+    async def _load_schema(self) -> list[str]:
+        """Learns which tables there are; the names of those whose totals are lost by that."""
+        names = ([kind.name for kind in GROWING], [kind.name for kind in LIVE])
+        self._schema = await read_schema(self._row, *names)
+        known, self.growing = self.growing, {}
+        lost = [
+            name for name in known if name not in self._schema.tables and known[name].position is not None
+        ]
+        for kind in GROWING:
+            shape, progress = self._schema.tables.get(kind.name), known.get(kind.name)
+            if shape is None:
+                continue
+            if progress is not None and _has_lost_columns(progress.table, shape):
+                lost += [kind.name] * (progress.position is not None)
+                progress = None
+            self.growing[kind.name] = progress or Progress(
+                self._reader, shape, kind(self._config), self._clock
+            )
+            self.growing[kind.name].use(shape)
+        self._load_live()
+        self._log_schema()
+        return lost
+
+    def _load_live(self) -> None:
+        known, self.live = self.live, {}
+        for kind in LIVE:
+            shape, live = self._schema.tables.get(kind.name), known.get(kind.name)
+            if shape is not None:
+                self.live[kind.name] = live or LiveProgress(self._reader, shape, kind(self._config))
+                self.live[kind.name].use(shape)
+
+    def _log_schema(self) -> None:
+        missing = [*self.missing, *(table.name for table in self.tables)]
+        if missing != self._missing_logged:
+            self._missing_logged = missing
+            tables = ",".join(table.name for table in self.tables)
+            log.info("database schema read", tables=tables, missing=",".join(self.missing))
+            for name, why in self._schema.unreadable.items():
+                log.warning("database table cannot be read", table=name, why=why)
+
+    def _compare(self, found: dict[str, identity.Ends]) -> None:
+        """Takes note of each table's ends; RestartError where they are not those that were read."""
+        other: list[Progress] = []
+        same: list[Progress] = []
+        for name, ends in found.items():
+            progress = self.growing[name]
+            if identity.is_other(progress.fingerprint, progress.position, ends):
+                other.append(progress)
+            elif ends.first_mark is not None or ends.last_mark is not None:
+                same.append(progress)
+            progress.rows_before_are_gone(ends.oldest)
+            progress.newest, progress.oldest = ends.newest, ends.oldest
+            first_row = (
+                None if ends.oldest is None or ends.oldest_mark is None else (ends.oldest, ends.oldest_mark)
+            )
+            progress.fingerprint = Fingerprint(first_row, ends.last_mark)
+        if other:
+            self._restart(other, vouched=any(progress.shape.has_integer_key for progress in same))
+
+    def _restart(self, other: list[Progress], vouched: bool) -> None:
+        """VACUUM may renumber the rows of a table without an integer key. So where only such tables differ,
+        and another one vouches that it is the same file, only they are read again; else all are."""
+        renumbered = vouched and not any(progress.shape.has_integer_key for progress in other)
+        restarted = other if renumbered else list(self.growing.values())
+        for progress in restarted:
+            table = progress.table
+            begun = Progress(self._reader, progress.shape, type(table)(self._config), self._clock)
+            begun.newest, begun.oldest = progress.newest, progress.oldest
+            self.growing[table.name] = begun
+        names = ",".join(progress.table.name for progress in restarted)
+        raise RestartError(f"rows of {names} were replaced or renumbered")
+
+    async def follow(self) -> None:
+        """Looks again at rows that may have changed, and for rows below those that were read."""
+        for name, progress in self.growing.items():
+            await progress.look_below()
+            await progress.follow(has_price=self._price(before=name) is not None)
+        await self.read_live()
+
+    async def read_live(self) -> None:
+        """Reads the tables whose rows change."""
+        for live in self.live.values():
+            await live.read(self._clock())
+
+    async def revisit(self, share: float) -> None:
+        """Looks again at the next `share` of all older rows that may have changed."""
+        for progress in self.growing.values():
+            await progress.revisit(share)
+
+    async def _row(self, statement: str, parameters: Any) -> tuple[Any, ...]:
+        return await patiently(self._reader, partial(self._reader.row, statement, parameters))
+
+    def metrics(self) -> list[Metric]:
+        """The families of all tables, as far as they are known."""
+        context = self._context()
+        return [metric for progress in self._every for metric in progress.metrics(context)]
+
+    def _context(self) -> Context:
+        price = self._price()
+        values = (live.table.value(price) for live in self.live.values() if live.caught_up)
+        value = next((value for value in values if value is not None), None)
+        return Context(monday(self._clock()), price, value)
+
+    def _price(self, before: str = "") -> float | None:
+        """USD for a BTC, by the first table that has one; only by those that come before a table."""
+        names = PRICED[: PRICED.index(before)] if before in PRICED else PRICED
+        prices = (self.growing[name].price() for name in names if name in self.growing)
+        return next((price for price in prices if price is not None), None)
+
+
+def _has_lost_columns(table: Table, shape: Shape) -> bool:
+    """Whether columns are gone that were read. With further columns the table goes on counting."""
+    return not table.present <= frozenset(shape.columns)
