@@ -42,9 +42,9 @@ class StateFile:
         except (ValueError, RecursionError, zlib.error):
             raise StateFileError(f"{self.path} is damaged") from None
 
-    def save(self, document: Any) -> None:
-        """Replaces the file as a whole, or leaves it as it was and raises StateFileError."""
-        packed = zlib.compress(json.dumps(document, separators=(",", ":")).encode(), 1)
+    def save(self, document: str) -> None:
+        """Replaces the file as a whole, or leaves it as it was and raises StateFileError. `document` is JSON."""
+        packed = zlib.compress(document.encode(), 1)
         digest = hashlib.sha256(packed).hexdigest()
         header = json.dumps({"version": self._version, "bytes": len(packed), "sha256": digest})
         new = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")

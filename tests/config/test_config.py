@@ -276,7 +276,7 @@ def test_a_wrong_flag_is_named_as_a_flag(tmp_path: Path) -> None:
 
 def test_totals_are_not_kept_beside_the_bots_database(tmp_path: Path) -> None:
     beside = tmp_path / "bot" / ".." / "bot"
-    flags = {"database.path": tmp_path / "bot" / "trading.db", "storage.path": beside}
+    flags: dict[str, object] = {"database.path": tmp_path / "bot" / "trading.db", "storage.path": beside}
     assert "storage.path must not be the directory of the bot's database" in refusal(None, flags)
     apart = load(None, {**flags, "storage.path": tmp_path / "totals"})
     assert apart.storage.path == tmp_path / "totals"

@@ -29,19 +29,19 @@ def test_there_is_none_at_first(state: StateFile) -> None:
 @given(document=DOCUMENTS)
 def test_what_was_saved_is_loaded(document: object, tmp_path_factory: pytest.TempPathFactory) -> None:
     state = StateFile(tmp_path_factory.mktemp("state") / "totals", 1)
-    state.save({"first": 1})
-    state.save(document)
+    state.save('{"first":1}')
+    state.save(json.dumps(document))
     assert state.load() == json.loads(json.dumps(document))
     assert [path.name for path in state.path.parent.iterdir()] == ["totals"]
 
 
 def test_only_its_owner_may_read_it(state: StateFile) -> None:
-    state.save({})
+    state.save("{}")
     assert state.path.stat().st_mode & 0o777 == 0o600
 
 
 def test_another_version_is_refused(state: StateFile) -> None:
-    state.save({})
+    state.save("{}")
     with pytest.raises(
         StateFileError, match=r"is of another version of the exporter \(3, this one writes 4\)"
     ):
@@ -51,7 +51,7 @@ def test_another_version_is_refused(state: StateFile) -> None:
 @given(data=st.data())
 def test_any_damage_is_noticed(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     state = StateFile(tmp_path_factory.mktemp("state") / "totals", 1)
-    state.save({"executions": list(range(50))})
+    state.save(json.dumps({"executions": list(range(50))}))
     content = state.path.read_bytes()
     if data.draw(st.booleans()):
         damaged = content[: data.draw(st.integers(0, len(content) - 1))]
@@ -76,18 +76,18 @@ def test_another_programs_file_is_refused(state: StateFile, content: bytes) -> N
 
 def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(StateFileError, match="cannot be written: no such file or directory"):
-        StateFile(tmp_path / "missing" / "totals", 1).save({})
+        StateFile(tmp_path / "missing" / "totals", 1).save("{}")
 
 
 def test_a_full_disk_leaves_what_was_saved_before(state: StateFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    state.save({"first": 1})
+    state.save('{"first":1}')
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StateFileError, match="cannot be written: no space left on device"):
-        state.save({"second": 2})
+        state.save("2")
     monkeypatch.undo()
     assert state.load() == {"first": 1}
     assert [path.name for path in state.path.parent.iterdir()] == ["totals"]

@@ -17,6 +17,7 @@ from prometheus_client.core import Metric
 from exporter.collectors.base import CollectorError, Diagnosis, IncompleteError
 from exporter.collectors.sqlite.connection import Reader, ReplacedError, Version
 from exporter.collectors.sqlite.database import Database, RestartError
+from exporter.collectors.sqlite.saved_totals import SavedTotals
 from exporter.config import Config
 from exporter.metrics import catalogue as c
 from exporter.metrics.samples import HistogramValue, Samples
@@ -42,6 +43,9 @@ class DatabaseCollector:
         self._config = config
         self._clock = clock
         self._database = Database(self._reader, config, clock)
+        self._saved = SavedTotals(path, config)
+        self._is_verified = False
+        """Whether saved totals were compared with the file."""
         self._lock = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._seen: Version | None = None
@@ -54,6 +58,7 @@ class DatabaseCollector:
         self._share_left = 0.0
 
     async def start(self) -> None:
+        self._database.load(await self._saved.load())
         self._task = asyncio.create_task(self._work(), name="database catch-up")
 
     async def close(self) -> None:
@@ -61,7 +66,11 @@ class DatabaseCollector:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
+        await self._save()
         await self._reader.close()
+
+    async def _save(self) -> None:
+        await self._saved.save(self._database.dump())
 
     async def collect(self, timeout: float) -> list[Metric]:
         async with self._lock:
@@ -94,10 +103,15 @@ class DatabaseCollector:
             raise
         else:
             self._trouble = None
+            self._is_verified = self._is_verified or self._database.surveyed
 
     def _restart(self, why: str) -> None:
         self._database.forget_schema()
         self._seen, self._trouble = None, None
+        if not self._is_verified:
+            self._is_verified = True
+            log.warning("saved totals do not fit the database: it is read from the start", why=why)
+            return
         self._replacements += 1
         log.warning("database replaced, its totals start anew", why=why, path=str(self._reader.path))
 
@@ -137,6 +151,8 @@ class DatabaseCollector:
                 self._trouble = f"fault in the exporter, please report it: {error!r}"
                 log.exception("catch-up failed")
                 await asyncio.sleep(PATIENCE)
+            if self._saved.is_due:
+                await self._save()
             if self._database.caught_up:
                 await asyncio.sleep(PATIENCE)
 
@@ -154,6 +170,8 @@ class DatabaseCollector:
             await database.read_live()
         elif progress is not None and not await progress.advance():
             log.info("table caught up", table=progress.table.name, rows=progress.table.rows)
+            if database.caught_up:
+                await self._save()
 
     async def _revisit(self, now: float) -> None:
         """Only while there were changes since all decisions were last looked at."""

@@ -42,15 +42,13 @@ class Database:
         self._config = config
         self._clock = clock
         self._schema_version: int | None = None
+        self.surveyed = False
+        """Whether it is known which tables there are, and that their rows are those that were read."""
         self._schema = Schema()
         self._missing_logged: list[str] = []
+        self._saved: dict[str, Any] = {}
         self.growing: dict[str, Progress] = {}
         self.live: dict[str, LiveProgress] = {}
-
-    @property
-    def surveyed(self) -> bool:
-        """Whether it is known which tables there are."""
-        return self._schema_version is not None
 
     @property
     def caught_up(self) -> bool:
@@ -115,6 +113,7 @@ class Database:
     def forget_schema(self) -> None:
         """The file may be another one, with other tables and by chance the same version of its schema."""
         self._schema_version = None
+        self.surveyed = False
 
     async def survey(self) -> None:
         """Looks at each table's ends: whether they are what was read, and how much there is to read."""
@@ -124,8 +123,11 @@ class Database:
             self._schema_version = version
             if lost:
                 raise RestartError(f"tables were dropped or have lost columns: {', '.join(lost)}")
-        if not self.growing:
-            return
+        if self.growing:
+            await self._compare_ends()
+        self.surveyed = True
+
+    async def _compare_ends(self) -> None:
         parameters: dict[str, Any] = {}
         for name, progress in self.growing.items():
             first = progress.fingerprint.first_row
@@ -154,13 +156,28 @@ class Database:
             if progress is not None and _has_lost_columns(progress.table, shape):
                 lost += [kind.name] * (progress.position is not None)
                 progress = None
-            self.growing[kind.name] = progress or Progress(
-                self._reader, shape, kind(self._config), self._clock
-            )
+            self.growing[kind.name] = progress or self._begin(kind, shape)
             self.growing[kind.name].use(shape)
         self._load_live()
         self._log_schema()
         return lost
+
+    def _begin(self, kind: type[GrowingTable], shape: Shape) -> Progress:
+        """From the start, or from the totals that were saved of the same columns."""
+        progress = Progress(self._reader, shape, kind(self._config), self._clock)
+        saved = self._saved.pop(kind.name, None)
+        if saved is not None and saved["columns"] == sorted(progress.table.present):
+            progress.load(saved)
+        return progress
+
+    def dump(self) -> dict[str, Any]:
+        """What has been read of each growing table, in JSON's types."""
+        read = {name: each for name, each in self.growing.items() if each.position is not None}
+        return {name: progress.dump() for name, progress in read.items()}
+
+    def load(self, found: dict[str, Any]) -> None:
+        """Takes what `dump` gave, before the first survey."""
+        self._saved = found
 
     def _load_live(self) -> None:
         known, self.live = self.live, {}

@@ -1,6 +1,7 @@
 """Which decision has which row: text keys by their hashes, in 16 bytes a key."""
 
 from array import array
+from base64 import b64decode, b64encode
 from hashlib import blake2b
 from typing import Any
 
@@ -52,19 +53,14 @@ class KnownIds:
                 self._hashes[place], self._rows[place] = found, row_id
 
     def dump(self) -> Any:
-        """In JSON's types: hashes and row numbers."""
-        pairs = zip(self._hashes, self._rows, strict=True)
-        return [[found, row_id] for found, row_id in pairs if found != FREE]
+        """In JSON's types: how many there are, and both arrays as they are."""
+        arrays = (b64encode(each.tobytes()).decode() for each in (self._hashes, self._rows))
+        return [self._count, *arrays]
 
-    def load(self, pairs: Any) -> None:
+    def load(self, found: Any) -> None:
         """Takes what `dump` gave."""
-        self.__init__()  # type: ignore[misc]
-        for found, row_id in pairs:
-            place = self._place(found)
-            self._hashes[place], self._rows[place] = found, row_id
-            self._count += 1
-            if self._count * 3 > len(self._hashes) * 2:
-                self._grow()
+        self._count, hashes, rows = found
+        self._hashes, self._rows = array("Q", b64decode(hashes)), array("q", b64decode(rows))
 
 
 def _hash(key: str) -> int:

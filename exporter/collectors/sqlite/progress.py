@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from operator import itemgetter
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from prometheus_client.core import Metric
@@ -301,6 +301,26 @@ class Progress:
             self.shown.changed = True
         for row_id in some:
             self._covered.add([row_id])
+
+    def dump(self) -> Any:
+        """How far the table has been read, and its totals, in JSON's types."""
+        return {
+            "columns": sorted(self.table.present),
+            "position": self.position,
+            "caught_up": self.caught_up,
+            "covered": self._covered.dump(),
+            "first_row": self.fingerprint.first_row,
+            "last_row": self.fingerprint.last_row,
+            "totals": self.table.dump(),
+        }
+
+    def load(self, found: Any) -> None:
+        """Goes on from what `dump` gave; whether the rows are still those is for the next survey to say."""
+        first_row = found["first_row"]
+        self.position, self.caught_up = found["position"], found["caught_up"]
+        self.fingerprint = Fingerprint(tuple(first_row) if first_row else None, found["last_row"])
+        self._covered.load(found["covered"])
+        self.table.load(found["totals"])
 
     async def follow(self, has_price: bool) -> None:
         """Looks again at rows that may have changed."""
