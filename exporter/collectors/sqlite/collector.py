@@ -194,10 +194,10 @@ class DatabaseCollector:
 
     async def diagnose(self) -> list[Diagnosis]:
         self._reader.deadline = time.monotonic() + self._config.database.timeout_seconds
-        if not self._reader.path.exists():
-            return [Diagnosis("database", "missing", f"{self._reader.path} does not exist yet")]
         try:
-            (journal,) = await self._reader.row("PRAGMA journal_mode", {})
+            if not await self._reader.exists():
+                return [Diagnosis("database", "missing", f"{self._reader.path} does not exist yet")]
+            how = await self._reader.describe()
             with suppress(ReplacedError):
                 await self._follower.survey()
         except CollectorError as error:
@@ -211,7 +211,7 @@ class DatabaseCollector:
         ]
         lacking = [Diagnosis(what, "missing", "its families are absent") for what in self._follower.missing]
         return [
-            Diagnosis("database", "ok", f"{self._reader.path}, {size} bytes, journal mode {journal}"),
+            Diagnosis("database", "ok", f"{self._reader.path}, {size} bytes, {how}"),
             *tables,
             *lacking,
         ]

@@ -16,7 +16,7 @@ from oracle import rows
 from oracle.files import UPSTREAM, TableRows, write_database
 from oracle.page import difference
 
-from exporter.collectors.sqlite import connection as reader
+from exporter.collectors.sqlite import session as reader
 from exporter.collectors.sqlite import follower
 from exporter.collectors.sqlite.connection import TooLongError
 from exporter.collectors.sqlite.table import Range

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from exporter.collectors.base import CollectorError
-from exporter.collectors.sqlite import connection as reader
+from exporter.collectors.sqlite import session as reader
 from exporter.collectors.sqlite.collector import DatabaseCollector
 from exporter.config import Config
 
