@@ -125,11 +125,15 @@ class Session:
         self.identity = identity
         self.sizes: tuple[int, int] | None = None
         self.way: Way | None = None
-        self.mount = Mount()
+        self._mount: Mount | None = None
         self._note = note
         self._kept: tuple[_Connection, str, Stamp] | None = None
         self._locked_budget = LOCKED_BUDGET
         self._rested = 0.0
+
+    @property
+    def mount(self) -> Mount:
+        return self._mount or Mount()
 
     def close(self) -> None:
         kept, self._kept = self._kept, None
@@ -203,7 +207,8 @@ class Session:
         known, self.identity = self.identity, stamp.identity
         if known != stamp.identity:
             self.close()
-            self.mount, self.way = file.mount, None
+            self._mount, self.way = None, None
+        self._mount = self._mount or file.mount
         if self.mount.is_of(file.path):
             raise CollectorError(
                 f"{self.path} is mounted without its directory, so that a journal or write-ahead log beside it cannot "
@@ -280,7 +285,8 @@ class Session:
 
     def _locked(self, statement: str, parameters: Mapping[str, Any], budget: float) -> Row:
         self.close()
-        budget = min(budget, self._locked_budget)
+        # The last resort, for a row that may otherwise be left out, is given the time of other reads.
+        budget = min(budget, self._locked_budget if budget <= READ_BUDGET else READ_BUDGET)
         try:
             row = self._read_once("", statement, parameters, budget)
         except TooLongError:
