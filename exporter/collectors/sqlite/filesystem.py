@@ -13,14 +13,14 @@ FUSE, 9p and overlays, where another machine, a server or a second inode may wri
 class Mount(NamedTuple):
     """Where a file system is mounted, and what kind it is; unknown (empty) without /proc."""
 
-    point: Path = Path()
+    point: str = ""
     kind: str = ""
 
     @property
     def is_local(self) -> bool:
         return self.kind in LOCAL
 
-    def is_of(self, path: Path) -> bool:
+    def is_of(self, path: str) -> bool:
         """Whether it shows this file alone, and nothing beside it."""
         return self.point == path
 
@@ -37,7 +37,7 @@ def mount_of(fd: int) -> Mount:
         fields, _, kind = line.partition(" - ")
         mount, _, _, _, point, *_ = fields.split(" ")
         if number and mount == number[1]:
-            return Mount(Path(_unescaped(point)), kind.split(" ")[0])
+            return Mount(_unescaped(point), kind.split(" ")[0])
     return Mount()
 
 

@@ -72,8 +72,8 @@ class DatabaseFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = Path(os.path.realpath(path))
-        if not S_ISREG(self.path.stat().st_mode):
+        self.path = os.path.realpath(path)
+        if not S_ISREG(os.stat(self.path).st_mode):
             raise IsADirectoryError(f"{path} is not a file")
         self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
 
@@ -91,7 +91,10 @@ class DatabaseFile:
 
     @property
     def log_size(self) -> int:
-        return _size(Path(f"{self.path}-wal"))
+        try:
+            return os.stat(f"{self.path}-wal").st_size
+        except FileNotFoundError:
+            return 0
 
     def stamp(self) -> Stamp:
         status = os.fstat(self._fd)
@@ -101,7 +104,7 @@ class DatabaseFile:
     def is_at_path(self, stamp: Stamp) -> bool:
         """Whether the path still leads to this file."""
         try:
-            status = self.path.stat()
+            status = os.stat(self.path)
         except OSError:
             return False
         return (status.st_dev, status.st_ino) == stamp.identity
@@ -117,7 +120,7 @@ class DatabaseFile:
     def has_journal(self) -> bool:
         """Whether there is a rollback journal with something in it."""
         try:
-            with Path(f"{self.path}-journal").open("rb") as journal:
+            with open(f"{self.path}-journal", "rb") as journal:
                 return journal.read(1) not in (b"", b"\0")
         except FileNotFoundError:
             return False
@@ -133,8 +136,8 @@ class DatabaseFile:
     def log_state(self) -> tuple[int, bytes]:
         """Differs after each commit to the write-ahead log: when that changed, and the header of its index."""
         try:
-            changed = Path(f"{self.path}-wal").stat().st_ctime_ns
-            with Path(f"{self.path}-shm").open("rb") as index:
+            changed = os.stat(f"{self.path}-wal").st_ctime_ns
+            with open(f"{self.path}-shm", "rb") as index:
                 return changed, index.read(WAL_INDEX_HEADER_BYTES)
         except OSError:
             return 0, b""
@@ -149,10 +152,3 @@ class DatabaseFile:
 def _lock(start: int, length: int) -> bytes:
     """A read lock as a `struct flock`."""
     return struct.pack("@hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, start, length, 0)
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0

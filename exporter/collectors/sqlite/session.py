@@ -2,7 +2,7 @@
 
 A file in rollback mode on a local file system is read without a lock, and the read is kept only if the file stayed
 as it was (seqlock.py). So is one in WAL mode whose log is empty. Rows in a log are read under SQLite's locks, which no
-commit has to wait for, and files that cannot be watched under short ones. A connection that locks lives for one read.
+commit has to wait for, and files that cannot be watched under short ones.
 """
 
 import sqlite3
@@ -36,10 +36,11 @@ LONGEST_VALUE = 2**19
 """Bytes. SQLite's functions cannot be cut off, and take about the budget for a JSON text of that length."""
 SHORTEST_PAUSE = 0.001
 """Seconds between two reads."""
-LEAST_SQLITE = (3, 37, 0)
-"""With pragma_table_list."""
 
 HOT_JOURNAL = "SQLITE_READONLY_ROLLBACK"
+
+READ_ONLY_INDEX = "readonly_shm=1"
+"""SQLite must not make the index of a write-ahead log either."""
 
 Row = tuple[Any, ...]
 Version = tuple[Stamp, tuple[int, bytes]]
@@ -80,16 +81,6 @@ class Way(Enum):
     LOCKED = (
         f"under locks of {LOCKED_BUDGET * 1000} ms, because it lies on a file system that cannot be watched"
     )
-
-
-def require_sqlite() -> None:
-    """CollectorError where SQLite lacks what is needed."""
-    if sqlite3.sqlite_version_info < LEAST_SQLITE:
-        least = ".".join(map(str, LEAST_SQLITE))
-        raise CollectorError(
-            f"the database needs SQLite {least} or later, and Python has {sqlite3.sqlite_version}: "
-            "use a Python that is built with a newer one"
-        )
 
 
 class _Connection(sqlite3.Connection):
@@ -174,7 +165,7 @@ class Session:
                 return self._unlocked(file, stamp, began, statement, parameters, budget)
             if way is Way.LOG:
                 return self._from_log(file, statement, parameters, budget)
-            return self._locked(statement, parameters, budget)
+            return self._locked(stamp, statement, parameters, budget)
 
     def _opened(self) -> DatabaseFile:
         try:
@@ -281,31 +272,40 @@ class Session:
             raise BusyError
         if not file.log_size:
             raise DiscardedError
-        return self._read_once("readonly_shm=1", statement, parameters, budget)
-
-    def _locked(self, statement: str, parameters: Mapping[str, Any], budget: float) -> Row:
-        self.close()
-        # The last resort, for a row that may otherwise be left out, is given the time of other reads.
-        budget = min(budget, self._locked_budget if budget <= READ_BUDGET else READ_BUDGET)
         try:
-            row = self._read_once("", statement, parameters, budget)
-        except TooLongError:
-            self._locked_budget = min(READ_BUDGET, self._locked_budget * 2)
-            raise
-        self._locked_budget = LOCKED_BUDGET
-        return row
-
-    def _read_once(self, flag: str, statement: str, parameters: Mapping[str, Any], budget: float) -> Row:
-        began = time.monotonic()
-        try:
-            with closing(self._connect(flag)) as connection:
+            with closing(self._connect(READ_ONLY_INDEX)) as connection:
                 return self._timed(connection, statement, parameters, budget)
         except sqlite3.Error as error:
             raise self._meaning(error) from error
+
+    def _locked(self, stamp: Stamp, statement: str, parameters: Mapping[str, Any], budget: float) -> Row:
+        # The last resort, for a row that may otherwise be left out, is given the time of other reads.
+        allowed = self._locked_budget if budget <= READ_BUDGET else READ_BUDGET
+        began = time.monotonic()
+        try:
+            row = self._timed(self._locking(stamp), statement, parameters, min(budget, allowed))
+        except sqlite3.Error as error:
+            meaning = self._meaning(error)
+            if isinstance(meaning, TooLongError):
+                self._locked_budget = min(READ_BUDGET, self._locked_budget * 2)
+            raise meaning from error
+        else:
+            self._locked_budget = max(LOCKED_BUDGET, self._locked_budget * 0.9)
+            return row
         finally:
             # The bot gets as much time as the lock took.
-            ended = time.monotonic()
-            self._rested = ended + max(ended - began, SHORTEST_PAUSE)
+            self._rested = 2 * time.monotonic() - began
+
+    def _locking(self, stamp: Stamp) -> _Connection:
+        """SQLite itself sees whether the pages that it keeps are of the file as it is, but for a copy over the file
+        that is at the same change."""
+        if self._kept is not None:
+            connection, flag, known = self._kept
+            if flag == READ_ONLY_INDEX and (known == stamp or known.header != stamp.header):
+                self._kept = connection, flag, stamp
+                return connection
+        self.close()
+        return self._connection(stamp, READ_ONLY_INDEX)
 
     def _connect(self, flag: str) -> _Connection:
         connection = sqlite3.connect(
