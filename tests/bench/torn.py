@@ -20,6 +20,7 @@ import time
 from collections import Counter
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 from exporter.collectors.sqlite import seqlock, session
 from exporter.collectors.sqlite.session import (
@@ -87,14 +88,14 @@ def search(path: Path, mode: str, seconds: float, chance: random.Random) -> Coun
     reads = Session(path, lambda _: None, None)
     attempt = Session._attempt
 
-    def counted(*arguments):
+    def counted(*arguments: Any) -> session.Row:
         try:
             return attempt(*arguments)
         except DiscardedError:
             seen["discarded"] += 1
             raise
 
-    session.Session._attempt = counted  # type: ignore[method-assign]
+    session.Session._attempt = counted  # type: ignore[method-assign,assignment]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as writer:
         until = time.monotonic() + seconds
         while time.monotonic() < until and writer.poll() is None:
@@ -136,8 +137,8 @@ def main() -> int:
     parsed = parser.parse_args()
     if parsed.unguarded:
         seqlock.DatabaseFile.is_being_changed = lambda self: False  # type: ignore[method-assign]
-        seqlock.Stamp.__ne__ = lambda self, other: False  # type: ignore[assignment]
-        seqlock.Stamp.may_be_repeated = lambda self, now: False  # type: ignore[assignment]
+        seqlock.Stamp.__ne__ = lambda self, other: False  # type: ignore[method-assign]
+        seqlock.Stamp.may_be_repeated = lambda self, now: False  # type: ignore[method-assign]
     chance = random.Random(parsed.seed)
     totals: dict[str, Counter[str]] = {mode: Counter() for mode in MODES}
     ended = time.monotonic() + parsed.seconds
