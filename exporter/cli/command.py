@@ -1,12 +1,16 @@
 """What a command is, and what commands have in common."""
 
 import argparse
+import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from exporter.cli import flags
 from exporter.config import Config, ConfigError, load
 from exporter.runtime import logging
+
+LEAST_SQLITE = (3, 37, 0)
+"""With pragma_table_list."""
 
 
 class CommandError(Exception):
@@ -30,9 +34,14 @@ def configure(parsed: argparse.Namespace, defaults: Mapping[str, object] | None 
 
 
 def require_bot(config: Config) -> None:
-    """ConfigError where nothing leads to a bot."""
+    """ConfigError where nothing leads to a bot, CommandError where its database cannot be read by this SQLite."""
     if not config.has_source:
         raise ConfigError(
             "no database is given; name the bot's SQLite file with --database.path, or as database.path in "
             "the file of --config.file, or its bridge with --bridge.url (or try `tweetbot-exporter demo`)"
+        )
+    if config.database.path is not None and sqlite3.sqlite_version_info < LEAST_SQLITE:
+        raise CommandError(
+            f"SQLite {'.'.join(map(str, LEAST_SQLITE))} or later is needed, and Python has "
+            f"{sqlite3.sqlite_version}: use a Python that is built with a newer one"
         )

@@ -60,8 +60,8 @@ def database(board: Board) -> None:
         8,
         heatmap_of_buckets(
             "Duration of reads",
-            "How long the exporter held its shared lock. Long ones stop the bot's writes: above 0.1 s is "
-            "bad.",
+            "How long the exporter's reads took. The bot waits for none of them unless the exporter's log says "
+            "that it locks the file.",
             query(reads, "{{le}}", heatmap=True),
             unit=look.SECONDS,
             interval="1m",

@@ -225,10 +225,10 @@ class DatabaseCollector:
 
     async def diagnose(self) -> list[Diagnosis]:
         self._reader.deadline = time.monotonic() + self._config.database.timeout_seconds
-        if not self._reader.path.exists():
-            return [Diagnosis("database", "missing", f"{self._reader.path} does not exist yet")]
         try:
-            (journal,) = await self._reader.row("PRAGMA journal_mode", {})
+            if not await self._reader.exists():
+                return [Diagnosis("database", "missing", f"{self._reader.path} does not exist yet")]
+            how = await self._reader.describe()
             with suppress(ReplacedError):
                 await self._database.survey()
         except CollectorError as error:
@@ -242,7 +242,7 @@ class DatabaseCollector:
             *(Diagnosis(f"table {name}", "ok", "found") for name in self._database.live),
         ]
         return [
-            Diagnosis("database", "ok", f"{self._reader.path}, {size} bytes, journal mode {journal}"),
+            Diagnosis("database", "ok", f"{self._reader.path}, {size} bytes, {how}"),
             *(Diagnosis("database", "error", fault) for fault in self._database.faults),
             *tables,
             *(Diagnosis(what, "missing", "its families are absent") for what in self._database.missing),

@@ -57,6 +57,6 @@ DATABASE_SIZE = _declare.gauge("tweetbot_database_size_bytes", "Size of the data
 DATABASE_WAL = _declare.gauge("tweetbot_database_wal_bytes", "Size of the write-ahead log; 0 without one.")
 DATABASE_READ_DURATION = _declare.histogram(
     "tweetbot_database_read_duration_seconds",
-    "How long each read held its shared lock on the database, as seen by the exporter.",
+    "How long each read of the database took. Where it locks the file, it did so no longer.",
     READ_BUCKETS,
 )

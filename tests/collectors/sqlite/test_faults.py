@@ -11,7 +11,7 @@ from oracle.page import difference
 from structlog.testing import capture_logs
 
 from exporter.collectors.base import CollectorError
-from exporter.collectors.sqlite.connection import Reader
+from exporter.collectors.sqlite.session import _Connection
 
 from .bots import SEED, UPSTREAM, append, decisions, execute, executions, program, trades, write_bot
 from .harness import configured, differing_lines, expected_of, following, fresh_page, until
@@ -409,17 +409,17 @@ async def test_a_scrape_that_is_cut_off_counts_nothing_twice(path):
         assert followed.replacements == 0
 
 
-async def test_an_opening_that_is_cut_off_leaves_no_connection_without_limits(path, monkeypatch):
+async def test_an_opening_that_fails_leaves_no_connection_without_limits(path, monkeypatch):
     write_bot(path, agent_executions=executions(5))
-    prepare = Reader._prepare
+    prepare = _Connection.prepare
 
-    async def cut_off(self, database):
-        raise asyncio.CancelledError
+    def cut_off(self):
+        raise MemoryError
 
     async with following(path) as followed:
-        monkeypatch.setattr(Reader, "_prepare", cut_off)
-        with suppress(asyncio.CancelledError):
+        monkeypatch.setattr(_Connection, "prepare", cut_off)
+        with pytest.raises(MemoryError):
             await followed.source.collect(1.0)
-        monkeypatch.setattr(Reader, "_prepare", prepare)
+        monkeypatch.setattr(_Connection, "prepare", prepare)
         async with followed.source._lock:
             assert await followed.source._reader.row("PRAGMA query_only", {}) == (1,)

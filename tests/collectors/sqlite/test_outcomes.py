@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from oracle.files import UPSTREAM, Patch, TableRows, append_rows, apply_patches, write_database
 from oracle.rows import random_patches
 
-from exporter.collectors.sqlite import connection as reader
+from exporter.collectors.sqlite import session as reader
 from exporter.collectors.sqlite.tables import outcomes as outcomes_module
 
 from .harness import Followed, following

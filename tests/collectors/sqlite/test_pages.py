@@ -16,9 +16,8 @@ from oracle import rows
 from oracle.files import UPSTREAM, TableRows, write_database
 from oracle.page import difference
 
-from exporter.collectors.sqlite import connection as reader
-from exporter.collectors.sqlite import follower
-from exporter.collectors.sqlite.connection import TooLongError
+from exporter.collectors.sqlite import follower, session
+from exporter.collectors.sqlite.session import Session, TooLongError
 from exporter.collectors.sqlite.table import Range
 
 from .harness import configured, differing_lines, expected_of, following, fresh_page, fresh_samples
@@ -40,7 +39,7 @@ configs = st.builds(
 @pytest.fixture(scope="module", autouse=True)
 def without_pauses():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reader, "SHORTEST_PAUSE", 0)
+        patch.setattr(session, "SHORTEST_PAUSE", 0)
         yield
 
 
@@ -56,20 +55,19 @@ def written(tables) -> Iterator[Path]:
 def cut_at_random(seed: int) -> Iterator[None]:
     """Ranges of any size, windows that were seeded or not, and reads that are cut off for no reason."""
     chance = random.Random(seed)
-    read, stops = reader.Reader.row, 0
+    read, stops = Session.read, 0
 
-    async def stopping(self, statement, parameters):
+    def stopping(self, statement, parameters, budget):
         nonlocal stops
-        may_stop = stops < 3 and "PRAGMA" not in statement
-        stops = stops + 1 if may_stop and chance.random() < 0.2 else 0
+        stops = stops + 1 if stops < 3 and chance.random() < 0.2 else 0
         if stops:
             raise TooLongError
-        return await read(self, statement, parameters)
+        return read(self, statement, parameters, budget)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(follower, "Range", lambda after, upto, _: Range(after, upto, chance.randint(1, 5)))
         patch.setattr(follower, "SEED_ROWS", chance.randint(0, 6))
-        patch.setattr(reader.Reader, "row", stopping)
+        patch.setattr(Session, "read", stopping)
         patch.setattr(follower, "READ_BUDGET", 0)
         yield
 

@@ -1,9 +1,10 @@
-"""What the exporter may not do to a file: hold it between reads, open it by other means, need to write."""
+"""What the exporter may not do to a file: hold it between reads, make a file beside it, need to write."""
 
 import asyncio
 import multiprocessing
 import os
 import sqlite3
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,14 +15,17 @@ from pathlib import Path
 import pytest
 
 from exporter.collectors.base import CollectorError
-from exporter.collectors.sqlite import connection as reader
+from exporter.collectors.sqlite import filesystem, session
 from exporter.collectors.sqlite.collector import DatabaseCollector
+from exporter.collectors.sqlite.seqlock import SHARED_FIRST, SHARED_SIZE
+from exporter.collectors.sqlite.session import Way
 from exporter.config import Config
 
-from .bots import append, decisions, execute, executions, trades, write_bot
+from .bots import append, decisions, execute, executions, program, trades, write_bot
 from .harness import PATIENCE, following
 
 NOBODY = 65534
+INSERT = "INSERT INTO agent_executions (agent_name, execution_type) VALUES ('a', 't')"
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
@@ -33,78 +37,103 @@ def path(tmp_path):
     return path
 
 
+@pytest.fixture(params=[Way.UNLOCKED, Way.LOCKED])
+def way(request, monkeypatch):
+    if request.param is Way.LOCKED:
+        monkeypatch.setattr(filesystem, "LOCAL", set())
+    return request.param
+
+
 @pytest.fixture
 def checked_reads(path, monkeypatch):
     """After each read another program must be able to have the file for itself at once; how many were checked."""
-    execute, reads = reader._Connection.execute, []
+    attempt, reads = session.Session._attempt, []
 
-    def checked(self, statement, parameters=()):
+    def checked(self, statement, *arguments):
         try:
-            return execute(self, statement, parameters)
+            return attempt(self, statement, *arguments)
         finally:
             with closing(sqlite3.connect(path, timeout=0)) as connection:
                 connection.execute("BEGIN EXCLUSIVE")
                 connection.rollback()
             reads.append(statement)
 
-    monkeypatch.setattr(reader._Connection, "execute", checked)
+    monkeypatch.setattr(session.Session, "_attempt", checked)
     return reads
 
 
-async def test_nothing_is_held_between_two_reads(path, checked_reads):
+async def test_nothing_is_held_between_two_reads(way, path, checked_reads):
     async with following(path) as followed:
         await followed.caught_up()
         append(path, "agent_executions", executions(3))
         await followed.collect()
         await followed.source._follower.revisit(1.0)
         assert await followed.executions() == {"a": 303}
+        assert followed.source._reader._session.way is way
     assert len(checked_reads) > 10
 
 
-async def test_a_read_that_is_cut_off_holds_nothing(path, checked_reads, monkeypatch):
-    monkeypatch.setattr(reader, "STEPS_BETWEEN_CHECKS", 10)
+async def test_a_read_that_is_cut_off_holds_nothing(way, path, checked_reads, monkeypatch):
+    monkeypatch.setattr(session, "STEPS_BETWEEN_CHECKS", 10)
     async with following(path) as followed:
         followed.source._reader.budget = 0
         assert await followed.fails() == f"{path} is read too slowly: 5 reads took over 0.025 s each"
-        followed.source._reader.budget = reader.READ_BUDGET
+        followed.source._reader.budget = session.READ_BUDGET
         await followed.recovered()
         assert await followed.executions() == {"a": 300}
     assert len(checked_reads) > 10
 
 
-opened: list[str] | None = None
-"""Files that were opened by other means than SQLite while this is a list."""
-
-
-def _audit(event: str, arguments: tuple) -> None:
-    if event == "open" and opened is not None:
-        opened.append(os.fsdecode(arguments[0]) if isinstance(arguments[0], str | bytes) else "")
+ASK = f"""
+import fcntl, os, struct, sys
+fd = os.open(sys.argv[1], os.O_RDWR)
+for _ in sys.stdin:
+    lock = struct.pack("@hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, {SHARED_FIRST}, {SHARED_SIZE}, 0)
+    print(struct.unpack_from("@h", fcntl.fcntl(fd, fcntl.F_GETLK, lock))[0] != fcntl.F_UNLCK, flush=True)
+"""
 
 
 @contextmanager
-def watching_opens() -> Iterator[list[str]]:
-    global opened
-    if not hasattr(watching_opens, "installed"):
-        watching_opens.installed = True  # type: ignore[attr-defined]
-        sys.addaudithook(_audit)  # cannot be taken out again
-    opened = []
-    try:
-        yield opened
-    finally:
-        opened = None
+def asking_for_locks(path: Path) -> Iterator[Callable[[], bool]]:
+    """Whether another process sees a lock of ours on the file."""
+    command = [sys.executable, "-c", ASK, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+
+        def ask() -> bool:
+            process.stdin.write("\n")
+            process.stdin.flush()
+            return process.stdout.readline() == "True\n"
+
+        try:
+            yield ask
+        finally:
+            process.kill()
 
 
-async def test_the_file_is_opened_by_sqlite_only(path):
-    """A plain open() and close() would drop the locks that SQLite holds for the process."""
-    with watching_opens() as files:
+@pytest.mark.parametrize(("journal", "locks"), [("DELETE", False), ("DELETE", True), ("WAL", True)])
+async def test_whether_a_read_locks(path, monkeypatch, journal, locks):
+    """Asked in the middle of each read. Where it locks, nothing else that it opened and closed dropped the lock."""
+    if journal == "DELETE" and locks:
+        monkeypatch.setattr(filesystem, "LOCAL", set())
+    row, seen = session._Connection.row, []
+    with asking_for_locks(path) as locked, program(path, f"PRAGMA journal_mode = {journal}", INSERT):
+
+        def asked(self, statement, parameters, budget):
+            self.create_function("locked", 0, lambda: seen.append(locked()))
+            if "agent_executions" in statement and "SELECT" in statement:
+                row(self, "SELECT locked() FROM agent_executions LIMIT 1", {}, 10.0)
+            return row(self, statement, parameters, budget)
+
+        monkeypatch.setattr(session._Connection, "row", asked)
+        # The writer of a write-ahead log has a shared lock of its own all the time.
+        assert locked() == (journal == "WAL")
         async with following(path) as followed:
             await followed.caught_up()
-            append(path, "agent_executions", executions(3))
-            await followed.collect()
-            await followed.source.diagnose()
-        (path.parent / "seen").touch()
-    assert str(path.parent / "seen") in files
-    assert not [file for file in files if file.startswith(str(path))]
+            assert await followed.executions() == {"a": 301}
+    assert seen
+    assert set(seen) == {locks}
 
 
 def read_when_asked(path: Path, asked: Connection) -> None:
@@ -155,30 +184,81 @@ def shared_path():
         path.parent.chmod(0o755)
 
 
+def beside(path: Path) -> list[str]:
+    return sorted(other.name for other in path.parent.iterdir() if other != path)
+
+
 def test_a_file_that_may_only_be_read(shared_path):
     with unprivileged_scrapes(shared_path) as scrape:
         assert scrape().endswith(" families")
 
 
-def test_a_write_ahead_log_in_a_directory_that_may_only_be_read(shared_path):
+@pytest.mark.parametrize("mode", [0o555, 0o777], ids=["may only be read", "may be written by all"])
+def test_no_file_is_made_beside_a_write_ahead_log_database(shared_path, mode):
+    """Made by another user than the bot's, they would keep the bot from writing, also after the exporter has gone."""
     shared_path.chmod(0o644)
     shared_path.parent.chmod(0o755)
-    execute(shared_path, "PRAGMA journal_mode = WAL")
-    shared_path.parent.chmod(0o555)
+    execute(shared_path, "PRAGMA journal_mode = WAL", INSERT)
+    assert beside(shared_path) == []
+    shared_path.parent.chmod(mode)
     with unprivileged_scrapes(shared_path) as scrape:
-        said = scrape()
-        assert said.startswith(f"{shared_path} is in WAL mode")
-        assert "give the exporter write access to the directory" in said
-        shared_path.parent.chmod(0o777)
         assert scrape().endswith(" families")
+        assert beside(shared_path) == []
+        with program(shared_path, INSERT):
+            assert scrape().endswith(" families")
+            assert beside(shared_path) == ["bot.db-shm", "bot.db-wal"]
+        # Killed: the log is left behind, with its rows.
+        assert scrape().endswith(" families")
+        assert beside(shared_path) == ["bot.db-shm", "bot.db-wal"]
+        assert {shared_path.with_name(name).stat().st_uid for name in beside(shared_path)} == {os.geteuid()}
+        shared_path.with_name("bot.db-shm").unlink()
+        said = scrape()
+        assert "is read as soon as the bot has been started" in said
+        assert beside(shared_path) == ["bot.db-wal"]
+        execute(shared_path, INSERT)
+        assert beside(shared_path) == []
+        assert scrape().endswith(" families")
+        assert beside(shared_path) == []
+
+
+async def test_rows_of_a_log_whose_writer_died_are_read(path):
+    execute(path, "PRAGMA journal_mode = WAL")
+    with program(path, INSERT):
+        pass
+    async with following(path) as followed:
+        await followed.caught_up()
+        assert await followed.executions() == {"a": 301}
+
+
+async def test_an_idle_exporter_keeps_the_bot_from_nothing(path):
+    """Neither from its last checkpoint, without which a copy of the file would lack rows, nor from leaving WAL mode."""
+    execute(path, "PRAGMA journal_mode = WAL")
+    async with following(path) as followed:
+        with closing(sqlite3.connect(path, isolation_level=None)) as bot:
+            bot.execute(INSERT)
+            await followed.recovered()
+            assert await followed.executions() == {"a": 301}
+            assert followed.source._reader._session.way is Way.LOG
+        assert beside(path) == []
+        await followed.recovered()
+        assert followed.source._reader._session.way is Way.UNLOCKED
+        execute(path, INSERT)
+        await followed.recovered()
+        with closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as bot:
+            bot.execute(INSERT)
+            await followed.recovered()
+            assert bot.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
+            bot.execute(INSERT)
+        await followed.recovered()
+        assert await followed.executions() == {"a": 304}
+        assert followed.replacements == 0
 
 
 def test_a_file_that_may_not_be_read(shared_path):
     shared_path.chmod(0o000)
     with unprivileged_scrapes(shared_path) as scrape:
         assert scrape() == (
-            f"{shared_path} cannot be opened: check that the exporter's user may read it and enter its directory "
-            "(SQLITE_CANTOPEN)"
+            f"{shared_path} cannot be opened: check that the exporter's user may read it and enter its directory"
         )
         shared_path.chmod(0o444)
         assert scrape().endswith(" families")
