@@ -10,7 +10,10 @@ import pytest
 from .loop import ACTIONS_TOKEN, AGENT, TOKEN, Loop, Optimization
 from .stack import Notice
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.slow("real programs; effects are measured over real seconds"),
+    pytest.mark.timeout(900),
+]
 
 # What the demo's scenarios give the agent: degraded, healed, and harmed.
 DEGRADED = {"agent_response_time": 2.8, "agent_success_rate": 0.62, "coordination_efficiency": 0.54}

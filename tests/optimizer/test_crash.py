@@ -80,7 +80,10 @@ async def run_until_killed(ledger: Path, alerts: str, steps: int, seconds: float
     assert b"Error" not in errors, errors.decode()
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(40, marks=[pytest.mark.slow, pytest.mark.timeout(580)])])
+@pytest.mark.parametrize(
+    "kills",
+    [4, pytest.param(40, marks=[pytest.mark.slow("as many processes as kills"), pytest.mark.timeout(580)])],
+)
 async def test_killed_at_random(tmp_path: Path, bot: Bot, kills: int) -> None:
     ledger = tmp_path / "optimizer.db"
     chance = random.Random(kills)

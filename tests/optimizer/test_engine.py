@@ -999,7 +999,9 @@ async def test_last_run(world: World) -> None:
     assert world.engine.last_run == NOON + 7
 
 
-@pytest.mark.parametrize("requests", [20, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "requests", [20, pytest.param(1000, marks=pytest.mark.slow("as many as a flood has"))]
+)
 async def test_a_flood_of_alerts_leaves_a_small_ledger(world: World, requests: int) -> None:
     """A thousand in each request, all forged in another way, for the agents that there are."""
     world.records.sees()

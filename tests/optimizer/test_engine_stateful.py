@@ -304,5 +304,7 @@ def limits(examples: int) -> settings:
 
 TestOptimizing = Optimizing.TestCase
 TestOptimizing.settings = limits(12)
-TestOptimizingLonger = pytest.mark.slow(pytest.mark.timeout(580)(OptimizingLonger.TestCase))
+TestOptimizingLonger = pytest.mark.slow("searches longer than the one above")(
+    pytest.mark.timeout(580)(OptimizingLonger.TestCase)
+)
 TestOptimizingLonger.settings = limits(200)

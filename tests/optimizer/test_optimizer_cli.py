@@ -193,7 +193,7 @@ def test_observing_touches_no_bot(start: Start, tmp_path: Path) -> None:
     assert {action["status"] for action in entry["actions"]} <= {"planned", "dropped"}
 
 
-@pytest.mark.slow
+@pytest.mark.slow("a real Alertmanager, until it has sent")
 def test_what_a_real_alertmanager_sends(start: Start, tmp_path: Path) -> None:
     process = start(f"--optimizer.prometheus-url=http://127.0.0.1:{free_port()}", "--optimizer.bot=main")
     port, own = port_of(process), free_port()
