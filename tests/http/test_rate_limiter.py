@@ -1,0 +1,46 @@
+"""How much may come in, by a clock that the test moves."""
+
+import pytest
+
+from exporter.http.rate_limiter import Budget
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_so_many_at_once_then_so_many_a_second(clock: Clock) -> None:
+    budget = Budget(3, per_second=2, clock=clock)
+    for _ in range(3):
+        assert budget.wait() == 0
+        budget.charge(1)
+    assert budget.wait() == 0.5
+    clock.now += 0.25
+    assert budget.wait() == 0.25
+    clock.now += 0.25
+    assert budget.wait() == 0
+
+
+def test_what_is_overdrawn_is_waited_for(clock: Clock) -> None:
+    budget = Budget(2, per_second=0.5, clock=clock)
+    budget.charge(6)
+    assert budget.wait() == (1 + 4) / 0.5
+    clock.now += 9
+    assert budget.wait() == pytest.approx(1)
+
+
+def test_nothing_is_saved_up_beyond_what_may_come_at_once(clock: Clock) -> None:
+    budget = Budget(2, per_second=1, clock=clock)
+    clock.now += 3600
+    assert budget.wait() == 0
+    budget.charge(2)
+    assert budget.wait() == 1
