@@ -13,8 +13,12 @@ Scope = Literal["agent", "bot"]
 Direction = Literal["lower_is_better", "higher_is_better"]
 Unit = Literal["seconds", "ratio", "score"]
 Statistics = Literal["mean_of_durations", "share", "score"]
-"""How much it varies by chance: durations spread as their mean, a share is binomial, of a score it is not known."""
+"""How much it varies by chance: durations spread as their mean, a share is binomial, of a score it is not known.
+
+A score also looks back over an hour by itself.
+"""
 Severity = Literal["critical", "high", "medium", "low"]
+"""The worst comes first."""
 Adaptation = Literal["GOAL_ADAPTATION", "STRATEGY_ADJUSTMENT", "INCREASE_AUTONOMY"]
 AutonomyStep = Literal["lower", "raise"]
 
@@ -81,9 +85,9 @@ class Query:
 class Actions:
     """What the optimizer may do about it.
 
-    `adaptations` are for the agent. `autonomy` are the steps that may be taken where the performance ratio asks for
-    one: with the agent, or with each agent where the bottleneck is the bot's. `pause_at` is the severity at which the
-    bot is paused instead. `settling_seconds` is how long a change needs before its effect can be measured.
+    `adaptations` and `autonomy` are for the agent, or for each agent where the bottleneck is the bot's. `autonomy` are
+    the steps that may be taken where an agent's performance ratio asks for one. From the severity `pause_at` on the bot
+    is paused instead. `settling_seconds` is how long a change needs before its effect can be measured.
     """
 
     adaptations: tuple[Adaptation, ...]
@@ -92,9 +96,9 @@ class Actions:
     settling_seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Bottleneck:
-    """One bottleneck: how it is found, measured, judged, told of and acted on.
+    """One bottleneck: how it is found, measured, evaluated, described and acted on. There is one object of each.
 
     `thresholds` begin with the mildest. `measure` and `events` name what is measured, for people. `finding` takes
     {target}, {limit} and {impact}. `advice` is a phrase in the imperative, without a full stop.
