@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from .loop import ACTIONS_TOKEN, AGENT, TOKEN, Loop, Optimization
-from .stack import Notice
+from .stack import WebhookPayload
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -42,22 +42,22 @@ async def test_a_bottleneck_is_acted_on_measured_and_over(tmp_path: Path) -> Non
         assert loop.response_seconds() == pytest.approx(HEALTHY[RESPONSE_TIME], rel=ROUGHLY)
         assert {each["outcome"] for each in found if each is not done} == {"over"}
 
-        resolved = Notice("resolved", "TweetbotAgentResponseTimeHigh", "warning", AGENT, "high")
+        resolved = WebhookPayload("resolved", "TweetbotAgentResponseTimeHigh", "warning", AGENT, "high")
         await loop.stack.until(lambda: resolved in loop.stack.receiver.notices, SOON)
         (counted,) = await loop.stack.query(
             'tweetbot_optimizer_optimizations_total{outcome="succeeded"} == 1'
         )
         assert (counted["metric"]["bot"], counted["metric"]["bottleneck"]) == ("demo", done["bottleneck"])
 
-        assert "restoring" in await loop.take_back(done)
-        await loop.until(lambda found: "taken_back" in _outcomes(found), SOON)
+        assert "restoring" in await loop.roll_back(done)
+        await loop.until(lambda found: "rolled_back" in _outcomes(found), SOON)
         await loop.until(lambda _: loop.response_seconds() > 0.95 * DEGRADED[RESPONSE_TIME], SOON)
 
 
-async def test_what_does_harm_is_taken_back(tmp_path: Path) -> None:
+async def test_what_does_harm_is_rolled_back(tmp_path: Path) -> None:
     async with Loop(tmp_path, "act", "harmful") as loop:
-        found = await loop.until(lambda found: "taken_back" in _outcomes(found), SOON + MEASURED)
-        (done,) = [each for each in found if each["outcome"] == "taken_back"]
+        found = await loop.until(lambda found: "rolled_back" in _outcomes(found), SOON + MEASURED)
+        (done,) = [each for each in found if each["outcome"] == "rolled_back"]
         _is_about(done["before"], DEGRADED[done["bottleneck"]])
         _is_about(done["after"], HARMED[done["bottleneck"]])
         assert done["improvement_ratio"] < -0.2

@@ -96,7 +96,7 @@ class Actions:
     settling_seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Bottleneck:
     """One bottleneck: how it is found, measured, evaluated, described and acted on. There is one object of each.
 
@@ -117,6 +117,9 @@ class Bottleneck:
     events: str
     finding: str
     advice: str
+
+    def __repr__(self) -> str:
+        return self.name
 
     @property
     def lower_is_better(self) -> bool:
