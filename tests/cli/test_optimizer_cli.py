@@ -380,7 +380,7 @@ def test_no_ledger_is_one_clear_line(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_taking_back_asks_the_running_optimizer(
+def test_rollback_asks_the_running_optimizer(
     ledger: Path,
     start: Start,
     tmp_path: Path,
@@ -395,7 +395,7 @@ def test_taking_back_asks_the_running_optimizer(
     port = port_of(process)
     base = ["optimizations", "--optimizer.token-file=token", f"--optimizer.listen-address=:{port}"]
     code, out, _ = ran([*base, "--roll-back=1"], capsys)
-    assert (code, out) == (0, "optimization 1 is restoring: asked to take it back\n")
+    assert (code, out) == (0, "optimization 1 is restoring: a rollback was requested\n")
     for number, told in ((1, "already"), (2, ""), (7, "there is no optimization 7")):
         code, out, err = ran([*base, f"--roll-back={number}"], capsys)
         assert (code, out) == (1, "")

@@ -30,7 +30,7 @@ from exporter.optimizer.bottlenecks.system_performance import SYSTEM_PERFORMANCE
 from exporter.optimizer.model import Impact, Measurement, Performance, Subject, UnavailableError
 from optimizer.adapters.history import History, Sample, remembering
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 NOW = time.time()
 BEGIN, HOUR = NOW - 7200, 3600.0
 HUNTER, CREATOR = "market-hunter", "content-creator"
@@ -408,7 +408,7 @@ def vector(*series: Any, **more: Any) -> bytes:
         (b'{"status":"error"}', 200, "does not answer as Prometheus does"),
         (vector({"metric": {}, "value": [1, "x"]}), 200, "does not answer as Prometheus does"),
         (vector({"metric": {"agent": 7}, "value": [1, "1"]}), 200, "does not answer as Prometheus does"),
-        (vector(warnings=["half of it is missing"]), 200, "warns that its answer may not be whole"),
+        (vector(warnings=["half of it is missing"]), 200, "warns that its response may be incomplete"),
     ],
 )
 async def test_an_answer_that_is_none(body: bytes, status: int, told: str) -> None:

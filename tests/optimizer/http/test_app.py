@@ -332,7 +332,7 @@ async def test_the_ledger_as_json(client: Client) -> None:
 
 
 def vars_of(subject: Subject) -> tuple[str, str]:
-    return subject.bottleneck, subject.agent
+    return subject.bottleneck.name, subject.agent
 
 
 @pytest.mark.parametrize(
@@ -403,7 +403,7 @@ async def test_one_bad_step_is_not_the_last(client: Client, monkeypatch: pytest.
         await asyncio.sleep(0.05)
     running.cancel()
     assert [event["event"] for event in logged] == [
-        "step failed: a bug",
+        "reconciliation failed: a bug",
         "the ledger cannot be used",
         "the ledger can be used again",
     ]

@@ -161,9 +161,11 @@ class TestFile:
         async with Ledger.open(path):
             pass
         with closing(sqlite3.connect(path)) as database:
-            database.execute("PRAGMA user_version = 2")
+            database.execute(f"PRAGMA user_version = {VERSION + 1}")
         for way in (Ledger.open, Ledger.read):
-            with pytest.raises(LedgerError, match="has version 2, this optimizer knows version 1: use the"):
+            with pytest.raises(
+                LedgerError, match=f"has version {VERSION + 1}, this release knows version {VERSION}: use the"
+            ):
                 async with way(path):
                     pass
 
@@ -173,7 +175,7 @@ class TestFile:
         with path.open("r+b") as file:
             file.seek(4096)
             file.write(os.urandom(8 * 4096))
-        with pytest.raises(LedgerError, match="is damaged: put a copy of it back"):
+        with pytest.raises(LedgerError, match="is damaged: restore a copy of it"):
             async with Ledger.open(path):
                 pass
 
@@ -372,12 +374,12 @@ class TestWriting:
         with pytest.raises(LedgerError, match="UNIQUE"):
             await ledger.record(triaged(alert(fingerprint="f2")), NOON)
 
-    async def test_episodes_are_kept_for_a_while_and_so_many(self, ledger: Ledger) -> None:
+    async def test_occurrences_are_kept_for_a_while_and_so_many(self, ledger: Ledger) -> None:
         old, young = alert(fingerprint="old", firing=False), alert(fingerprint="young", firing=False)
         await ledger.record(TriageResult(noted=[old]), NOON)
         await ledger.record(TriageResult(noted=[young]), NOON + OCCURRENCES_KEPT_SECONDS)
         both = await ledger.view([old, young], 0, 0, "act")
-        assert len(both.episodes) == 2
+        assert len(both.occurrences) == 2
         await ledger.record(TriageResult(noted=[young]), NOON + OCCURRENCES_KEPT_SECONDS + 1)
         assert (await ledger.view([old, young], 0, 0, "act")).occurrences.keys() == {
             ("young", young.starts_at)

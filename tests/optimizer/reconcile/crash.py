@@ -1,7 +1,7 @@
 """The reconciler in a process of its own, to be killed: `python -m optimizer.reconcile.crash LEDGER SOCKET new|old`.
 
 Its bot is asked over a socket. Its Prometheus is made up here: every agent's response time is too long, and gets worse
-by what is done, so that each optimization ends taken back. With `new` there are always new alerts, with `old` none.
+by what is done, so that each optimization ends rolled back. With `new` there are always new alerts, with `old` none.
 Each step is a minute after the one before.
 """
 

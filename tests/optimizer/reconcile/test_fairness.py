@@ -1,4 +1,4 @@
-"""The engine between several optimizations, and between an alert and its repeats: who waits for whom, and how long."""
+"""Several optimizations, and an alert and its repeats: who waits for whom, and how long."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -239,7 +239,7 @@ class TestAWorseSeverity:
         await world.step()
         entry = await world.entry(2)
         assert (entry.state, entry.severity) == ("waiting", "high")
-        assert entry.reason == "waits: dealt with less than 6 h ago (optimizer.cooldown_seconds)"
+        assert entry.reason == "waits: the last one ended less than 6 h ago (optimizer.cooldown_seconds)"
         await world.step(6 * HOUR)
         assert (await world.entry(2)).state == "measuring"
 
@@ -359,9 +359,9 @@ class TestMissing:
 
 
 class TestRepeats:
-    async def test_keep_their_episode_from_being_forgotten(self, world: World) -> None:
+    async def test_keep_their_occurrence_from_being_forgotten(self, world: World) -> None:
         await succeeded(world)
-        repeat = alert(fingerprint=SLOW.bottleneck)
+        repeat = alert(fingerprint=SLOW.bottleneck.name)
         for _ in range(70):
             world.clock.pass_(12 * HOUR)
             assert await world.receive(repeat, alert(FAILING, firing=False)) != {}
@@ -388,7 +388,7 @@ async def test_given_up_some_time_after_the_deadline_though_prometheus_is_away(w
     assert entry.outcome == "not_enough_data"
     assert entry.reason == (
         "given up 10 min after the end of its time: Prometheus at http://127.0.0.1:9090 did not answer in time; "
-        "nothing was taken back"
+        "nothing was rolled back"
     )
 
 

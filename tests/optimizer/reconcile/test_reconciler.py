@@ -1,4 +1,4 @@
-"""The engine: each row of the table of an optimization's life, and what may go wrong in between."""
+"""The reconciler: each row of the table of an optimization's life, and what may go wrong in between."""
 
 import asyncio
 import time
@@ -379,11 +379,11 @@ class TestWaiting:
         entry = await world.entry()
         assert entry.state == "waiting"
         assert "did not answer in time" in entry.reason
-        assert world.reconciler.records_up is False
+        assert world.reconciler.prometheus_up is False
         assert [line["event"] for line in logs] == ["Prometheus is not available"]
         world.metrics.down = False
         await world.step()
-        assert world.reconciler.records_up is True
+        assert world.reconciler.prometheus_up is True
         assert (await world.entry()).state == "measuring"
 
     async def test_nothing_is_sent_while_the_bot_is_away(self, world: World) -> None:
@@ -512,7 +512,7 @@ class TestActing:
         assert entry.actions[0].restored
         assert world.bot.levels[HUNTER] == 0.8
         assert entry.reason == (
-            "market-hunter: adjust_autonomy lower: failed: TypeError: level; what was changed is put back"
+            "market-hunter: adjust_autonomy lower: failed: TypeError: level; what was changed is restored"
         )
 
     async def test_what_a_failed_action_changed_before_it_failed_is_restored_too(self, world: World) -> None:
@@ -554,9 +554,9 @@ class TestActing:
         await world.step()
         entry = await world.entry()
         assert entry.outcome == "no_effect"
-        assert entry.reason.startswith("the bot told of no value that was changed")
+        assert entry.reason.startswith("the bot reported no changed value")
         assert (entry.after, entry.improvement_ratio) == (None, None)
-        assert (await world.ledger.track_record("agent_response_time")).measured == 0
+        assert (await world.ledger.track_record(AGENT_RESPONSE_TIME)).measured == 0
         assert await world.receive(alert(starts_at=NOON)) == {"cooldown": 1}
 
     async def test_pause_is_sent_alone_and_ends_with_advice(self, world: World) -> None:
@@ -568,7 +568,7 @@ class TestActing:
         await world.step()
         entry = await world.entry()
         assert (entry.outcome, world.bot.names, world.bot.paused) == ("advised", ["pause"], True)
-        assert "take this back, which resumes it" in entry.reason
+        assert "roll this back, which resumes the bot" in entry.reason
 
     async def test_an_unanswered_pause_is_not_ended_by_itself(self, world: World) -> None:
         await world.start(actions=["pause"])
@@ -634,7 +634,7 @@ class TestMeasuring:
         assert entry.reason == (
             "response time 2.80 s -> 7.00 s over 25 executions (before: 60), 150.0 % worse; "
             "worse by more than the margin of 5.0 %; the threshold of 2.00 s is not met; "
-            "what was changed is put back"
+            "what was changed is restored"
         )
         assert world.bot.levels[HUNTER] == 0.8
         assert entry.improvement_ratio == pytest.approx(-1.5)
@@ -651,7 +651,7 @@ class TestMeasuring:
         assert entry.outcome == "rolled_back"
         assert "so few that it may be chance; rolled back to be safe; " in entry.reason
         assert world.bot.levels[HUNTER] == 0.8
-        assert (await world.ledger.track_record("agent_response_time")).measured == 1
+        assert (await world.ledger.track_record(AGENT_RESPONSE_TIME)).measured == 1
 
     async def test_other_events_than_before_say_nothing(self, world: World) -> None:
         world.metrics.events = "negotiations"
@@ -693,7 +693,7 @@ class TestMeasuring:
         ]
         assert world.bot.levels[HUNTER] == 0.8
 
-    async def test_harm_that_somebody_changed_since_is_rollback_failed(self, world: World) -> None:
+    async def test_harm_that_somebody_changed_since_is_a_failed_rollback(self, world: World) -> None:
         entry = await world.acted()
         world.bot.levels[HUNTER] = 0.42
         world.metrics.values[SLOW] = (7.0, 25)
@@ -702,7 +702,7 @@ class TestMeasuring:
         entry = await world.entry()
         assert entry.outcome == "rollback_failed"
         assert entry.reason.endswith(
-            f"not put back, look at it yourself: {action}: changed since: autonomyLevel"
+            f"not restored, check it yourself: {action}: changed since: autonomyLevel"
         )
         assert world.bot.levels[HUNTER] == 0.42
 
@@ -851,7 +851,7 @@ class TestRestoring:
         assert (await world.entry()).outcome == "rolled_back"
 
 
-class TestTakingBackOnRequest:
+class TestRollbackOnRequest:
     async def test_unknown_or_with_nothing_to_roll_back(self, world: World) -> None:
         with pytest.raises(NotFoundError, match="there is no optimization 7"):
             await world.reconciler.roll_back(7)
@@ -863,15 +863,15 @@ class TestTakingBackOnRequest:
         await world.acted()
         await world.reconciler.roll_back(1)
         assert (await world.entry()).state == "restoring"
-        with pytest.raises(RefusedError, match="being taken back already"):
+        with pytest.raises(RefusedError, match="being rolled back already"):
             await world.reconciler.roll_back(1)
         await world.step()
         entry = await world.entry()
         assert (entry.outcome, entry.reason) == (
             "rolled_back",
-            "asked to take it back; what was changed is put back",
+            "a rollback was requested; what was changed is restored",
         )
-        with pytest.raises(RefusedError, match="changed nothing that is still to be taken back"):
+        with pytest.raises(RefusedError, match="changed nothing that is still to be rolled back"):
             await world.reconciler.roll_back(1)
 
     async def test_after_its_end_and_both_ends_are_counted(self, world: World) -> None:
@@ -911,7 +911,10 @@ class TestTakingBackOnRequest:
         await world.step()
         await world.reconciler.roll_back(1)
         entry = await world.entry()
-        assert (entry.outcome, entry.reason) == ("rolled_back", "asked to take it back; nothing was changed")
+        assert (entry.outcome, entry.reason) == (
+            "rolled_back",
+            "a rollback was requested; nothing was changed",
+        )
 
     async def test_while_it_acts_what_was_not_sent_is_never_sent(self, world: World) -> None:
         world.metrics.ratios = {HUNTER: 0.3, CREATOR: 0.2}
@@ -928,7 +931,7 @@ class TestTakingBackOnRequest:
         assert world.bot.levels == {HUNTER: 0.8, CREATOR: 0.8}
         assert entry.outcome == "rollback_failed"
         assert entry.reason == (
-            f"asked to take it back; not put back, look at it yourself: {second.id}: nothing to restore"
+            f"a rollback was requested; not restored, check it yourself: {second.id}: nothing to restore"
         )
 
     async def test_not_over_a_later_change_of_the_same_agent(self, world: World) -> None:
@@ -991,7 +994,7 @@ async def test_one_line_for_each_change_of_state_and_none_for_a_webhook(world: W
         "optimization acting",
         "optimization measuring",
         "optimization restoring",
-        "optimization taken back",
+        "optimization rolled back",
     ]
 
 

@@ -13,8 +13,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from exporter.optimizer.bottlenecks.agent_response_time import AGENT_RESPONSE_TIME
+from exporter.optimizer.bottlenecks.agent_success_rate import AGENT_SUCCESS_RATE
+from exporter.optimizer.bottlenecks.base import Severity
 from exporter.optimizer.ledger.entries import Entry
-from exporter.optimizer.model import ActionResult, Bottleneck, Severity, Subject
+from exporter.optimizer.model import ActionResult, Subject
 from exporter.optimizer.reconcile.rollback import RefusedError
 from optimizer.fakes import CREATOR, HUNTER, SYSTEM, KilledError, RaisingBot, World, alert
 
@@ -25,7 +28,7 @@ KEYS = {
     "actions": ["execute_adaptation", "adjust_autonomy", "pause"],
 }
 CHANGING = ("acting", "measuring", "restoring")
-KINDS: tuple[Bottleneck, ...] = ("agent_response_time", "agent_success_rate")
+KINDS = (AGENT_RESPONSE_TIME, AGENT_SUCCESS_RATE)
 SUBJECTS = st.sampled_from([*(Subject(kind, agent) for kind in KINDS for agent in (HUNTER, CREATOR)), SYSTEM])
 SEVERITIES: st.SearchStrategy[Severity] = st.sampled_from(["critical", "high", "medium"])
 SCRIPTS = st.sampled_from(
