@@ -269,7 +269,7 @@ async def test_a_bug_in_the_other_methods_costs_only_what_they_give(
             assert value(metrics, SUCCESS, collector="database") == 1
             assert [line.startswith("database: RuntimeError") for line in scraper.readiness()] == [True]
         await scraper.close()
-    assert [event["part"] for event in logged] == ["start", "about", "pending", "close"]
+    assert [event["part"] for event in logged] == ["start", "self_metrics", "readiness", "close"]
     assert other.calls == ["start", "close"]
 
 

@@ -96,7 +96,7 @@ def test_rows_are_sound() -> None:
     assert {row.family for row in ROWS} <= set(FAMILIES)
     assert list(dict.fromkeys(row.group for row in ROWS)) == list(GROUPS), "each group is in one piece"
     assert set(rows.SCORED) <= {row.key for row in ROWS}
-    assert set(rows.LACKING) <= {row.family for row in ROWS}
+    assert set(rows.NO_VALUE_REASONS) <= {row.family for row in ROWS}
     for row in ROWS:
         assert row.unit in row.family.name or row.unit in ("count", "timestamp", "flag", "score"), row.key
         assert row.moment is None or set(row.moment.labels) <= {"agent"}

@@ -82,8 +82,10 @@ def test_no_duration_is_forgotten(fast: Path) -> None:
         assert found == [], path
 
 
-def test_quiet_times_are_left_out(fast: Path) -> None:
-    assert "mute_time_intervals" not in (fast / "alertmanager.yml").read_text()
+def test_nothing_waits_for_an_hour_of_the_day(fast: Path) -> None:
+    text = (fast / "alertmanager.yml").read_text()
+    assert "mute_time_intervals" not in text
+    assert "active_time_intervals" not in text
 
 
 @pytest.mark.parametrize("name", ["alerts_bottlenecks", "alerts_communication"])

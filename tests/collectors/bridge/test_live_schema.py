@@ -84,7 +84,7 @@ def collected(document: Document, built: list[BridgeCollector] | None = None) ->
     metrics = []
     for source in live:
         try:
-            metrics += source.made_of(BotState(document, 0.0, (None, None)))
+            metrics += source.families(BotState(document, 0.0, (None, None)))
         except CollectorError:
             continue
         finally:
@@ -92,7 +92,7 @@ def collected(document: Document, built: list[BridgeCollector] | None = None) ->
     process = document.get("process")
     system = SystemCollector(bridge, CONFIG)
     state = BotState(document, 0.0, (None, None))
-    metrics += system.shown(process if isinstance(process, dict) else {}, state, None)
+    metrics += system.families(process if isinstance(process, dict) else {}, state, None)
     asyncio.run(system.close())
     return merge(metrics)
 
