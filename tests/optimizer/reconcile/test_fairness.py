@@ -7,8 +7,9 @@ import pytest
 
 from exporter.optimizer.bottlenecks.agent_response_time import AGENT_RESPONSE_TIME
 from exporter.optimizer.bottlenecks.agent_success_rate import AGENT_SUCCESS_RATE
+from exporter.optimizer.bottlenecks.base import Severity
 from exporter.optimizer.ledger.entries import Entry
-from exporter.optimizer.model import ActionResult, Severity, Subject
+from exporter.optimizer.model import ActionResult, Subject
 from exporter.optimizer.reconcile.rollback import RefusedError
 from optimizer.fakes import CREATOR, FAILING, HUNTER, NOON, OTHER_SLOW, SLOW, SYSTEM, World, alert, world_at
 
