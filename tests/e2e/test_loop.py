@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from .loop import ACTIONS_TOKEN, AGENT, TOKEN, Loop, Optimization
-from .stack import WebhookPayload
+from .stack import Notice
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -42,7 +42,7 @@ async def test_a_bottleneck_is_acted_on_measured_and_over(tmp_path: Path) -> Non
         assert loop.response_seconds() == pytest.approx(HEALTHY[RESPONSE_TIME], rel=ROUGHLY)
         assert {each["outcome"] for each in found if each is not done} == {"over"}
 
-        resolved = WebhookPayload("resolved", "TweetbotAgentResponseTimeHigh", "warning", AGENT, "high")
+        resolved = Notice("resolved", "TweetbotAgentResponseTimeHigh", "warning", AGENT, "high")
         await loop.stack.until(lambda: resolved in loop.stack.receiver.notices, SOON)
         (counted,) = await loop.stack.query(
             'tweetbot_optimizer_optimizations_total{outcome="succeeded"} == 1'

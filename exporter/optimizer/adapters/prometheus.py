@@ -164,7 +164,7 @@ def _escape(character: str) -> str:
 
 
 def _check_one_bot(series: list[_Series]) -> None:
-    # Targets without the label are told apart by where they are.
+    # Targets without the label are distinguished by their address.
     bots = sorted({each.labels.get("bot") or each.labels.get("instance", "") for each in series})
     if len(bots) > 1:
         named = ", ".join(f"{bot[:100]!a}" for bot in bots[:MOST_NAMED])

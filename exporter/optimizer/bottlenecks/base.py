@@ -41,7 +41,7 @@ class Threshold:
     """A line of rules/thresholds.yml, and what the alert says of a value beyond it.
 
     `series` is its name without the level, such as "recent_success_ratio:threshold_medium". A bottleneck of high
-    severity pages once it has lasted an hour, in the words of `lasting`; the other severities have none.
+    severity pages once it has lasted an hour, with the text of `lasting`; the other severities have none.
     """
 
     series: str
@@ -56,7 +56,7 @@ class Rules:
 
     `value` is the recorded series that is compared. `impact` is PromQL with {value}, {threshold} (the mildest) and
     {on} (the join of the two): above 0 where the threshold is broken. `condition` is PromQL, too, and says when the
-    value may be judged at all. `pending` is the alerts' `for`. `dashboard` is the uid that they link to, without
+    value may be evaluated at all. `pending` is the alerts' `for`. `dashboard` is the uid that they link to, without
     "tweetbot-".
     """
 
