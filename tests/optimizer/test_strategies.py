@@ -6,6 +6,7 @@ import pytest
 
 from exporter.optimizer import strategies
 from exporter.optimizer.bottlenecks.agent_response_time import AGENT_RESPONSE_TIME
+from exporter.optimizer.bottlenecks.base import Adaptation
 from exporter.optimizer.bottlenecks.coordination_efficiency import COORDINATION_EFFICIENCY
 from exporter.optimizer.model import Action, Impact, Performance, Strategy, Subject
 from optimizer.fakes import CREATOR, FAILING, HUNTER, SLOW, SYSTEM, config
@@ -42,7 +43,7 @@ def test_the_example_of_the_degraded_bot(
 def test_which_actions_for_which_bottleneck() -> None:
     assert made(SLOW).actions == (ADAPT,)
     assert made(COORDINATION).actions == (ADAPT,)
-    both = ("STRATEGY_ADJUSTMENT", "GOAL_ADAPTATION")
+    both: tuple[Adaptation, ...] = ("STRATEGY_ADJUSTMENT", "GOAL_ADAPTATION")
     assert made(FAILING).actions == (Action("execute_adaptation", HUNTER, both),)
 
 

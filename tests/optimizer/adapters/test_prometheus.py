@@ -5,7 +5,7 @@ import json
 import random
 import re
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ class Counters:
             step = 15 * self._random.choice([1] * 20 + [2, 5]) + self._random.random()
             self.moments.append(round(self.moments[-1] + step, 3))
 
-    def add(self, name: str, most: float, start: float = 0.0, unit: float = 1.0, **labels: str) -> None:
+    def add(self, name: str, most: float, start: float, labels: Mapping[str, str], unit: float = 1.0) -> None:
         """A counter that grows by up to `most` units from scrape to scrape; a third of the time it does not."""
         value, samples = start, []
         for moment in self.moments:
@@ -66,18 +66,18 @@ def of_bot(bot: str, seed: int, start: float) -> dict[str, list[Sample]]:
     for agent in (HUNTER, CREATOR):
         for kind in KINDS:
             labels = {"bot": bot, "instance": f"{bot}:9464", "agent": agent, "execution_type": kind}
-            counters.add("tweetbot_executions_total", 5, start, **labels)
-            counters.add("tweetbot_executions_succeeded_total", 3, start, **labels)
-            counters.add("tweetbot_executions_failed_total", 2, 0, **labels)
-            counters.add("tweetbot_execution_duration_seconds_sum", 40, start, 0.25, **labels)
-            counters.add("tweetbot_execution_duration_seconds_count", 5, start, **labels)
+            counters.add("tweetbot_executions_total", 5, start, labels)
+            counters.add("tweetbot_executions_succeeded_total", 3, start, labels)
+            counters.add("tweetbot_executions_failed_total", 2, 0, labels)
+            counters.add("tweetbot_execution_duration_seconds_sum", 40, start, labels, 0.25)
+            counters.add("tweetbot_execution_duration_seconds_count", 5, start, labels)
         for other in ("x", "y"):
             labels = {"bot": bot, "instance": f"{bot}:9464", "from_agent": agent, "to_agent": other}
-            counters.add("tweetbot_messages_total", 6, start, **labels)
-            counters.add("tweetbot_messages_failed_total", 1, 0, **labels)
+            counters.add("tweetbot_messages_total", 6, start, labels)
+            counters.add("tweetbot_messages_failed_total", 1, 0, labels)
     negotiator = {"bot": bot, "instance": f"{bot}:9464", "agent": HUNTER}
-    counters.add("tweetbot_negotiations_total", 4, start, **negotiator)
-    counters.add("tweetbot_negotiations_succeeded_total", 2, 0, **negotiator)
+    counters.add("tweetbot_negotiations_total", 4, start, negotiator)
+    counters.add("tweetbot_negotiations_succeeded_total", 2, 0, negotiator)
     where = f'{{job="tweetbot",bot="{bot}",instance="{bot}:9464"}}'
     counters.series[f"tweetbot_database_replacements_total{where}"] = [(at, 1.0) for at in counters.moments]
     draw = random.Random(seed + 1)

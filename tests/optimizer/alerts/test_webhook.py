@@ -227,7 +227,7 @@ def test_every_alert_is_taken_or_counted(alerts: list[Any]) -> None:
     assert payload.alerts[0].subject.agent == "market-hunter"
     assert set(payload.rejected) <= {"malformed", "not_a_bottleneck", "other_bot"}
     for each in payload.alerts:
-        assert 0 < len(each.subject.agent) <= 128 or each.subject.bottleneck == "system_performance"
+        assert 0 < len(each.subject.agent) <= 128 or each.subject.bottleneck.name == "system_performance"
 
 
 @settings(max_examples=300, deadline=None)

@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -247,7 +248,7 @@ BODIES = (
 
 
 async def test_no_body_is_a_500(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api.RateLimiter, "wait", lambda _: 0.0)
+    monkeypatch.setattr(RateLimiter, "wait", lambda _: 0.0)
     loop = asyncio.get_running_loop()
 
     @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
@@ -396,7 +397,7 @@ async def test_one_bad_step_is_not_the_last(client: Client, monkeypatch: pytest.
     with capture_logs() as logged:
         running = asyncio.create_task(client.loop.run())
         for number in (1, 2):
-            await wait_until(lambda number=number: len(steps) == number)
+            await wait_until(partial(lambda expected: len(steps) == expected, number))
             client.loop.wake()
             await asyncio.sleep(0.05)
         await wait_until(lambda: len(steps) == 3)
@@ -458,7 +459,10 @@ async def test_who_is_away_is_said_when_asked(client: Client) -> None:
 
 async def test_every_family_is_there_and_starts_at_0(client: Client) -> None:
     page = (await client.ask("/metrics", headers={"Accept": "application/openmetrics-text"}))[2]
-    families = {family.name: family for family in openmetrics_parser.text_string_to_metric_families(page)}
+    families = {
+        family.name: family
+        for family in openmetrics_parser.text_string_to_metric_families(page)  # type: ignore[no-untyped-call]
+    }
     ours = [each.name for each in FAMILIES if each.collector == "optimizer"]
     declared = {name.removesuffix("_total").removesuffix("_info") for name in ours}
     when_known = ("actions", "actions_failed", "action_last_timestamp_seconds", "last_run_timestamp_seconds")

@@ -81,6 +81,7 @@ class TestBeforeIsOfTheTimeAfterEarlierChanges:
         await world.step(11 * MINUTE)
         first = await world.entry()
         assert (first.outcome, first.closed_at) == ("rollback_failed", world.clock.now)
+        assert first.closed_at is not None
         world.bot.scripted.clear()
         world.metrics.sees(FAILING)
         world.clock.pass_(20 * MINUTE)
