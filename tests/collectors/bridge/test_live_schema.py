@@ -20,7 +20,8 @@ from exporter.collectors.bridge.self_reports import SelfReportsCollector
 from exporter.collectors.process.collector import SystemCollector
 from exporter.collectors.scrape import merge
 from exporter.config import load
-from exporter.metrics.exposition import choose_format, encode
+from exporter.http.negotiation import choose_format
+from exporter.metrics.exposition import encode
 
 from .documents import SCHEMA, VALIDATOR, Document, series, whole
 
