@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from exporter.cli.terminal import printable
 from exporter.collectors.base import Collector, CollectorError, Diagnosis
 
 DIAGNOSE_SECONDS = 30.0
@@ -28,9 +29,9 @@ async def _diagnose(collector: Collector) -> list[Diagnosis]:
         async with asyncio.timeout(DIAGNOSE_SECONDS):
             return await collector.diagnose()
     except CollectorError as error:
-        return [Diagnosis("source", "error", str(error))]
+        return [Diagnosis("collector", "error", str(error))]
     except TimeoutError:
-        return [Diagnosis("source", "error", f"did not answer within {DIAGNOSE_SECONDS:g} seconds")]
+        return [Diagnosis("collector", "error", f"did not answer within {DIAGNOSE_SECONDS:g} seconds")]
     finally:
         await collector.close()
 
@@ -64,9 +65,4 @@ def _show_rich(rows: list[Row], out: TextIO) -> None:
 
 def _columns(row: Row) -> tuple[str, str, str, str]:
     name, finding = row
-    return name, _printable(finding.subject), finding.state, _printable(finding.detail)
-
-
-def _printable(text: str) -> str:
-    """Names come from the bot's file: no line breaks or escape sequences."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    return name, printable(finding.subject), finding.state, printable(finding.detail)

@@ -15,7 +15,7 @@ AddFlags = Callable[[argparse.ArgumentParser], None]
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, with the mend, and exits with 2."""
+    """Says what is wrong and what to do, in one line, and exits with 2."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{PROGRAM}: error: {message}; see {self.prog} --help\n")
@@ -59,10 +59,10 @@ def parser(command: str, about: str, add_flags: AddFlags, commands: Mapping[str,
 
 
 def unknown_command(name: str, known: Sequence[str]) -> NoReturn:
-    """Exits with 2, and the mend."""
+    """Exits with 2 and a suggestion."""
     close = get_close_matches(name, known, 1)
-    mend = f"did you mean {close[0]}?" if close else f"commands are {', '.join(known)}"
-    Parser(prog=PROGRAM).error(f"unknown command {name!a}; {mend}")
+    suggestion = f"did you mean {close[0]}?" if close else f"commands are {', '.join(known)}"
+    Parser(prog=PROGRAM).error(f"unknown command {name!a}; {suggestion}")
 
 
 def version() -> str:

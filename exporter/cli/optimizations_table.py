@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from exporter.cli.profile_table import printable
+from exporter.cli.terminal import printable
 from exporter.config import ConfigError, Optimizer, parse_address
 from exporter.http.client import FetchError, fetch_json
 from exporter.http.tokens import read_token

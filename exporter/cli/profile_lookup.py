@@ -22,7 +22,7 @@ from exporter.web.profile import AGENTS_PATH, take
 POLL_SECONDS = 0.3
 PATIENCE_SECONDS = 5.0
 """With a database that cannot be read: the rest of the profile may be had."""
-TOLD_EVERY_SECONDS = 5.0
+PROGRESS_SECONDS = 5.0
 ANSWER_SECONDS = 15.0
 DATABASE = "database"
 
@@ -49,7 +49,7 @@ async def _collected(config: Config, agents: Sequence[str]) -> list[Profile]:
 
 
 async def collect(config: Config, progress: TextIO | None = None) -> Snapshot:
-    """One scrape of all sources, once the database has caught up; says on stderr how far it is."""
+    """One scrape of all collectors, once the database has caught up; says on stderr how far it is."""
     scraper = Scraper(registry.build(config), config.collector_timeouts())
     try:
         await scraper.start()
@@ -62,7 +62,7 @@ async def collect(config: Config, progress: TextIO | None = None) -> Snapshot:
 
 async def _caught_up(scraper: Scraper, progress: TextIO) -> None:
     failing_since: float | None = None
-    told = time.monotonic() - TOLD_EVERY_SECONDS + 1
+    printed_at = time.monotonic() - PROGRESS_SECONDS + 1
     while True:
         await scraper.scrape([DATABASE])
         (state,) = [each for each in scraper.statuses() if each.name == DATABASE]
@@ -72,8 +72,8 @@ async def _caught_up(scraper: Scraper, progress: TextIO) -> None:
         failing_since = (failing_since or now) if state.error else None
         if failing_since is not None and now - failing_since > PATIENCE_SECONDS:
             return
-        if now - told > TOLD_EVERY_SECONDS:
-            told = now
+        if now - printed_at > PROGRESS_SECONDS:
+            printed_at = now
             what = state.error or "; ".join(state.not_ready)
             print(f"reading the database: {what}", file=progress, flush=True)
         await asyncio.sleep(POLL_SECONDS)
@@ -91,8 +91,8 @@ def _chosen(agents: Sequence[str], known: Sequence[str]) -> list[str]:
 
 def _unknown(name: str, known: Sequence[str]) -> str:
     close = get_close_matches(slugify(name), known, 1)
-    mend = f"did you mean {close[0]}?" if close else f"known: {', '.join(known) or 'none'}"
-    return f"there is no agent {name!a}; {mend}"
+    suggestion = f"did you mean {close[0]}?" if close else f"known: {', '.join(known) or 'none'}"
+    return f"there is no agent {name!a}; {suggestion}"
 
 
 async def asked(url: str, agents: Sequence[str]) -> list[Profile]:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from exporter.cli.terminal import printable
 from exporter.profile.rows import GROUPS
 from exporter.profile.snapshot import Profile, Value
 
@@ -126,8 +127,3 @@ def readable_age(seconds: float | None) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return "now"
-
-
-def printable(text: str) -> str:
-    """Names come from the bot: no line breaks or escape sequences."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

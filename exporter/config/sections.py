@@ -152,8 +152,8 @@ class Config(_Section):
     @property
     def has_source(self) -> bool:
         """Whether anything leads to a bot."""
-        ways = (self.database.path, self.bridge.url, self.bot.pid_file, self.bot.command_pattern)
-        return any(way is not None for way in ways)
+        targets = (self.database.path, self.bridge.url, self.bot.pid_file, self.bot.command_pattern)
+        return any(target is not None for target in targets)
 
     def collector_timeouts(self) -> dict[str, float]:
         """Seconds that each collector may take, by the name of its section: those of the sections that have a limit."""

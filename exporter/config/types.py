@@ -43,8 +43,12 @@ def _state_url(value: str) -> str:
 
 def _base_url(value: str) -> str:
     """Without a slash at its end, so that a path can follow."""
-    mend = "a Prometheus without password on this machine or in a network of yours"
-    return _http_url(value, "Prometheus's address, such as http://127.0.0.1:9090", mend).geturl().rstrip("/")
+    alternative = "a Prometheus without password on this machine or in a network of yours"
+    return (
+        _http_url(value, "Prometheus's address, such as http://127.0.0.1:9090", alternative)
+        .geturl()
+        .rstrip("/")
+    )
 
 
 def _http_url(value: str, what: str, instead_of_password: str) -> SplitResult:

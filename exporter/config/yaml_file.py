@@ -1,4 +1,4 @@
-"""Reads a YAML file as plain data, strictly: nothing in it can be taken in two ways, nor grow when read."""
+"""Reads a YAML file as plain data, strictly: nothing in it is ambiguous, and nothing expands when it is read."""
 
 import re
 from pathlib import Path
@@ -12,15 +12,15 @@ MAX_BYTES = 1 << 20
 
 
 def read(file: Path) -> dict[str, Any]:
-    """The mapping in `file`; empty for an empty file. ConfigError if there is none to be had."""
+    """The mapping in `file`; empty for an empty file. ConfigError if there is none."""
     text = _text(file)
     try:
         data = yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader, made stricter)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{file}: line {mark.line + 1}" if mark else str(file)
-        told = error.problem or error.context or "not valid YAML"
-        raise ConfigError(f"{where}: {told.removeprefix('but ')}") from None
+        problem = error.problem or error.context or "not valid YAML"
+        raise ConfigError(f"{where}: {problem.removeprefix('but ')}") from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, int(error.position)) + 1
         raise ConfigError(f"{file}: line {line}: a character that YAML does not allow") from None

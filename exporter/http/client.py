@@ -17,7 +17,7 @@ _LARGE = 1 << 18
 
 
 class FetchError(Exception):
-    """There is no document to be had. The message is for the user, and the same for the same fault.
+    """The document could not be fetched. The message is for the user, and the same for the same fault.
 
     `sent` is whether the other side may have got the request.
     """
@@ -87,8 +87,8 @@ async def _body(
 def _check(response: aiohttp.ClientResponse, url: str, limit: int, accepted: Collection[int]) -> None:
     status = response.status
     if 300 <= status < 400:
-        told = f"{url} redirects elsewhere, which is not followed; configure the final address"
-        raise FetchError(told, status)
+        message = f"{url} redirects elsewhere, which is not followed; configure the final address"
+        raise FetchError(message, status)
     if status not in accepted:
         raise FetchError(f"{url} answers with status {status}", status)
     if response.content_type != "application/json":

@@ -17,7 +17,7 @@ NOTHING_LOADED = "default-src 'none'; base-uri 'none'; form-action 'none'; frame
 """A content security policy for pages that are plain text."""
 # Longer than the usual scrape intervals, so that Prometheus keeps its connection.
 KEEPALIVE_SECONDS = 120.0
-# For each of aiohttp's two phases: a scrape that runs when we are told to end may still end well.
+# For each of aiohttp's two phases: a scrape that runs at shutdown may still complete.
 SHUTDOWN_SECONDS = 0.15
 
 # What aiohttp would say of itself (also in answers to malformed requests, which no hook sees) names versions.

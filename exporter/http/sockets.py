@@ -11,11 +11,11 @@ CLIENT_TIMEOUT_SECONDS = 60
 
 
 class ListenError(Exception):
-    """An address cannot be listened on. The message names the address and the mend."""
+    """An address cannot be listened on. The message names the address and what to do."""
 
 
 def open_sockets(addresses: Sequence[str], flag: str = "--web.listen-address") -> list[socket.socket]:
-    """Sockets that listen on all of `addresses`; ListenError, and none left open, if one is not to be had.
+    """Sockets that listen on all of `addresses`; ListenError, and none left open, if one of them fails.
 
     `flag` is where the user changes an address.
     """

@@ -111,7 +111,7 @@ ROWS: tuple[Row, ...] = (
     Row("process", "startTime", "Started", "timestamp", c.PROCESS_START, None),
 )
 
-LACKING = {
+NO_VALUE_REASONS = {
     c.AGENT_COORDINATION: "it has neither negotiated nor sent a message since the bot's start",
     c.AGENT_GOAL_PROGRESS: "evaluateGoalProgress() has not answered with it",
     c.AGENT_PERFORMANCE: "needs reputation, autonomy and overall goal progress",
@@ -124,7 +124,7 @@ LACKING = {
     c.NEGOTIATIONS: "the bridge knows of no negotiations of it",
     c.RESOURCE_EFFICIENCY: "it reports neither a cache hit ratio nor signals and API calls",
 }
-"""Why a source that works may have no value; the others are just missing in the bot."""
+"""Why a collector that works may have no value of a family; of the others the bot just has none."""
 
 SCORED = ("successRate", "avgConfidence", "coordinationScore", "resourceEfficiency", "goalProgress")
 """The score is the mean of those that are known, if there are at least LEAST_SCORED."""

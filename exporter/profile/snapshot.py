@@ -11,7 +11,7 @@ from prometheus_client.core import Metric
 from exporter.collectors.scrape import CollectorStatus
 from exporter.metrics.catalogue import FAMILIES, Family
 from exporter.metrics.labels import OTHER
-from exporter.profile.rows import GROUPS, LACKING, LEAST_SCORED, ROWS, SCORED, Row
+from exporter.profile.rows import GROUPS, LEAST_SCORED, NO_VALUE_REASONS, ROWS, SCORED, Row
 
 AGENT_LABELS = ("agent", "from_agent")
 LIVE = ("agents", "communication", "self_reports")
@@ -102,7 +102,7 @@ class Profile:
 
 
 class Snapshot:
-    """The families of one scrape at `time`, and how the sources did at it."""
+    """The families of one scrape at `time`, and how the collectors did at it."""
 
     def __init__(self, metrics: Iterable[Metric], states: Iterable[CollectorStatus], time: float) -> None:
         self.time = time
@@ -181,4 +181,4 @@ class Snapshot:
             return f"not read yet: {state.not_ready[0]}"
         if row.agent_label is not None and collector not in self.agents.get(agent, ()):
             return _UNKNOWN_AGENT[collector]
-        return LACKING.get(row.family, _NO_VALUE[collector])
+        return NO_VALUE_REASONS.get(row.family, _NO_VALUE[collector])

@@ -1,4 +1,4 @@
-"""Runs asynchronous work as the process's whole life: signals end it, in time and with exit code 0."""
+"""Runs asynchronous work as the whole process: a signal cancels it, and the process ends in bounded time, with 0."""
 
 import asyncio
 import os
@@ -13,8 +13,8 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-# A thread that waits for the interpreter between two steps of SQLite holds its lock on the bot's file
-# meanwhile, and the bot does not wait long: let nobody keep the interpreter for the usual 5 ms.
+# A thread that waits for the interpreter lock between two steps of SQLite holds its lock on the bot's file
+# meanwhile, and the bot does not wait long: no thread may keep the interpreter for the usual 5 ms.
 SWITCH_SECONDS = 0.001
 # From the signal to the end, whatever is stuck.
 END_SECONDS = 0.9
@@ -23,21 +23,21 @@ END_SECONDS = 0.9
 def run(work: Coroutine[Any, Any, None]) -> int:
     """Does `work` until it ends or SIGTERM or SIGINT cancels it; it cleans up in its `finally` blocks."""
     sys.setswitchinterval(SWITCH_SECONDS)
-    last_resort = _LastResort()
+    watchdog = _Watchdog()
     code = 1
     try:
-        code = asyncio.run(_until_signal(work, last_resort))
+        code = asyncio.run(_until_signal(work, watchdog))
         return code
     finally:
-        last_resort.finished(code)
+        watchdog.work_ended(code)
 
 
-async def _until_signal(work: Coroutine[Any, Any, None], last_resort: "_LastResort") -> int:
+async def _until_signal(work: Coroutine[Any, Any, None], watchdog: "_Watchdog") -> int:
     task = asyncio.ensure_future(work)
 
     def stop(name: str) -> None:
         log.info("stopping", signal=name)
-        last_resort.begin(0)
+        watchdog.begin(0)
         task.cancel()
 
     for each in (signal.SIGTERM, signal.SIGINT):
@@ -48,7 +48,7 @@ async def _until_signal(work: Coroutine[Any, Any, None], last_resort: "_LastReso
     return 0
 
 
-class _LastResort:
+class _Watchdog:
     """Ends the process where something would keep it: Python waits for every thread, also for a stuck one."""
 
     def __init__(self) -> None:
@@ -56,14 +56,14 @@ class _LastResort:
         self._timer: threading.Timer | None = None
 
     def begin(self, code: int) -> None:
-        """The process is to have ended soon."""
+        """From now on the process has END_SECONDS to end."""
         if self._timer is None:
             self._timer = threading.Timer(END_SECONDS, self._end, [code])
             self._timer.daemon = True
             self._timer.start()
 
-    def finished(self, code: int) -> None:
-        """The work has ended: what could keep the process now is a thread that is left of it."""
+    def work_ended(self, code: int) -> None:
+        """The work has ended: only a thread that it left could keep the process now."""
         if self._left():
             self.begin(code)
         elif self._timer is not None:

@@ -48,7 +48,7 @@ class _Pages:
         return web.Response(text="The exporter is ready.\n")
 
     async def collect(self, request: web.Request) -> list[Metric]:
-        """One scrape of the sources that the request names."""
+        """One scrape of the collectors that the request names."""
         try:
             names = _chosen_names(request, self._scraper.names)
         except ValueError as error:
@@ -58,7 +58,7 @@ class _Pages:
 
 
 def _chosen_names(request: web.Request, known: Sequence[str]) -> Sequence[str]:
-    """The sources that `collect[]` and `exclude[]` leave; ValueError with a message for the user."""
+    """The collectors that `collect[]` and `exclude[]` leave; ValueError with a message for the user."""
     collect, exclude = (request.query.getall(key, []) for key in ("collect[]", "exclude[]"))
     if collect and exclude:
         raise ValueError("Combined collect[] and exclude[] queries are not allowed; use one of them.")

@@ -35,7 +35,7 @@ def routes(scraper: Scraper) -> list[web.RouteDef]:
 
 
 async def take(scraper: Scraper) -> Snapshot:
-    """What all sources know now."""
+    """One scrape of all collectors, as a snapshot."""
     metrics = await scraper.scrape()
     return Snapshot(metrics, scraper.statuses(), time.time())
 

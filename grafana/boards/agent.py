@@ -18,6 +18,7 @@ def board() -> Board:
         "TweetBot / Agent",
         "Everything that is known of one agent.",
         agent=variables.one_agent(),
+        warnings=True,
     )
     _now(result)
     _executions(result)

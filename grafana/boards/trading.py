@@ -27,7 +27,6 @@ def board() -> Board:
         "TweetBot / Trading",
         "The portfolio on its way to the goal, who trades with what success, and the market beside it.",
         agent=variables.some_agents(),
-        trades=True,
     )
     _now(result)
     _portfolio(result)
@@ -98,7 +97,7 @@ def _portfolio(board: Board) -> None:
         8,
         lines(
             "Value, goal, peak",
-            "The portfolio on its way from the starting value to the goal; marks are trades.",
+            "The portfolio on its way from the starting value to the goal.",
             query(_bot("tweetbot_portfolio_value_usd"), "value"),
             query(_bot("tweetbot_portfolio_goal_value_usd"), "goal"),
             query(_bot("tweetbot_portfolio_peak_value_usd"), "peak"),

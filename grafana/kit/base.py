@@ -62,13 +62,18 @@ def one_colour(colour: str) -> build.ThresholdsConfig:
 
 
 def change(property_id: str, value: object) -> model.DynamicConfigValue:
-    """One property of an override."""
+    """One property of an override; None takes the panel's own away."""
     return model.DynamicConfigValue(id_val=property_id, value=value)
 
 
 def coloured(colour: str) -> model.DynamicConfigValue:
     """A fixed colour in an override."""
     return change("color", {"mode": "fixed", "fixedColor": colour})
+
+
+def leave_gaps_blank(panel: Any) -> None:
+    """Why a panel may be empty is no value of a series: legends and tooltips would show the sentence there."""
+    panel.override_by_field_type("number", [change("noValue", None)])
 
 
 def colours(panel: Any, by_name: dict[str, str]) -> None:

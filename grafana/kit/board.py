@@ -11,6 +11,8 @@ from grafana.kit.annotations import annotations
 from grafana.kit.base import Panel
 
 WIDTH = 24
+OPTIONS_OF = "11.6.0"
+"""The version of Grafana whose panel options the SDK writes; a newer one migrates them from there."""
 
 
 class Board:
@@ -23,13 +25,13 @@ class Board:
         description: str,
         *,
         agent: build.QueryVariable | None = None,
-        trades: bool = False,
+        warnings: bool = False,
     ) -> None:
         self.uid = uid
         self._title = title
         self._description = description
         self._agent = [agent] if agent else []
-        self._annotations = annotations(trades=trades, of_agents=agent is not None)
+        self._annotations = annotations(of_agents=agent is not None, warnings=warnings)
         self._panels: list[model.Panel | model.RowPanel] = []
         self._y = 0
 
@@ -51,7 +53,7 @@ class Board:
             raise ValueError(f"{self._title}: the widths of {titles} do not add up to {WIDTH}")
         x = 0
         for panel, position in zip(built, positions, strict=True):
-            panel.id_val = self._next_id()
+            panel.id_val, panel.plugin_version = self._next_id(), OPTIONS_OF
             position.x, position.y, position.h = x, self._y, height
             self._panels.append(panel)
             x += position.w

@@ -57,6 +57,7 @@ def lines(
     if soft_max is not None:
         panel.axis_soft_max(soft_max)
     panel.legend(legend(legend_at, calcs if legend_at != "list" else ())).tooltip(base.tooltip())
+    base.leave_gaps_blank(panel)
     base.colours(panel, colours or {})
     for name in dotted:
         panel.override_by_name(name, [change("custom.lineStyle", {"fill": "dot", "dash": [0, 8]})])
@@ -116,17 +117,11 @@ def timeline(
 ) -> Panel:
     """One row for each series, its states as coloured bars with their words in them."""
     panel = start(
-        statetimeline.Panel(),
-        title,
-        description,
-        queries,
-        "none",
-        mappings=states,
-        colour=model.FieldColorModeId.THRESHOLDS,
-        **common_options,
+        statetimeline.Panel(), title, description, queries, "none", mappings=states, **common_options
     )
     panel.show_value(common.VisibilityMode.AUTO).row_height(0.85).merge_values(True).line_width(0)
     panel.align_value(common.TimelineValueAlignment.LEFT).fill_opacity(75).hide_from(base.hide_from())
     panel.legend(legend("list")).tooltip(base.tooltip())
+    base.leave_gaps_blank(panel)
     result: Panel = panel
     return result

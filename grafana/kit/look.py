@@ -37,13 +37,6 @@ def mapping(states: Mapping[str, tuple[str, str]]) -> list[model.ValueMapping]:
     return [model.ValueMap(options=results)]
 
 
-def no_value(text: str) -> model.ValueMapping:
-    """What stands where a value is null."""
-    result = model.ValueMappingResult(text=text, color=GREY, index=9)
-    options = model.DashboardSpecialValueMapOptions(match=model.SpecialValueMatch.NULL, result=result)
-    return model.SpecialValueMap(options=options)
-
-
 # How bad a value is: 0 inside its recorded thresholds, 1 beyond one of them, 2 beyond the critical one.
 VERDICT = mapping({"0": ("✓ ok", GREEN), "1": ("▲ warn", ORANGE), "2": ("✖ crit", RED)})
 MARK = mapping({"0": ("✓", GREEN), "1": ("▲", ORANGE), "2": ("✖", RED)})

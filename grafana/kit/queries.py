@@ -54,16 +54,16 @@ def verdict(value: str, comparison: str, *thresholds: str, key: str = AGENT_KEY,
     return f"max by ({by}) ({f' + on ({key}) '.join(beyond)})"
 
 
-def firing(select: Callable[..., str]) -> str:
+def firing(select: Callable[..., str], *matchers: str, severity: str = "critical|warning") -> str:
     """Alerts of ours that page or open a ticket, about what `select` selects."""
-    return select("ALERTS", 'alertname=~"Tweetbot.+"', 'alertstate="firing"', 'severity=~"critical|warning"')
+    ours = ('alertname=~"Tweetbot.+"', 'alertstate="firing"', f'severity=~"{severity}"')
+    return select("ALERTS", *ours, *matchers)
 
 
-def firing_since(select: Callable[..., str]) -> str:
+def firing_since(select: Callable[..., str], *matchers: str, severity: str = "critical|warning") -> str:
     """When the condition of each of them began, in milliseconds; their names without our prefix."""
-    began = (
-        f"{select('ALERTS_FOR_STATE')} and on (alertname, agent, severity, job, instance) {firing(select)}"
-    )
+    alerts = firing(select, *matchers, severity=severity)
+    began = f"{select('ALERTS_FOR_STATE', *matchers)} and ignoring (alertstate) {alerts}"
     named = f'label_replace({began}, "alertname", "$1", "alertname", "Tweetbot(.+)")'
     return f"min by (severity, alertname, agent) ({named}) * 1000"
 

@@ -91,6 +91,7 @@ def calibration(title: str, description: str, query: Query, **common_options: An
     panel.axis_placement(common.AxisPlacement.AUTO).axis_color_mode(common.AxisColorMode.TEXT)
     panel.axis_border_show(False).axis_centered_zero(False).axis_label("").scale_distribution(base.linear())
     panel.legend(legend("list")).tooltip(base.tooltip().mode(common.TooltipDisplayMode.SINGLE))
+    base.leave_gaps_blank(panel)
     dashes = [base.coloured(look.GREEN), base.change("custom.show", "lines")]
     style = base.change("custom.lineStyle", {"fill": "dash", "dash": [10, 6]})
     panel.override_by_name("perfect calibration", [*dashes, style])

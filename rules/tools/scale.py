@@ -5,7 +5,7 @@
 What is scaled: `for`, `keep_firing_for`, group intervals, ranges, subquery steps and offsets in expressions,
 the thresholds that are times to wait (`…_silence_seconds`, `…_age_seconds`), Prometheus's and Alertmanager's
 intervals. What is not: names (`increase1h` then is a minute's), texts, and thresholds that are measured (a
-response time of 2 s). Alertmanager's quiet times are left out: they are about the clock on the wall.
+response time of 2 s).
 
 Start Prometheus with --query.lookback-delta scaled as well (5m / factor).
 """
@@ -92,13 +92,6 @@ def scale_keys(document: Any, keys: tuple[str, ...], scale: Scale) -> Any:
     return document
 
 
-def without_quiet_times(route: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in route.items() if key != "mute_time_intervals"}
-    if "routes" in kept:
-        kept["routes"] = [without_quiet_times(child) for child in kept["routes"]]
-    return kept
-
-
 def write_scaled(
     out: Path, factor: float, thresholds: Mapping[str, float] | None = None, least: str = "1s"
 ) -> None:
@@ -123,7 +116,6 @@ def write_scaled(
     prometheus = yaml.safe_load((RULES / "prometheus.yml").read_text())
     _write(out / "prometheus.yml", scale_keys(prometheus, _PROMETHEUS_KEYS, interval))
     alertmanager = yaml.safe_load((RULES / "alertmanager.yml").read_text())
-    alertmanager["route"] = without_quiet_times(alertmanager["route"])
     _write(out / "alertmanager.yml", scale_keys(alertmanager, _ALERTMANAGER_KEYS, scale))
 
 

@@ -24,7 +24,8 @@ import exporter.cli.main  # noqa: F401 - for its memory
 from exporter.metrics import catalogue as c
 from exporter.metrics.exposition import OPENMETRICS, Pages
 from exporter.metrics.samples import HistogramValue, Samples
-from tests.bench.figures import Figures
+
+from .figures import Figures
 
 CHANGED = 100
 SIZES = {"usual page": (14, 13), "1000 agents": (1000, 14)}

@@ -13,7 +13,8 @@ from structlog.testing import capture_logs
 
 from exporter import __version__
 from exporter.collectors.base import CollectorError
-from exporter.collectors.scrape import DEFAULT_TIMEOUT_SECONDS, GRACE_SECONDS, Scraper, merge, scrape_timeout
+from exporter.collectors.scrape import DEFAULT_TIMEOUT_SECONDS, GRACE_SECONDS, Scraper, scrape_timeout
+from exporter.metrics.merging import merge
 
 Fake = Any  # the fixture's class: tests/conftest.py
 SUCCESS = "tweetbot_scrape_collector_success"
@@ -269,7 +270,7 @@ async def test_a_bug_in_the_other_methods_costs_only_what_they_give(
             assert value(metrics, SUCCESS, collector="database") == 1
             assert [line.startswith("database: RuntimeError") for line in scraper.readiness()] == [True]
         await scraper.close()
-    assert [event["part"] for event in logged] == ["start", "about", "pending", "close"]
+    assert [event["part"] for event in logged] == ["start", "self_metrics", "readiness", "close"]
     assert other.calls == ["start", "close"]
 
 

@@ -1,25 +1,18 @@
 """What grafana's dashboard-linter checks, and more: see docs/dashboards.md."""
 
 import re
+from importlib.metadata import version
 from itertools import combinations
 from typing import Any, get_args
 
 import pytest
-from grafana_files import boards, panels
+from grafana_files import FILES, ROOT, boards, panels
 
 from exporter.metrics.catalogue import FAMILIES
 from exporter.optimizer.model import Outcome
 from grafana.kit.look import OUTCOMES
 
-UIDS = {
-    "tweetbot-overview",
-    "tweetbot-agent",
-    "tweetbot-decisions",
-    "tweetbot-trading",
-    "tweetbot-communication",
-    "tweetbot-optimizer",
-    "tweetbot-runtime",
-}
+BOARDS = ROOT / "grafana" / "boards"
 TARGET = {'job=~"$job"', 'instance=~"$instance"', 'bot=~"$bot"'}
 # Targets of their own, beside the exporter's: Prometheus knows of no bot.
 OTHER_JOBS = (
@@ -42,8 +35,27 @@ def cases() -> list[Any]:
 every_panel = pytest.mark.parametrize(("board", "panel"), cases())
 
 
-def test_uids_are_the_ones_that_alerts_link_to() -> None:
-    assert sorted(board["uid"] for board in boards()) == sorted(UIDS)
+def test_a_dashboard_is_in_the_file_of_its_uid() -> None:
+    assert [board["uid"] for board in boards()] == [path.stem for path in FILES]
+
+
+def test_every_module_that_makes_a_dashboard_is_in_the_list() -> None:
+    """`board()` in a module of grafana/boards makes one; dashboards() lists them."""
+    modules = {
+        path.stem
+        for path in BOARDS.glob("*.py")
+        if re.search(r"^def board\(\)", path.read_text("utf-8"), re.MULTILINE)
+    }
+    assert {f"tweetbot-{name}" for name in modules} == {board["uid"] for board in boards()}
+
+
+def test_every_dashboard_is_on_the_page_about_them() -> None:
+    page = (ROOT / "docs" / "dashboards.md").read_text("utf-8")
+    assert [
+        board["title"]
+        for board in boards()
+        if f"\n## {board['title'].removeprefix('TweetBot / ')}\n" not in page
+    ] == []
 
 
 @every_board
@@ -58,7 +70,8 @@ def test_a_dashboard_as_a_whole(board: dict[str, Any]) -> None:
     titles = [panel["title"] for panel in panels(board)]
     assert len(titles) == len(set(titles))
     assert {annotation["name"] for annotation in board["annotations"]["list"]} == {
-        "Firing alerts",
+        "Critical alerts",
+        "Warnings",
         "Bot restarts",
         "Optimizer actions",
         "Trades",
@@ -86,6 +99,29 @@ def test_variables(board: dict[str, Any]) -> None:
         assert variables[name]["allValue"] == ".+"
     used = set(re.findall(r"\$\{?([a-z]\w*)", str(board)))
     assert used <= set(variables) | {"datasource"} | ({"agent"} if "agent" in variables else set())
+
+
+@every_board
+def test_annotations_are_lines_that_do_not_crowd(board: dict[str, Any]) -> None:
+    """Samples within a step of each other become a region that covers the graph, unless all say the same moment."""
+    marks = {annotation["name"]: annotation for annotation in board["annotations"]["list"]}
+    of_one_agent = board["uid"] == "tweetbot-agent"
+    assert {name for name, mark in marks.items() if mark["enable"]} == {
+        "Critical alerts",
+        *(["Warnings"] if of_one_agent else []),
+        "Bot restarts",
+        "Optimizer actions",
+    }
+    assert all(mark["useValueForTime"] for mark in marks.values())
+    for name, severity in (("Critical alerts", "critical"), ("Warnings", "warning")):
+        starts = marks[name]["expr"]
+        assert "ALERTS_FOR_STATE{" in starts, "its value is the moment when the condition began"
+        assert f'severity=~"{severity}"' in starts
+        has_agents = any(variable["name"] == "agent" for variable in board["templating"]["list"])
+        assert ('agent=~"$agent|"' in starts) == has_agents, "of these agents, and of the whole bot"
+    colours = [mark["iconColor"] for mark in marks.values()]
+    assert len(colours) == len(set(colours))
+    assert (marks["Critical alerts"]["iconColor"], marks["Warnings"]["iconColor"]) == ("red", "orange")
 
 
 @every_board
@@ -177,6 +213,30 @@ def test_options_are_in_full(board: dict[str, Any], panel: dict[str, Any]) -> No
 
 
 @every_panel
+def test_options_are_of_the_version_that_the_sdk_writes(board: dict[str, Any], panel: dict[str, Any]) -> None:
+    """Without a version Grafana takes the options for ancient ones and migrates them: xychart then shows "Err"."""
+    assert panel["pluginVersion"] == version("grafana-foundation-sdk").rpartition("!")[2]
+
+
+@every_panel
+def test_a_state_timeline_shows_its_states(board: dict[str, Any], panel: dict[str, Any]) -> None:
+    """Grafana merges numbers by threshold and ignores their mappings where the colour comes from thresholds."""
+    if panel["type"] == "state-timeline":
+        assert panel["options"]["mergeValues"]
+        assert panel["fieldConfig"]["defaults"]["color"]["mode"] != "thresholds"
+        assert panel["fieldConfig"]["defaults"]["mappings"]
+
+
+@every_panel
+def test_no_legend_shows_why_the_panel_may_be_empty(board: dict[str, Any], panel: dict[str, Any]) -> None:
+    """`noValue` also stands for a series' own gaps, in legends and tooltips, unless the series have none."""
+    if panel["options"].get("legend", {}).get("showLegend"):
+        overrides = panel["fieldConfig"]["overrides"]
+        numbers = {"id": "byType", "options": "number"}
+        assert {"matcher": numbers, "properties": [{"id": "noValue"}]} in overrides
+
+
+@every_panel
 def test_overrides_match_something(board: dict[str, Any], panel: dict[str, Any]) -> None:
     legends = [target["legendFormat"] for target in panel["targets"]]
     renamed = [
@@ -203,7 +263,7 @@ def test_links_resolve_and_keep_time_and_variables(board: dict[str, Any]) -> Non
     assert "tweetbot" in board["tags"]
     for url in re.findall(r"'url': '(/d/[^']*)'", str(board)):
         uid, _, parameters = url.removeprefix("/d/").partition("?")
-        assert uid in UIDS
+        assert uid in {other["uid"] for other in boards()}
         assert parameters.startswith(
             "${__url_time_range}&${datasource:queryparam}&${job:queryparam}&${bot:queryparam}"
         )

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from threading import Barrier
 
 import pytest
-from families import by_client, declared_families, metric_of, rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.core import Metric
+from prometheus_client.samples import Exemplar
 from structlog.testing import capture_logs
 
 from exporter.metrics import catalogue, coding
@@ -22,6 +22,8 @@ from exporter.metrics.catalogue import Family
 from exporter.metrics.exposition import CHUNK_LINES, KEPT_SECONDS, OPENMETRICS, TEXT, Format, Pages
 from exporter.metrics.lines import FamilyLines
 from exporter.metrics.samples import FamilySnapshot, HistogramValue, Row, Samples
+
+from .families import by_client, declared_families, metric_of, rows
 
 FAMILIES = (catalogue.EXECUTIONS, catalogue.EXECUTIONS_FAILED, catalogue.EXECUTION_DURATION)
 BUCKETS = len(catalogue.EXECUTION_DURATION.buckets) + 1
@@ -178,13 +180,15 @@ def test_a_series_that_changed_costs_the_lines_around_it(work: Work) -> None:
 
 
 def test_a_value_that_is_added_to_later_does_not_change_the_snapshot() -> None:
-    counts, exemplars = [1] * BUCKETS, {}
+    counts = [1] * BUCKETS
+    exemplars: dict[int, Exemplar] = {}
     samples = Samples()
     samples.add(catalogue.EXECUTION_DURATION, HistogramValue(counts, 1.0, exemplars), "a", "scan")
-    metrics, pages = samples.metrics(), Pages()
-    first = pages.write(metrics, TEXT)
+    metrics = samples.metrics()
+    first = Pages().write(metrics, OPENMETRICS)
     counts[:] = [2] * BUCKETS
-    assert Pages().write(metrics, TEXT) == first
+    exemplars[0] = Exemplar({"execution_id": "1"}, 0.5)
+    assert Pages().write(metrics, OPENMETRICS) == first
 
 
 def test_metrics_of_others_are_written_at_each_page() -> None:

@@ -14,6 +14,8 @@ from exporter.config import Optimizer
 
 CONFIGURATION = load(RULES / "alertmanager.yml")
 NAMES = {rule["alert"] for rule in alerts()}
+TIMES = {"mute_time_intervals", "active_time_intervals"}
+"""The keys of a route that make it wait for an hour of the day."""
 OPTIMIZER_PORT = Optimizer().listen_addresses[0].rpartition(":")[2]
 
 
@@ -85,7 +87,7 @@ def test_the_optimizer_is_told_of_bottlenecks_and_of_nothing_else(rule: Rule, wi
 
 def test_the_optimizer_is_told_at_any_hour_and_soon() -> None:
     first = CONFIGURATION["route"]["routes"][0]
-    assert "mute_time_intervals" not in first
+    assert not set(first) & TIMES
     assert first["continue"] is True
     assert first["group_by"] == ["bot", "agent", "bottleneck"]
     assert (first["group_wait"], first["group_interval"], first["repeat_interval"]) == ("10s", "1m", "1h")
@@ -103,9 +105,21 @@ def routes(route: dict[str, Any]) -> list[dict[str, Any]]:
     return [route, *(below for child in route.get("routes", []) for below in routes(child))]
 
 
-def test_only_tickets_wait_for_the_morning() -> None:
-    muted = {route["receiver"] for route in routes(CONFIGURATION["route"]) if "mute_time_intervals" in route}
-    assert muted == {"ticket"}
+def test_nothing_waits_for_an_hour_of_the_day() -> None:
+    """The bot trades round the clock: what costs money at night is sent at night."""
+    assert not [route for route in routes(CONFIGURATION["route"]) if set(route) & TIMES]
+
+
+def test_quiet_times_are_one_line_away_and_hold_back_tickets_only(tmp_path: Path) -> None:
+    text = (RULES / "alertmanager.yml").read_text()
+    chosen = tmp_path / "alertmanager.yml"
+    chosen.write_text(text.replace("# active_time_intervals:", "active_time_intervals:"))
+    amtool("check-config", str(chosen))
+    waiting = [route for route in routes(load(chosen)["route"]) if set(route) & TIMES]
+    assert [(route["receiver"], route["matchers"]) for route in waiting] == [
+        ("ticket", ['severity="warning"'])
+    ]
+    assert text.count("location:") == 1, "the time zone has one place"
 
 
 def test_routes_need_no_secret() -> None:

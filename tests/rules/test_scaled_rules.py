@@ -46,8 +46,8 @@ def test_expressions(expression: str, expected: str) -> None:
 
 def test_scaled_files_load(fast: Path) -> None:
     for command in (
-        [needed("promtool"), "check", "config", fast / "prometheus.yml"],
-        [needed("amtool"), "check-config", fast / "alertmanager.yml"],
+        [needed("promtool"), "check", "config", str(fast / "prometheus.yml")],
+        [needed("amtool"), "check-config", str(fast / "alertmanager.yml")],
     ):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -82,8 +82,10 @@ def test_no_duration_is_forgotten(fast: Path) -> None:
         assert found == [], path
 
 
-def test_quiet_times_are_left_out(fast: Path) -> None:
-    assert "mute_time_intervals" not in (fast / "alertmanager.yml").read_text()
+def test_nothing_waits_for_an_hour_of_the_day(fast: Path) -> None:
+    text = (fast / "alertmanager.yml").read_text()
+    assert "mute_time_intervals" not in text
+    assert "active_time_intervals" not in text
 
 
 @pytest.mark.parametrize("name", ["alerts_bottlenecks", "alerts_communication"])

@@ -27,6 +27,7 @@ from exporter.http import server
 from exporter.http.sockets import bound_address, open_sockets
 from exporter.metrics.exposition import Pages
 from exporter.web import app as web
+from exporter.web.landing import landing_page
 
 Fake = Any  # the fixture's class: tests/conftest.py
 
@@ -206,6 +207,14 @@ async def test_what_is_not_there_and_what_is_not_allowed(fake_collector: Fake) -
         for method in ("POST", "PUT", "DELETE", "OPTIONS", "TRACE"):
             status, headers, _ = await client.get("/a/b", method)
             assert (status, headers["Allow"]) == (405, "GET,HEAD")
+
+
+async def test_the_landing_page_links_every_page(fake_collector: Fake) -> None:
+    scraper = Scraper([fake_collector()])
+    app = web.make_app(scraper, Web(telemetry_path="/m"))
+    pages = {resource.canonical for resource in app.router.resources()}
+    linked = set(re.findall(r'href="([^"]*)"', landing_page(scraper.statuses(), "/m")))
+    assert linked == {path for path in pages if "{" not in path} - {"/"}
 
 
 async def test_the_landing_page(fake_collector: Fake) -> None:

@@ -22,8 +22,8 @@ class AgentsCollector(BridgeCollector):
 
     name = "agents"
     part = "agents"
-    kind = list
-    lacking = "the bridge has met no orchestrator with a map of agents yet"
+    part_type = list
+    missing_detail = "the bridge has seen no orchestrator with a map of agents yet"
 
     def fold(self, document: dict[str, Any], page: DocumentSamples) -> None:
         for agent in self.reader.entries(document, "agents", MOST_AGENTS):
@@ -33,7 +33,7 @@ class AgentsCollector(BridgeCollector):
         left_out = self.reader.part(document, "leftOut")
         # The bridge leaves out itself what it finds to be malformed in the bot.
         self.reader.malformed += int(self.reader.count(left_out, "malformed") or 0)
-        self.overflow_elsewhere += int(self.reader.count(left_out, "agents") or 0)
+        self.earlier_overflow += int(self.reader.count(left_out, "agents") or 0)
 
     def _agent(self, agent: dict[str, Any], page: DocumentSamples, origin: str) -> None:
         reader, label = self.reader, self.labels.bound_agent(origin, 1)

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 VERSION = 1
 SHARE = 0.8
-"""Of a source's time: the rest is for what it does with the document."""
+"""Of a collector's time: the rest is for what it does with the document."""
 LOCAL_HOSTS = ("localhost", "::1")
 
 _HINTS = {
@@ -66,14 +66,14 @@ class BridgeClient:
             self._task = asyncio.create_task(self._fetch(timeout * SHARE), name="fetch the bot's state")
             self._task.add_done_callback(self._ended)
         task = self._task
-        # Waiting, unlike awaiting, leaves the task to the other sources when one is cancelled.
+        # Waiting, unlike awaiting, leaves the task to the other collectors when one is cancelled.
         await asyncio.wait({task}, timeout=timeout)
         if not task.done() or task.cancelled():
             raise CollectorError(f"{self.url} did not answer in time")
         return task.result()
 
     async def run_in_thread(self, work: Callable[[], T]) -> T:
-        """Does `work` beside the event loop, which a large document would hold up."""
+        """Does `work` in a thread: a large document would block the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     async def close(self) -> None:
@@ -85,7 +85,7 @@ class BridgeClient:
     def _ended(self, task: "asyncio.Task[BotState]") -> None:
         self._task = None
         if not task.cancelled():
-            task.exception()  # asked for, so that nobody complains if all who wanted it are gone
+            task.exception()  # retrieved, so that asyncio does not warn where all callers are gone
 
     async def _fetch(self, seconds: float) -> BotState:
         try:
@@ -135,7 +135,7 @@ def _hint(error: FetchError) -> str:
 
 
 def _headers(token_file: Path | None) -> dict[str, str]:
-    """Read anew each time, as a token may be changed while the exporter runs."""
+    """Read each time, as a token may be changed while the exporter runs."""
     if token_file is None:
         return {}
     return {"Authorization": f"Bearer {read_token(token_file, 'bridge.token_file')}"}

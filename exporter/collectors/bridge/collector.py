@@ -1,4 +1,4 @@
-"""What sources 2, 4 and 5 have in common: each makes its families of a part of the bridge's document."""
+"""What the collectors of sources 2, 4 and 5 have in common: each makes its families from a part of the document."""
 
 from collections.abc import Hashable
 from functools import partial
@@ -58,15 +58,15 @@ class BridgeCollector:
     name: str
     part: str
     """Its key in the document."""
-    kind: type[object]
-    lacking: str
-    """What it means that the part is missing."""
+    part_type: type[object]
+    missing_detail: str
+    """What it means that the part is missing, for `check`."""
 
     def __init__(self, bridge: BridgeClient, config: Config) -> None:
         self.bridge = bridge
         self.reader = DocumentReader()
         self._config = config
-        self.overflow_elsewhere = 0
+        self.earlier_overflow = 0
         """What did not overflow these labels: those of an earlier process, and what the bridge left out."""
         self._begin(None)
 
@@ -89,13 +89,13 @@ class BridgeCollector:
 
     async def collect(self, timeout: float) -> list[Metric]:
         state = await self.bridge.state(timeout)
-        return await self.bridge.run_in_thread(partial(self.made_of, state))
+        return await self.bridge.run_in_thread(partial(self.families, state))
 
-    def made_of(self, state: BotState) -> list[Metric]:
+    def families(self, state: BotState) -> list[Metric]:
         """The families; CollectorError if the part cannot be used at all."""
         self._check(state)
         if state.run != self._run:
-            self.overflow_elsewhere += self.labels.overflow
+            self.earlier_overflow += self.labels.overflow
             self._begin(state.run)
         page = DocumentSamples(self._counters)
         self.fold(state.document, page)
@@ -103,12 +103,12 @@ class BridgeCollector:
 
     def _check(self, state: BotState) -> None:
         found = state.document.get(self.part)
-        if found is not None and not isinstance(found, self.kind):
+        if found is not None and not isinstance(found, self.part_type):
             raise CollectorError(f"{self.part} in the document of {self.bridge.url} is of the wrong type")
 
     def self_metrics(self) -> list[Metric]:
         samples = Samples()
-        overflow = self.overflow_elsewhere + self.labels.overflow
+        overflow = self.earlier_overflow + self.labels.overflow
         samples.add(c.LABEL_OVERFLOW, overflow, self.name)
         samples.add(c.BRIDGE_MALFORMED, self.reader.malformed, self.name)
         return samples.metrics()
@@ -121,6 +121,6 @@ class BridgeCollector:
         self._check(state)
         found = state.document.get(self.part)
         if found is None:
-            return [Diagnosis(self.part, "missing", self.lacking)]
+            return [Diagnosis(self.part, "missing", self.missing_detail)]
         detail = f"{len(found)} agents" if isinstance(found, list) else "found"
         return [Diagnosis(self.part, "ok", detail)]

@@ -17,8 +17,8 @@ class CommunicationCollector(BridgeCollector):
 
     name = "communication"
     part = "communication"
-    kind = dict
-    lacking = "the bridge has met no channel with a sendMessage yet"
+    part_type = dict
+    missing_detail = "the bridge has seen no channel with a sendMessage yet"
 
     def __init__(self, bridge: BridgeClient, config: Config) -> None:
         super().__init__(bridge, config)
@@ -68,9 +68,9 @@ class CommunicationCollector(BridgeCollector):
         return agents
 
     def _count_lumped(self, left_out: dict[str, Any]) -> None:
-        """Messages that the bridge itself counted under `other`; it counts them anew with the bot."""
+        """Messages that the bridge itself counted under `other`; its count restarts with the bot."""
         lumped = self.reader.count(left_out, "messages") or 0.0
-        self.overflow_elsewhere += int(lumped - self._lumped if lumped >= self._lumped else lumped)
+        self.earlier_overflow += int(lumped - self._lumped if lumped >= self._lumped else lumped)
         self._lumped = lumped
 
 

@@ -39,8 +39,8 @@ class SelfReportsCollector(BridgeCollector):
 
     name = "self_reports"
     part = "selfReports"
-    kind = list
-    lacking = "no agent has answered a getPerformanceMetrics() yet"
+    part_type = list
+    missing_detail = "no agent has answered a getPerformanceMetrics() yet"
 
     def fold(self, document: dict[str, Any], page: DocumentSamples) -> None:
         for entry in self.reader.entries(document, self.part, MOST_REPORTS):
@@ -51,7 +51,7 @@ class SelfReportsCollector(BridgeCollector):
                 page.gauge(c.REPORTED_TIME, self.reader.positive(entry, "time"), label)
                 self._report(dict(report), page, origin, label)
         left_out = self.reader.part(document, "leftOut")
-        self.overflow_elsewhere += int(self.reader.count(left_out, "reportValues") or 0)
+        self.earlier_overflow += int(self.reader.count(left_out, "reportValues") or 0)
 
     def _report(self, report: dict[str, Any], page: DocumentSamples, origin: str, label: str) -> None:
         """Known names are taken out of the report; what is left is shown by its own name."""

@@ -11,7 +11,7 @@ from prometheus_client.core import Metric
 from exporter.collectors.base import CollectorError, Diagnosis
 from exporter.collectors.bridge.client import BotState, BridgeClient
 from exporter.collectors.bridge.document import DocumentReader
-from exporter.collectors.process.finder import CLOCKS_DIFFER, Finder, Vitals
+from exporter.collectors.process.finder import CLOCKS_DIFFER, ProcessFinder, ProcessStats
 from exporter.config import Config
 from exporter.metrics import catalogue as c
 from exporter.metrics.catalogue import Family
@@ -27,15 +27,15 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class _Run:
-    """One run of the bot's process. Seen in two ways, it shows one start, and CPU time that never falls."""
+    """One run of the bot's process. Seen by two views, it has one start, and CPU time that never falls."""
 
     start: float
-    ways: dict[str, tuple[float, float]] = field(default_factory=dict)
-    """The process id and the start, by the way in which it is seen."""
+    views: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """The process id and the start, by the view it comes from: the bridge (inside) or the system (outside)."""
     cpu: dict[str, float] = field(default_factory=dict)
 
-    def includes(self, way: str, pid: float, start: float) -> bool:
-        known_pid, known_start = self.ways.get(way, (pid, self.start))
+    def includes(self, view: str, pid: float, start: float) -> bool:
+        known_pid, known_start = self.views.get(view, (pid, self.start))
         return known_pid == pid and abs(known_start - start) <= CLOCKS_DIFFER
 
 
@@ -46,13 +46,13 @@ class SystemCollector:
 
     def __init__(self, bridge: BridgeClient | None, config: Config) -> None:
         self._bridge = bridge
-        self._finder = Finder(config.bot.pid_file, config.bot.command_pattern)
-        self._looks = self._finder.knows_where or (bridge is not None and bridge.is_local)
+        self._finder = ProcessFinder(config.bot.pid_file, config.bot.command_pattern)
+        self._reads_process = self._finder.is_configured or (bridge is not None and bridge.is_local)
         # One thread of its own: where /proc hangs, nobody else waits.
         self._executor = ThreadPoolExecutor(1, "system")
         self._reader = DocumentReader()
         self._run: _Run | None = None
-        self._told = ""
+        self._logged = ""
 
     async def start(self) -> None:
         """Nothing goes on between scrapes."""
@@ -63,13 +63,13 @@ class SystemCollector:
             await self._bridge.close()
 
     async def collect(self, timeout: float) -> list[Metric]:
-        state, trouble = await self._state(timeout)
+        state, bridge_error = await self._state(timeout)
         process = self._reader.part(state.document, "process") if state else {}
-        vitals = await self._vitals(state)
-        if not process and vitals is None:
-            raise CollectorError(self._nothing(trouble))
-        self._tell(trouble)
-        return self.shown(process, state, vitals)
+        stats = await self._stats(state)
+        if not process and stats is None:
+            raise CollectorError(self._why_nothing(bridge_error))
+        self._log_change(bridge_error)
+        return self.families(process, state, stats)
 
     async def _state(self, seconds: float) -> tuple[BotState | None, str]:
         """The bridge's state, or what is wrong with it."""
@@ -80,44 +80,46 @@ class SystemCollector:
         except CollectorError as error:
             return None, str(error)
 
-    async def _vitals(self, state: BotState | None) -> Vitals | None:
-        if not self._looks:
+    async def _stats(self, state: BotState | None) -> ProcessStats | None:
+        if not self._reads_process:
             return None
         loop = asyncio.get_running_loop()
-        vitals = await loop.run_in_executor(self._executor, self._look, state)
+        stats = await loop.run_in_executor(self._executor, self._read_process, state)
         start = state.run[1] if state else None
         # A process id file may be an old one, a pattern may match something else.
-        is_other = vitals is not None and start is not None and abs(vitals.start - start) > CLOCKS_DIFFER
-        return None if is_other else vitals
+        is_other = stats is not None and start is not None and abs(stats.start - start) > CLOCKS_DIFFER
+        return None if is_other else stats
 
-    def _look(self, state: BotState | None) -> Vitals | None:
+    def _read_process(self, state: BotState | None) -> ProcessStats | None:
         pid, start = state.run if state else (None, None)
         if pid is not None and start is not None and self._bridge is not None and self._bridge.is_local:
-            self._finder.meet(int(pid), start)
-        return self._finder.vitals()
+            self._finder.adopt(int(pid), start)
+        return self._finder.stats()
 
-    def _nothing(self, trouble: str) -> str:
-        if not self._finder.knows_where:
-            return trouble or "the bridge's document has nothing on the process"
-        return "; ".join(filter(None, (trouble, self._finder.missing())))
+    def _why_nothing(self, bridge_error: str) -> str:
+        if not self._finder.is_configured:
+            return bridge_error or "the bridge's document has nothing on the process"
+        return "; ".join(filter(None, (bridge_error, self._finder.missing())))
 
-    def _tell(self, trouble: str) -> None:
-        if trouble and trouble != self._told:
-            log.warning("bot's process is seen from outside only", collector=self.name, error=trouble)
-        elif self._told and not trouble:
+    def _log_change(self, bridge_error: str) -> None:
+        if bridge_error and bridge_error != self._logged:
+            log.warning("bot's process is seen from outside only", collector=self.name, error=bridge_error)
+        elif self._logged and not bridge_error:
             log.info("bot's process is seen through the bridge again", collector=self.name)
-        self._told = trouble
+        self._logged = bridge_error
 
-    def shown(self, process: dict[str, Any], state: BotState | None, vitals: Vitals | None) -> list[Metric]:
+    def families(
+        self, process: dict[str, Any], state: BotState | None, stats: ProcessStats | None
+    ) -> list[Metric]:
         """Each family once: what the bridge says, else what is seen from outside."""
         samples = Samples()
-        run = self._current_run(state, vitals)
-        values = {**_outside(vitals), **_known(_inside(process, self._reader))}
+        run = self._current_run(state, stats)
+        values = {**_outside(stats), **_known(_inside(process, self._reader))}
         if run is not None:
             samples.add(c.PROCESS_START, run.start)
         for family, value in values.items():
             samples.add(family, value)
-        for mode, seconds in self._cpu(process, vitals).items():
+        for mode, seconds in self._cpu(process, stats).items():
             if run is not None:
                 seconds = run.cpu[mode] = max(seconds, run.cpu.get(mode, 0.0))
             samples.add(c.PROCESS_CPU, seconds, mode)
@@ -126,23 +128,23 @@ class SystemCollector:
             samples.add(c.NODEJS_INFO, 1.0, version, platform)
         return samples.metrics()
 
-    def _current_run(self, state: BotState | None, vitals: Vitals | None) -> _Run | None:
+    def _current_run(self, state: BotState | None, stats: ProcessStats | None) -> _Run | None:
         pid, start = state.run if state else (None, None)
         if start is not None:
             self._see("inside", pid or 0.0, start)
-        if vitals is not None:
-            self._see("outside", vitals.pid, vitals.start)
-        return self._run if start is not None or vitals is not None else None
+        if stats is not None:
+            self._see("outside", stats.pid, stats.start)
+        return self._run if start is not None or stats is not None else None
 
-    def _see(self, way: str, pid: float, start: float) -> None:
-        if self._run is None or not self._run.includes(way, pid, start):
+    def _see(self, view: str, pid: float, start: float) -> None:
+        if self._run is None or not self._run.includes(view, pid, start):
             self._run = _Run(start)
-        self._run.ways[way] = (pid, start)
+        self._run.views[view] = (pid, start)
 
-    def _cpu(self, process: dict[str, Any], vitals: Vitals | None) -> dict[str, float]:
+    def _cpu(self, process: dict[str, Any], stats: ProcessStats | None) -> dict[str, float]:
         cpu = self._reader.part(process, "cpu")
         seconds = {mode: self._reader.positive(cpu, mode) for mode in ("user", "system")}
-        outside = {"user": vitals.user, "system": vitals.system} if vitals else {}
+        outside = {"user": stats.user, "system": stats.system} if stats else {}
         return _known({**outside, **_known(seconds)})
 
     def self_metrics(self) -> list[Metric]:
@@ -155,14 +157,16 @@ class SystemCollector:
         return []
 
     async def diagnose(self) -> list[Diagnosis]:
-        state, trouble = await self._state(DIAGNOSE_SECONDS)
-        vitals = await self._vitals(state)
+        state, bridge_error = await self._state(DIAGNOSE_SECONDS)
+        stats = await self._stats(state)
         findings = []
         if self._bridge is not None:
-            findings.append(Diagnosis("bridge", "error" if trouble else "ok", trouble or self._bridge.url))
-        if vitals is not None:
-            findings.append(Diagnosis("process", "ok", f"process {vitals.pid}"))
-        elif self._looks and not trouble:
+            findings.append(
+                Diagnosis("bridge", "error" if bridge_error else "ok", bridge_error or self._bridge.url)
+            )
+        if stats is not None:
+            findings.append(Diagnosis("process", "ok", f"process {stats.pid}"))
+        elif self._reads_process and not bridge_error:
             findings.append(Diagnosis("process", "missing", self._finder.missing()))
         return findings
 
@@ -182,10 +186,10 @@ def _inside(process: dict[str, Any], reader: DocumentReader) -> dict[Family, flo
     }
 
 
-def _outside(vitals: Vitals | None) -> dict[Family, float]:
-    if vitals is None:
+def _outside(stats: ProcessStats | None) -> dict[Family, float]:
+    if stats is None:
         return {}
-    seen = {c.PROCESS_RESIDENT: vitals.resident, c.PROCESS_FDS: vitals.fds, c.PROCESS_THREADS: vitals.threads}
+    seen = {c.PROCESS_RESIDENT: stats.resident, c.PROCESS_FDS: stats.fds, c.PROCESS_THREADS: stats.threads}
     return _known(seen)
 
 

@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Vitals:
+class ProcessStats:
     """What could be read; None is what may not be seen or does not exist here."""
 
     pid: int
@@ -36,7 +36,7 @@ class Vitals:
     threads: float | None = None
 
 
-class Finder:
+class ProcessFinder:
     """Finds the process and holds on to it. A process id that was given to another process is not the bot."""
 
     def __init__(self, pid_file: Path | None, pattern: str | None) -> None:
@@ -46,32 +46,32 @@ class Finder:
         self._hidden: frozenset[str] = frozenset()
 
     @property
-    def knows_where(self) -> bool:
+    def is_configured(self) -> bool:
         """Whether it is configured how to find the process without the bridge."""
         return self._pid_file is not None or self._pattern is not None
 
-    def meet(self, pid: int, start: float) -> None:
-        """What the bridge says about its process. Behind a container's wall the id means another one here."""
+    def adopt(self, pid: int, start: float) -> None:
+        """What the bridge says about its process. In another PID namespace the id means another process here."""
         held = self._alive()
         if held is not None and held.pid == pid and abs(_start(held) - start) <= CLOCKS_DIFFER:
             return
         process = _open(pid)
-        # The one that was held was not the bot, or it is no longer.
+        # The process held so far is not the bot, or has ended.
         self._process = process if process and abs(_start(process) - start) <= CLOCKS_DIFFER else None
 
-    def vitals(self) -> Vitals | None:
-        """What can be read of the process; None where there is none. CollectorError where it cannot be told."""
+    def stats(self) -> ProcessStats | None:
+        """What can be read of the process; None where there is none. CollectorError where it cannot be decided."""
         process = self._alive() or self._found()
         if process is None:
             self._process = None
             return None
         try:
-            vitals = self._read(process)
+            stats = self._read(process)
         except (psutil.NoSuchProcess, ProcessLookupError):
             self._process = None
             return None
         self._process = process
-        return vitals
+        return stats
 
     def missing(self) -> str:
         """Why there is no process, in words."""
@@ -79,7 +79,7 @@ class Finder:
             return f"no process runs under the id in {self._pid_file} (bot.pid_file)"
         if self._pattern is not None:
             return "no process has a command line that bot.command_pattern matches"
-        return "its process is not to be seen from here"
+        return "its process cannot be seen from here"
 
     def _alive(self) -> psutil.Process | None:
         process = self._process
@@ -90,7 +90,7 @@ class Finder:
             return _from_file(self._pid_file)
         return _matching(self._pattern) if self._pattern is not None else None
 
-    def _read(self, process: psutil.Process) -> Vitals:
+    def _read(self, process: psutil.Process) -> ProcessStats:
         hidden: set[str] = set()
 
         def seen(what: str, read: Callable[[], T]) -> T | None:
@@ -105,7 +105,7 @@ class Finder:
         with process.oneshot():
             cpu = seen("cpu", process.cpu_times)
             memory = seen("memory", process.memory_info)
-            vitals = Vitals(
+            stats = ProcessStats(
                 pid=process.pid,
                 start=_start(process),
                 user=cpu.user if cpu else None,
@@ -114,10 +114,10 @@ class Finder:
                 fds=seen("open_fds", lambda: process.num_fds()),
                 threads=seen("threads", process.num_threads),
             )
-        self._tell(process.pid, frozenset(hidden))
-        return vitals
+        self._log_hidden(process.pid, frozenset(hidden))
+        return stats
 
-    def _tell(self, pid: int, hidden: frozenset[str]) -> None:
+    def _log_hidden(self, pid: int, hidden: frozenset[str]) -> None:
         """Once, and again when it changes."""
         if hidden and hidden != self._hidden:
             what = ",".join(sorted(hidden))

@@ -176,7 +176,7 @@ async def test_what_started_the_bot_is_not_the_bot(spawn: Spawn) -> None:
 
 
 def test_the_exporters_own_command_line_does_not_match() -> None:
-    code = "from exporter.collectors.process.finder import Finder; print(Finder(None, 'only-in-my-own').vitals())"
+    code = "from exporter.collectors.process.finder import ProcessFinder as F; print(F(None, 'only-in-my-own').stats())"
     done = subprocess.run([sys.executable, "-c", code, "only-in-my-own"], capture_output=True, text=True)
     assert done.stdout == "None\n", done.stderr
 
