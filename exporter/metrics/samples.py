@@ -13,6 +13,7 @@ from prometheus_client.utils import floatToGoString
 from exporter.metrics.catalogue import FAMILIES, Family
 
 _POSITION = {family: position for position, family in enumerate(FAMILIES)}
+_NO_EXEMPLARS: Mapping[int, Exemplar] = MappingProxyType({})
 SUFFIXES = {"counter": "_total", "info": "_info"}
 """What OpenMetrics takes off the name of a series to have that of its family."""
 
@@ -25,7 +26,7 @@ class HistogramValue(NamedTuple):
 
     counts: Sequence[int]
     total: float
-    exemplars: Mapping[int, Exemplar] = MappingProxyType({})
+    exemplars: Mapping[int, Exemplar] = _NO_EXEMPLARS
 
 
 Row = tuple[tuple[str, ...], float | HistogramValue]
@@ -85,7 +86,7 @@ def _frozen(value: float | HistogramValue) -> float | HistogramValue:
     """The value as it is now, whatever becomes of its parts. No zero has a sign: equal values are the same text."""
     if isinstance(value, HistogramValue):
         counts, total, exemplars = value
-        return HistogramValue(tuple(counts), total or 0.0, exemplars and dict(exemplars))
+        return HistogramValue(tuple(counts), total or 0.0, dict(exemplars) if exemplars else _NO_EXEMPLARS)
     return value or 0.0
 
 
