@@ -81,7 +81,7 @@ class Limits(_Section):
     """How many different values labels may take; more are counted under `other`."""
 
     agents: int = Field(default=100, ge=1, le=1000)
-    label_pairs: int = Field(default=500, ge=1, le=10_000)
+    label_pairs: int = Field(default=500, ge=1, le=20_000)
 
 
 class Web(_Section):
