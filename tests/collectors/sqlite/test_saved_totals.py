@@ -90,7 +90,7 @@ async def test_pruned_rows_stay_counted_over_restarts(path: Path) -> None:
         assert after.replacements == 0
 
 
-@pytest.mark.skipif(not REAL_DATA.is_dir(), reason=f"no real files in {REAL_DATA}")
+@pytest.mark.skipif(not REAL_DATA.is_dir(), reason=f"no {REAL_DATA} beside this checkout")
 @pytest.mark.parametrize("name", ["three-days", "orchestrator-only-32-cycles", "old-layout", "fresh-start"])
 async def test_real_files_over_a_restart(path: Path, name: str) -> None:
     shutil.copyfile(REAL_DATA / f"{name}.db", path)
@@ -185,7 +185,7 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.slow  # starts and kills a real process KILLS times
+@pytest.mark.slow("starts and kills a real process KILLS times")
 @pytest.mark.timeout(60 + 10 * KILLS)
 async def test_kills_at_random_moments_lose_nothing(path: Path) -> None:
     """Beside a writer and pruning; compared with an exporter that never stopped."""
