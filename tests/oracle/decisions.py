@@ -56,11 +56,39 @@ class Decision:
         return (self.confidence - (values.RATIO if self.success else 0)) ** 2
 
 
-def read(table: Table, labels: Labels) -> list[Decision]:
-    return [_decision(table, labels, row) for row in table.rows]
+def read(table: Table, labels: Labels, now: float) -> list[Decision]:
+    return [_decision(table, labels, row, now) for row in saved_last(table.rows)]
 
 
-def _decision(table: Table, labels: Labels, row: dict) -> Decision:
+def saved_last(rows: list[dict]) -> list[dict]:
+    """A decision that was saved again under its id is the same decision."""
+    by_id = {("id", row["id"]) if row.get("id") is not None else ("row", rowid(row)): row for row in rows}
+    return sorted(by_id.values(), key=rowid)
+
+
+def newest_price(table: Table, now: float) -> float | None:
+    """context.inputs.marketData.price_usd of the newest decision that has one."""
+    priced = [(_at(row, now), rowid(row), price) for row in table.rows if (price := _price(row)) is not None]
+    return max(priced)[2] if priced else None
+
+
+def _at(row: dict, now: float) -> float:
+    at = Table("unnamed", (), []).moment(row, "timestamp", now)
+    return float("-inf") if at is None else at
+
+
+def _price(row: dict) -> float | None:
+    found: Any = None
+    try:
+        found = values.json_object(row["context"]) if row.get("context") is not None else None
+        for key in ("inputs", "marketData", "price_usd"):
+            found = found.get(key) if isinstance(found, dict) else None
+        return None if found is None else float(values.number(found))
+    except UnusableError:
+        return None
+
+
+def _decision(table: Table, labels: Labels, row: dict, now: float) -> Decision:
     agent, kind = labels.agent_and_kind(
         table.read(row, "agent", values.text), table.read(row, "type", values.text)
     )
@@ -72,7 +100,7 @@ def _decision(table: Table, labels: Labels, row: dict) -> Decision:
         rowid=rowid(row),
         agent=agent,
         kind=kind,
-        at=table.read(row, "timestamp", values.timestamp),
+        at=table.moment(row, "timestamp", now),
         confidence=table.read_key(reasoning, "confidence", "reasoning", values.ratio),
         risk=table.read_key(reasoning, "riskAssessment", "reasoning", _risk),
         alternatives=table.read_key(reasoning, "alternatives", "reasoning", _length),
@@ -121,7 +149,7 @@ def _target(entry: Any) -> str:
 
 
 def put(samples: Samples, table: Table, labels: Labels, settings: Settings) -> None:
-    decisions = read(table, labels)
+    decisions = read(table, labels, settings.now)
     if not table.has("agent"):
         labels.overflow = 0  # no label, no overflow
         return

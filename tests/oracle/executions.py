@@ -33,11 +33,11 @@ class Execution:
     signals: int | None
 
 
-def read(table: Table, labels: Labels) -> list[Execution]:
-    return [_execution(table, labels, row) for row in table.rows]
+def read(table: Table, labels: Labels, now: float) -> list[Execution]:
+    return [_execution(table, labels, row, now) for row in table.rows]
 
 
-def _execution(table: Table, labels: Labels, row: dict) -> Execution:
+def _execution(table: Table, labels: Labels, row: dict, now: float) -> Execution:
     agent, kind = labels.agent_and_kind(
         table.read(row, "agent_name", values.text), table.read(row, "execution_type", values.text)
     )
@@ -46,7 +46,7 @@ def _execution(table: Table, labels: Labels, row: dict) -> Execution:
         rowid=rowid(row),
         agent=agent,
         kind=kind,
-        at=table.read(row, "timestamp", values.timestamp),
+        at=table.moment(row, "timestamp", now),
         success=table.read(row, "success", values.zero_or_one),
         errored=row.get("error_message") is not None,
         duration=table.read(row, "execution_time_ms", values.duration),
@@ -56,7 +56,7 @@ def _execution(table: Table, labels: Labels, row: dict) -> Execution:
 
 
 def put(samples: Samples, table: Table, labels: Labels, settings: Settings) -> None:
-    executions = read(table, labels)
+    executions = read(table, labels, settings.now)
     if not table.has("agent_name"):
         labels.overflow = 0  # no label, no overflow
         return

@@ -22,13 +22,17 @@ leaves a choice, this is the reading taken here:
 12. A negative fee is malformed. A trade whose type cannot be read counts nowhere, but all of its malformed
     values count. A missing `fee_usd` column leaves only the fees out; matching goes on without fees.
 13. Profitable or not is said of the gain rounded to 1e-6 USD; a gain that rounds to zero is unprofitable.
-14. The price for the portfolio's value is the newest usable one: of market_data, else of the snapshots. The
-    week's first snapshot is the earliest by time with a usable value. Peak and drawdown are in row order;
-    drawdown is absent while no peak was above 0. A value that is not finite is absent.
+14. The price for the portfolio's value is the newest usable one: of market_data, else of the snapshots, else of
+    the decisions' context, whose unusable values are not counted: it is read for the price alone. The week's first
+    snapshot is the earliest by time with a usable value. Peak and drawdown are in row order, and are there where
+    portfolio_history has values to tell. A value that is not finite is absent.
 15. Starting and goal value come from the configuration: always present. No growth where the start is 0.
 16. Families that need "newest" (window, state, Brier score, market, snapshot price) need a timestamp column;
     without the agent's column everything by agent is absent.
-17. `system_status` other than running and paused is malformed. Alert levels: known ones in any case, NULL or
+17. A holding time is said of each buy that a sell takes from, where both moments are known and the sell is not the
+    earlier. The position's cost is exact; without buys left its moment is absent.
+18. A row ahead of the clock is counted as such and not as malformed. A decision saved again counts as it is now.
+19. `system_status` other than running and paused is malformed. Alert levels: known ones in any case, NULL or
     empty `unknown`, the rest `other`. Statuses other than the three are bounded as agents are.
 """
 
@@ -53,6 +57,7 @@ READ = {
     "system_commands": ("status",),
     "system_alerts": ("level",),
 }  # fmt: skip
+DATED = {table for table, columns in READ.items() if {"timestamp", "last_updated"}.intersection(columns)}
 
 
 def expected(
@@ -85,9 +90,11 @@ def expected_of(tables: Mapping[str, Table], settings: Settings) -> Samples:
         executions.put(samples, table, labels[table.name], settings)
     if table := tables.get("agent_decisions"):
         decisions.put(samples, table, labels[table.name], settings)
+    price = decisions.newest_price(table, settings.now) if (table := tables.get("agent_decisions")) else None
+    of_money = map(tables.get, ("portfolio", "portfolio_history", "market_data"))
+    price = portfolio.put(samples, *of_money, price, settings)
     if table := tables.get("trades"):
-        trades.put(samples, table, labels[table.name])
-    portfolio.put(samples, *map(tables.get, ("portfolio", "portfolio_history", "market_data")), settings)
+        trades.put(samples, table, labels[table.name], settings, price)
     if table := tables.get("system_config"):
         control.put_config(samples, table)
     if table := tables.get("system_alerts"):
@@ -101,6 +108,8 @@ def expected_of(tables: Mapping[str, Table], settings: Settings) -> Samples:
 def _put_reading(samples: Samples, tables: Mapping[str, Table], labels: Mapping[str, Labels]) -> None:
     for table in tables.values():
         samples.put("tweetbot_database_rows_total", len(table.rows), table=table.name)
+        if table.name in DATED:
+            samples.put("tweetbot_database_future_rows_total", table.future, table=table.name)
         for column in READ[table.name]:
             if table.has(column):
                 name = "tweetbot_database_malformed_values_total"

@@ -5,34 +5,27 @@ from collections.abc import Iterable, Mapping
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from exporter.metrics import catalogue
+
 from .table import Key
 
 PARTS = ("_bucket", "_count", "_sum")
 EXACT = ("_total", *PARTS, "_timestamp_seconds")
 CLOSE = 1e-12
 
-# All that `expected` speaks of; what else is on a page is none of its business.
-NAMES = """
-executions_total executions_succeeded_total executions_failed_total executions_errored_total
-execution_duration_seconds decisions_total decisions_succeeded_total decisions_failed_total
-execution_confidence_ratio execution_signals_total execution_last_timestamp_seconds recent_executions
-recent_success_ratio recent_error_ratio recent_response_time_seconds recent_window_start_timestamp_seconds
-decision_outcome_revisions_total decisions_pending decisions_by_risk_total decision_confidence_ratio
-decision_alternatives decision_results_total recent_actual_result decision_autonomy_ratio
-decision_performance_score_ratio decision_learning_rate_ratio learning_adjustments_total
-recent_confidence_ratio recent_autonomy_ratio recent_adaptation_ratio decision_messages_total
-decision_brier_score decision_resolved_total decision_resolved_succeeded_total
-decision_last_timestamp_seconds portfolio_balance_btc portfolio_balance_usd portfolio_value_usd
-portfolio_starting_value_usd portfolio_goal_value_usd portfolio_week_start_value_usd portfolio_growth_ratio
-portfolio_goal_progress_ratio portfolio_deployed_ratio portfolio_peak_value_usd portfolio_max_drawdown_ratio
-portfolio_updated_timestamp_seconds portfolio_snapshot_timestamp_seconds trades_total trade_volume_btc_total
-trade_volume_usd_total trade_fees_usd_total trade_value_usd trades_profitable_total
-trades_unprofitable_total trade_gains_usd_total trade_losses_usd_total trade_unmatched_btc_total
-trade_last_timestamp_seconds market_price_usd market_volume_24h_usd market_price_change_24h_ratio
-market_fear_greed_index market_updated_timestamp_seconds system_paused system_alerts_total system_commands
-database_rows_total database_malformed_values_total label_overflow_total
-"""
-FAMILIES = frozenset(f"tweetbot_{name}" for name in NAMES.split())
+NOT_COMPARED = frozenset(
+    f"tweetbot_database_{name}"
+    for name in ("unread_rows", "replacements_total", "size_bytes", "wal_bytes", "read_duration_seconds")
+)
+"""What is of the reading and not of the file; everything else that source 1 delivers is compared."""
+FAMILIES = (
+    frozenset(
+        family.name
+        for family in catalogue.FAMILIES
+        if family.collector == "database" or family.name.startswith("tweetbot_database_")
+    ).union(["tweetbot_label_overflow_total"])
+    - NOT_COMPARED
+)
 
 
 def parse(text: str) -> dict[Key, float]:
@@ -42,11 +35,19 @@ def parse(text: str) -> dict[Key, float]:
         for sample in metric.samples:
             if sample.name.endswith("_created"):
                 continue
-            key = (sample.name, tuple(sorted(sample.labels.items())))
+            key = (sample.name, tuple(sorted(_with_plain_bound(sample.labels).items())))
             if key in samples:
                 raise ValueError(f"twice on the page: {_spelt(key)}")
             samples[key] = sample.value
     return samples
+
+
+def _with_plain_bound(labels: Mapping[str, str]) -> Mapping[str, str]:
+    """Bounds from 1e6 on are written as Go does."""
+    return {
+        name: str(float(value)) if name == "le" and value != "+Inf" else value
+        for name, value in labels.items()
+    }
 
 
 def difference(

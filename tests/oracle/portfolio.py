@@ -23,12 +23,12 @@ class Moment:
     fear_greed: float | None = None
 
 
-def read_market(table: Table) -> list[Moment]:
+def read_market(table: Table, now: float) -> list[Moment]:
     """Oldest first; empty where the table has no timestamps to tell the newest by."""
     moments = [
         Moment(
             rowid(row),
-            table.read(row, "timestamp", values.timestamp),
+            table.moment(row, "timestamp", now),
             price=table.read(row, "price_usd", values.number),
             volume=table.read(row, "volume_24h", values.number),
             change=table.read(row, "price_change_24h", values.number),
@@ -39,12 +39,12 @@ def read_market(table: Table) -> list[Moment]:
     return newest_last(moments) if table.has("timestamp") else []
 
 
-def read_history(table: Table) -> list[Moment]:
+def read_history(table: Table, now: float) -> list[Moment]:
     """In row order."""
     return [
         Moment(
             rowid(row),
-            table.read(row, "timestamp", values.timestamp),
+            table.moment(row, "timestamp", now),
             price=table.read(row, "btc_price_usd", values.number),
             value=table.read(row, "total_value_usd", values.number),
         )
@@ -53,23 +53,34 @@ def read_history(table: Table) -> list[Moment]:
 
 
 def put(
-    samples: Samples, live: Table | None, history: Table | None, market: Table | None, settings: Settings
-) -> None:
+    samples: Samples,
+    live: Table | None,
+    history: Table | None,
+    market: Table | None,
+    decisions_price: float | None,
+    settings: Settings,
+) -> float | None:
+    """Gives the price."""
     samples.put("tweetbot_portfolio_starting_value_usd", settings.starting_value_usd)
     samples.put("tweetbot_portfolio_goal_value_usd", settings.goal_value_usd)
-    quotes = read_market(market) if market else []
-    snapshots = read_history(history) if history else []
+    quotes = read_market(market, settings.now) if market else []
+    snapshots = read_history(history, settings.now) if history else []
     if quotes:
         _put_market(samples, quotes[-1])
-    _put_drawdown(samples, known(snapshot.value for snapshot in snapshots))
     dated = [snapshot for snapshot in newest_last(snapshots) if snapshot.at is not None]
     if dated:
         samples.put("tweetbot_portfolio_snapshot_timestamp_seconds", seconds(dated[-1].at))
         _put_week_start(samples, dated, settings.now)
     ordered = newest_last(snapshots) if history and history.has("timestamp") else []
     price = newest_price(quotes, ordered)
-    if live and live.rows:
-        _put_live(samples, live, price, settings)
+    if price is None:
+        price = decisions_price
+    value = _put_live(samples, live, price, settings) if live and live.rows else None
+    if history and history.has("total_value_usd"):
+        _put_drawdown(
+            samples, known([settings.starting_value_usd, *(snapshot.value for snapshot in snapshots), value])
+        )
+    return price
 
 
 def newest_price(quotes: Iterable[Moment], snapshots: Iterable[Moment]) -> float | None:
@@ -88,12 +99,10 @@ def _put_market(samples: Samples, newest: Moment) -> None:
 
 
 def _put_drawdown(samples: Samples, history: list[float]) -> None:
-    if not history:
-        return
     samples.put("tweetbot_portfolio_peak_value_usd", max(history))
     peaks = accumulate(history, max)
     drawdowns = [(peak - value) / peak for peak, value in zip(peaks, history, strict=True) if peak > 0]
-    samples.put_known("tweetbot_portfolio_max_drawdown_ratio", max(drawdowns, default=None))
+    samples.put("tweetbot_portfolio_max_drawdown_ratio", max(drawdowns, default=0.0))
 
 
 def _put_week_start(samples: Samples, dated: list[Moment], now: float) -> None:
@@ -118,19 +127,23 @@ def row_id(row: dict) -> int:
     return id_ if isinstance(id_, int) else rowid(row)
 
 
-def _put_live(samples: Samples, table: Table, price: float | None, settings: Settings) -> None:
+def _put_live(samples: Samples, table: Table, price: float | None, settings: Settings) -> float | None:
+    """Gives the value."""
     row = live_row(table)
     btc = table.read(row, "btc_balance", values.number)
     usd = table.read(row, "usd_balance", values.number)
-    updated = table.read(row, "last_updated", values.timestamp)
+    updated = table.moment(row, "last_updated", settings.now)
     samples.put_known("tweetbot_portfolio_balance_btc", btc)
     samples.put_known("tweetbot_portfolio_balance_usd", usd)
     samples.put_known("tweetbot_portfolio_updated_timestamp_seconds", seconds(updated))
-    if btc is None or usd is None or price is None:
-        return
-    value, held = usd + float(btc) * price, float(btc) * price
-    if math.isfinite(value):
-        _put_value(samples, value, held, settings)
+    if btc is None or usd is None or (btc and price is None):
+        return None
+    held = float(btc) * price if btc else 0.0
+    value = usd + held
+    if not math.isfinite(value):
+        return None
+    _put_value(samples, value, held, settings)
+    return value
 
 
 def _put_value(samples: Samples, value: float, held: float, settings: Settings) -> None:

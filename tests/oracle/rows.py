@@ -1,7 +1,6 @@
 """SQLite files as nasty as a plausible bot could leave them, made by hypothesis.
 
-Not made: NUL characters, invalid UTF-8, duplicate or escaped JSON keys and nesting deeper than a few hundred,
-where SQLite's functions and Python part ways.
+Not made: NUL characters, invalid UTF-8 and nesting deeper than a few hundred.
 """
 
 import json
@@ -49,15 +48,19 @@ kinds = mostly(
 days = st.sampled_from(["2025-10-10", "2025-10-13", "2024-02-29", "1969-12-31"])
 clocks = st.builds("15:{:02d}:{:02d}".format, st.integers(0, 3), st.sampled_from([0, 30, 59]))
 fractions = st.sampled_from(["", ".000", ".5", ".123456", ".9999"])
-moments = st.builds(
-    "{}{}{}{}{}".format, days, st.sampled_from(" T"), clocks, fractions, st.sampled_from(["", "Z"])
-)
+offsets = st.sampled_from(["", "Z", "+00:00", " +02:00", "-05:30", "+0130"])
+texts = st.builds("{}{}{}{}{}".format, days, st.sampled_from(" T"), clocks, fractions, offsets)
+OTHER_MOMENTS = (
+    1760110200, 1760110200.0, 1760110200123, "1760110200", "1760110200123.0", "2062-01-01 00:00:00", 4102444800000,
+)  # fmt: skip
+moments = mostly(texts, st.sampled_from(OTHER_MOMENTS))
 NO_MOMENTS = (
-    None, "", "yesterday", "2025-10-10", "2025-10-10 15:30", "2025-10-10T15:30:00+00:00",
+    None, "", "yesterday", "2025-10-10", "2025-10-10 15:30", "2025-10-10T15:30:00+24:00",
+    "2025-10-10 15:30:00 Z", "2025-10-10T15:30:00+0", "999999999", "1760110200.5",
     "2025-02-30 00:00:00", "2025-13-01 00:00:00", "2025-10-10 24:00:00", "2025-10-10 15:30:60",
     " 2025-10-10 15:30:00",
     "2025-10-10 15:30:00.", "2025-10-10t15:30:00z", "２025-10-10 15:30:00", "2025-10-10 15:30:00\n",
-    1760110200, 1760110200.5, b"2025-10-10 15:30:00",
+    999999999, 10**10, 10**12 - 1, 10**13, 1760110200.5, b"2025-10-10 15:30:00",
 )  # fmt: skip
 timestamps = mostly(moments, st.sampled_from(NO_MOMENTS))
 
@@ -106,6 +109,10 @@ def arrays(entries: SearchStrategy[str], most: int = 9) -> SearchStrategy[str]:
     return mostly(st.lists(entries, max_size=most).map(lambda items: f"[{','.join(items)}]"), odd_literals)
 
 
+contexts = mostly(
+    any_literals.map('{{"marketData": {{"price_usd": {}}}}}'.format),
+    st.sampled_from(['{"marketData": 5}', "[]"]),
+)
 targets = mostly(
     agent_names.filter(lambda name: isinstance(name, str)).map(json.dumps),
     odd_literals | st.sampled_from(['"lone \\udc00 surrogate"', '"\\ud83d\\ude00 smile"']),
@@ -126,11 +133,18 @@ def documents(**keys: SearchStrategy[str]) -> SearchStrategy[str | bytes | None]
     """Objects in which every key may be missing; now and then something else altogether."""
     whole = st.fixed_dictionaries(keys)
     partial = st.fixed_dictionaries({}, optional={**keys, "note é\u0300": any_literals})
-    return mostly(mostly(whole, partial, one_in=3).map(_object), st.sampled_from(BROKEN), one_in=8)
+    plain = mostly(whole, partial, one_in=3).map(_object)
+    twice = st.builds(_twice, st.sampled_from(sorted(keys)), any_literals, plain)
+    return mostly(mostly(plain, twice, one_in=12), st.sampled_from(BROKEN), one_in=8)
 
 
 def _object(members: Mapping[str, str]) -> str:
     return "{" + ",".join(f"{json.dumps(key)}: {literal}" for key, literal in members.items()) + "}"
+
+
+def _twice(key: str, literal: str, document: str) -> str:
+    """A key that may come a second time: the last one counts."""
+    return f'{{"{key}": {literal}, "not_read": 1, {document[1:]}' if document != "{}" else document
 
 
 # Rows
@@ -150,6 +164,7 @@ COLUMNS: dict[str, dict[str, SearchStrategy[Any]]] = {
         "timestamp": timestamps,
         "agent": agent_names,
         "type": kinds,
+        "context": documents(inputs=contexts),
         "reasoning": documents(
             confidence=ratio_literals, riskAssessment=risk_literals, alternatives=arrays(any_literals)
         ),
@@ -215,7 +230,7 @@ def databases(draw: st.DrawFn, most_rows: int = 12, whole: bool = False) -> dict
     layout = draw(st.sampled_from(LAYOUTS))
     names = list(layout)
     if not whole:
-        names = draw(mostly(st.just(names), st.lists(st.sampled_from(names), unique=True)))
+        names = draw(mostly(st.just(names), st.lists(st.sampled_from(names), unique=True, min_size=1)))
     columns = {name: layout[name] if whole else draw(_altered(layout[name])) for name in names}
     return {name: draw(tables(name, columns[name], most_rows)) for name in names}
 

@@ -60,6 +60,7 @@ class Table:
         self.columns = set(columns)
         self.rows = rows
         self.malformed: Counter[str] = Counter()
+        self.future = 0
 
     def has(self, *columns: str) -> bool:
         return self.columns.issuperset(columns)
@@ -67,6 +68,14 @@ class Table:
     def read(self, row: Mapping[str, Any], column: str, reader: Callable[[Any], T]) -> T | None:
         """None is missing or unusable; only the second is counted."""
         return self.use(row.get(column), column, reader)
+
+    def moment(self, row: Mapping[str, Any], column: str, now: float) -> int | None:
+        """A row dated more than five minutes ahead of the clock is counted, and has no moment."""
+        at = self.read(row, column, values.timestamp)
+        if at is None or at <= now * 1000 + 300_000:
+            return at
+        self.future += 1
+        return None
 
     def read_key(
         self, document: Mapping[str, Any] | None, key: str, column: str, reader: Callable[[Any], T]

@@ -76,6 +76,10 @@ def trade(side, amount, total, **row):
         ("U\u0308ber", "über"),
         ("", "unknown"),
         ("!?", "unknown"),
+        ("กิน", "กิน"),
+        ("กน", "กน"),
+        ("\u0301a", "a"),
+        ("İ", "i\u0307"),
         (None, "unknown"),
         ("x" * 128, "x" * 128),
         ("x" * 129, "other"),
@@ -292,6 +296,20 @@ def test_the_state_is_that_of_the_newest_decision(oracle):
     assert malformed(ask, "agent_decisions") == {"agent_state": 1}
 
 
+def test_a_decision_that_was_saved_again_is_the_same(oracle):
+    again = [decision(1, outcome={"success": None}), decision(2), decision(1, outcome={"success": True})]
+    columns = {"agent_decisions": UPSTREAM["agent_decisions"] | {"id": "TEXT"}}
+    ask = oracle({"agent_decisions": again}, columns=columns)
+    assert ask("decisions_total", agent="a", decision_type="T") == 2
+    assert ask("decisions_succeeded_total", agent="a", decision_type="T") == 1
+    assert ask("decisions_pending", agent="a") == 1
+
+
+def test_the_last_of_two_keys_counts(oracle):
+    ask = oracle({"agent_decisions": [decision(1, reasoning='{"confidence":0.9,"confidence":0.1}')]})
+    assert ask("decision_confidence_ratio_sum", agent="a") == 0.1
+
+
 def test_learning_and_messages(oracle):
     entries = [{"target": "Market Hunter"}, {"target": "market-hunter"}, {"target": 5}, {}, None, "hello"]
     decisions = [
@@ -353,6 +371,37 @@ def test_a_third_is_rounded_once_per_sell(oracle):
     assert sales(ask) == [3, 0, 2.000001, 0, 0]
 
 
+def test_the_position_is_what_is_left(oracle):
+    def at(hour):
+        return {"timestamp": f"2025-10-10 {hour:02d}:00:00"}
+
+    trades = [
+        trade("BUY", 0.5, 50, fee_usd=1, **at(10)),
+        trade("BUY", 1, 200, **at(11)),
+        trade("SELL", 0.75, 180, **at(13)),
+        trade("SELL", 0.25, 60) | {"timestamp": "?"},
+    ]
+    market = [{"timestamp": "2025-10-10 15:30:00", "price_usd": 300}]
+    ask = oracle({"trades": trades, "market_data": market})
+    assert ask("position_btc") == 0.5
+    assert ask("position_cost_usd") == 100
+    assert ask("position_opened_timestamp_seconds") == 1760094000
+    assert ask("position_unrealized_profit_usd") == 50
+    assert ask("trades_holding_seconds_count") == 2
+    assert ask("trades_holding_seconds_sum") == 3 * 3600 + 2 * 3600
+    assert ask("trades_holding_seconds_bucket", le="3600.0") == 0
+    assert ask("trades_holding_seconds_bucket", le="14400.0") == 2
+
+
+def test_a_position_that_was_sold_is_nothing(oracle):
+    ask = oracle({"trades": [trade("BUY", 1e-12, 50), trade("SELL", 1, 180)]})
+    assert ask("position_btc") == 0
+    assert ask("position_cost_usd") == 0
+    assert ask("position_opened_timestamp_seconds") is None
+    assert ask("position_unrealized_profit_usd") is None
+    assert ask("trade_unmatched_btc_total", agent="a") == 1 - 1e-12
+
+
 def test_malformed_trades(oracle):
     trades = [
         trade("HOLD", 1, 100, executed_by="Z"),
@@ -411,11 +460,41 @@ def test_the_value_is_at_the_newest_price(oracle):
 
 
 def test_without_any_price_there_is_no_value(oracle):
-    ask = oracle({"portfolio": [{"id": 1, "btc_balance": 0, "usd_balance": 1, "last_updated": None}]})
+    ask = oracle({"portfolio": [{"id": 1, "btc_balance": 0.5, "usd_balance": 1, "last_updated": None}]})
     assert ask("portfolio_balance_usd") == 1
     assert ask("portfolio_value_usd") is None
     assert ask("portfolio_starting_value_usd") == 10000
     assert ask("portfolio_goal_value_usd") == 10500
+
+
+def test_without_btc_no_price_is_needed(oracle):
+    ask = oracle({"portfolio": [{"id": 1, "btc_balance": 0, "usd_balance": 9000, "last_updated": None}]})
+    assert ask("portfolio_value_usd") == 9000
+    assert ask("portfolio_growth_ratio") == -0.1
+    assert ask("portfolio_deployed_ratio") == 0
+
+
+def test_the_price_of_last_resort_is_that_of_a_decision(oracle):
+    def priced(number, price):
+        return decision(number, context={"inputs": {"marketData": {"price_usd": price}}})
+
+    live = {"id": 1, "btc_balance": 2, "usd_balance": 0, "last_updated": None}
+    decisions = [priced(2, 50_000), priced(1, 40_000), priced(3, "dear"), decision(4, context="{")]
+    assert oracle({"portfolio": [live], "agent_decisions": decisions})("portfolio_value_usd") == 100_000
+
+
+def test_a_row_ahead_of_the_clock_is_the_oldest(oracle):
+    late = [
+        {"timestamp": "2062-01-01 00:00:00", "price_usd": 31_000},
+        {"timestamp": "2025-10-13 00:05:00", "price_usd": 95_000},
+    ]
+    ask = oracle({"market_data": late, "agent_executions": [execution(timestamp="2025-10-13 00:05:01")]})
+    assert ask("market_price_usd") == 95_000
+    assert ask("database_future_rows_total", table="market_data") == 1
+    assert ask("database_future_rows_total", table="agent_executions") == 1
+    assert ask("recent_executions", agent="a") == 1
+    assert ask("execution_last_timestamp_seconds", agent="a") is None
+    assert malformed(ask, "market_data") == {}
 
 
 def test_debts_are_not_deployed(oracle):
@@ -445,13 +524,26 @@ def test_history(oracle):
         snapshot("not a time", 90),
     ]
     live = {"id": 1, "btc_balance": 0.001, "usd_balance": 40, "last_updated": "2025-10-10 15:30:00"}
-    ask = oracle({"portfolio": [live], "portfolio_history": history})
+    ask = oracle({"portfolio": [live], "portfolio_history": history}, now=MONDAY + 3 * 86400)
     assert ask("portfolio_week_start_value_usd") == 80
-    assert ask("portfolio_peak_value_usd") == 120
-    assert ask("portfolio_max_drawdown_ratio") == 0.25
+    assert ask("portfolio_peak_value_usd") == 10000
+    assert ask("portfolio_max_drawdown_ratio") == 0.992
     assert ask("portfolio_snapshot_timestamp_seconds") == 1760400000
     assert ask("portfolio_value_usd") == 100
     assert malformed(ask, "portfolio_history") == {"timestamp": 1, "total_value_usd": 1}
+
+
+@pytest.mark.parametrize(
+    ("live", "peak", "fall"), [(90, 120, 0.25), (150, 150, 0.2), (60, 120, 0.5), (None, 120, 0.2)]
+)
+def test_the_fall_begins_at_the_starting_value_and_ends_at_the_live_one(oracle, live, peak, fall):
+    history = [snapshot("2025-10-12 23:59:59", value) for value in (80, 120, 110)]
+    row = {"id": 1, "btc_balance": 0, "usd_balance": live, "last_updated": None}
+    ask = oracle(
+        {"portfolio": [row], "portfolio_history": history}, starting_value_usd=100, goal_value_usd=200
+    )
+    assert ask("portfolio_peak_value_usd") == peak
+    assert ask("portfolio_max_drawdown_ratio") == fall
 
 
 @pytest.mark.parametrize("later", [0, 1, 6 * 86400 + 86399])

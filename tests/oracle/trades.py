@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from . import values
-from .table import Labels, Samples, Table, grouped, known, rowid, seconds
+from .table import Labels, Samples, Settings, Table, grouped, known, rowid, seconds
 
 SIDES = ("buy", "sell")
+HOLDING_BUCKETS = (60, 300, 900, 3600, 14400, 43200, 86400, 259200, 604800, 2592000, 7776000)
 VALUE_BUCKETS = ("10", "25", "50", "100", "250", "500", "1000", "2500", "5000", "10000")
 
 
@@ -30,6 +31,7 @@ class Sale:
     agent: str
     gain: int | None
     unmatched: int
+    held: tuple[int, ...] = ()
 
 
 @dataclass
@@ -39,16 +41,17 @@ class Lot:
     amount: int
     left: int
     cost: int
+    at: int | None
 
 
-def read(table: Table, labels: Labels) -> list[Trade]:
-    return known(_trade(table, labels, row) for row in table.rows)
+def read(table: Table, labels: Labels, now: float) -> list[Trade]:
+    return known(_trade(table, labels, row, now) for row in table.rows)
 
 
-def _trade(table: Table, labels: Labels, row: dict) -> Trade | None:
+def _trade(table: Table, labels: Labels, row: dict, now: float) -> Trade | None:
     """None where the side is not known: such a row counts nowhere, but for its malformed values."""
     side = table.read(row, "trade_type", values.side)
-    at = table.read(row, "timestamp", values.timestamp)
+    at = table.moment(row, "timestamp", now)
     amount = table.read(row, "amount_btc", values.btc)
     total = table.read(row, "total_usd", values.usd)
     fee = table.read(row, "fee_usd", values.usd) or 0
@@ -56,24 +59,26 @@ def _trade(table: Table, labels: Labels, row: dict) -> Trade | None:
     return side and Trade(rowid(row), labels.agent(name), side, at, amount, total, fee)
 
 
-def sales(trades: list[Trade]) -> Iterator[Sale]:
-    lots: deque[Lot] = deque()
+def sales(trades: list[Trade], lots: deque[Lot]) -> Iterator[Sale]:
+    """The lots that are left are in `lots` afterwards."""
     for trade in trades:
         if trade.amount is None or trade.total is None:
             continue
         if trade.side == "buy":
-            lots.append(Lot(trade.amount, trade.amount, trade.total + trade.fee))
+            if trade.amount:
+                lots.append(Lot(trade.amount, trade.amount, trade.total + trade.fee, trade.at))
         else:
             yield _sale(trade, lots)
 
 
 def _sale(trade: Trade, lots: deque[Lot]) -> Sale:
-    unmatched, cost = trade.amount, Fraction(0)
+    unmatched, cost, held = trade.amount, Fraction(0), []
     while unmatched and lots:
         lot = lots[0]
         taken = min(unmatched, lot.left)
-        if taken:
-            cost += Fraction(lot.cost * taken, lot.amount)
+        cost += Fraction(lot.cost * taken, lot.amount)
+        if None not in (lot.at, trade.at) and lot.at <= trade.at:
+            held.append(trade.at - lot.at)
         unmatched -= taken
         lot.left -= taken
         if not lot.left:
@@ -82,15 +87,22 @@ def _sale(trade: Trade, lots: deque[Lot]) -> Sale:
     if not matched:
         return Sale(trade.agent, None, unmatched)
     proceeds = Fraction((trade.total - trade.fee) * matched, trade.amount)
-    return Sale(trade.agent, values.round_half_away(proceeds - cost), unmatched)
+    return Sale(trade.agent, values.round_half_away(proceeds - cost), unmatched, tuple(held))
 
 
-def put(samples: Samples, table: Table, labels: Labels) -> None:
-    trades = read(table, labels)
+def put(samples: Samples, table: Table, labels: Labels, settings: Settings, price: float | None) -> None:
+    trades = read(table, labels, settings.now)
     if not table.has("trade_type"):
         return
     for side in SIDES:
         _put_side(samples, table, [trade for trade in trades if trade.side == side], side)
+    lots: deque[Lot] = deque()
+    every_sale = list(sales(trades, lots))
+    if table.has("amount_btc", "total_usd"):
+        _put_position(samples, table, lots, price)
+        if table.has("timestamp"):
+            held = [time for sale in every_sale for time in sale.held]
+            samples.put_histogram("tweetbot_trades_holding_seconds", held, map(str, HOLDING_BUCKETS), 1000)
     if not table.has("executed_by"):
         return
     agents = dict.fromkeys(trade.agent for trade in trades)
@@ -99,9 +111,20 @@ def put(samples: Samples, table: Table, labels: Labels) -> None:
             rows = [trade for trade in trades if (trade.agent, trade.side) == (agent, side)]
             _put_agent(samples, table, rows, agent=agent, side=side)
     if table.has("amount_btc", "total_usd"):
-        sold = grouped(sales(trades), lambda sale: sale.agent)
+        sold = grouped(every_sale, lambda sale: sale.agent)
         for agent in agents:
             _put_sales(samples, sold.get(agent, []), agent)
+
+
+def _put_position(samples: Samples, table: Table, lots: deque[Lot], price: float | None) -> None:
+    btc = Fraction(sum(lot.left for lot in lots), values.BTC)
+    cost = sum((Fraction(lot.cost * lot.left, lot.amount * values.USD) for lot in lots), Fraction(0))
+    samples.put("tweetbot_position_btc", btc)
+    samples.put("tweetbot_position_cost_usd", cost)
+    if lots and table.has("timestamp"):
+        samples.put_known("tweetbot_position_opened_timestamp_seconds", seconds(lots[0].at))
+    if price is not None:
+        samples.put("tweetbot_position_unrealized_profit_usd", float(btc) * price - float(cost))
 
 
 def _put_side(samples: Samples, table: Table, trades: list[Trade], side: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 RATIO = 10**9
 USD = 10**6
-BTC = 10**8
+BTC = 10**12
 MICROSECONDS = 10**6
 MILLISECONDS = 10**3
 
@@ -19,7 +19,10 @@ LONGEST_NAME = 128
 UNKNOWN = "unknown"
 OTHER = "other"
 
-TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d+))?Z?", re.ASCII)
+TIMESTAMP = re.compile(
+    r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d+))?(?:Z| ?([+-])(\d\d):?(\d\d))?", re.ASCII
+)
+WHOLE = re.compile(r"(\d{10}|\d{13})(\.0+)?", re.ASCII)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -45,9 +48,9 @@ def round_half_away(value: int | float | Fraction) -> int:
     return -rounded if value < 0 else rounded
 
 
-def in_units(value: int | float, scale: int) -> int:
+def in_units(value: int | float, scale: int, largest: int = LARGEST) -> int:
     product = value * scale if isinstance(value, int) else value * float(scale)
-    if not math.isfinite(product) or abs(round_half_away(product)) > LARGEST:
+    if not math.isfinite(product) or abs(round_half_away(product)) > largest:
         raise UnusableError(value)
     return round_half_away(product)
 
@@ -71,7 +74,7 @@ def usd(value: Any) -> int:
 
 
 def btc(value: Any) -> int:
-    return in_units(not_negative(value), BTC)
+    return in_units(not_negative(value), BTC, LARGEST * 10**4)
 
 
 def count(value: Any) -> int:
@@ -111,25 +114,35 @@ def side(value: Any) -> str:
 
 
 def timestamp(value: Any) -> int:
-    """Milliseconds since 1970; both forms are UTC; what follows the milliseconds is cut off."""
-    form = TIMESTAMP.fullmatch(text(value))
+    """Milliseconds since 1970; UTC where there is no offset; what follows the milliseconds is cut off."""
+    if isinstance(value, int | float) or WHOLE.fullmatch(text(value)):
+        return _whole_number(float(value))
+    form = TIMESTAMP.fullmatch(value)
     if not form:
         raise UnusableError(value)
-    day, time, fraction = form.groups()
+    day, time, fraction, sign, hours, minutes = form.groups()
     try:
-        moment = datetime.fromisoformat(f"{day}T{time}+00:00")
+        offset = f"{sign}{hours}:{minutes}" if sign else "+00:00"
+        moment = datetime.fromisoformat(f"{day}T{time}{offset}")
     except ValueError:
         raise UnusableError(value) from None
     since = moment - EPOCH
     return (since.days * 86400 + since.seconds) * 1000 + int(((fraction or "") + "000")[:3])
 
 
+def _whole_number(number: float) -> int:
+    """Seconds or milliseconds of the years 2001 to 2286."""
+    if number.is_integer() and 10**9 <= number < 10**10:
+        return int(number) * 1000
+    if number.is_integer() and 10**12 <= number < 10**13:
+        return int(number)
+    raise UnusableError(number)
+
+
 def json_object(value: Any) -> dict[str, Any] | None:
-    """Strict JSON, the first of duplicate keys, and only an object will do; null is None: missing."""
+    """Strict JSON, the last of duplicate keys, and only an object will do; null is None: missing."""
     try:
-        document = json.loads(
-            text(value), parse_constant=_refuse, parse_int=_integer, object_pairs_hook=_first_wins
-        )
+        document = json.loads(text(value), parse_constant=_refuse, parse_int=_integer)
     except (ValueError, RecursionError):
         raise UnusableError(value) from None
     if document is not None and not isinstance(document, dict):
@@ -142,15 +155,20 @@ def _refuse(constant: str) -> None:
 
 
 def _integer(digits: str) -> int | float:
-    """SQLite reads an integer beyond 64 bits as a REAL."""
+    """JavaScript has doubles only."""
     if len(digits) < 25 and -(2**63) <= int(digits) < 2**63:
         return int(digits)
     return float(digits)
 
 
-def _first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return dict(reversed(pairs))
-
-
 def slugify(name: str) -> str:
-    return re.sub(r"[\W_]+", "-", unicodedata.normalize("NFC", name).lower()).strip("-")
+    """Marks stay with the letter or digit that they follow."""
+    lower = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).lower())
+    words = [""]
+    for character in lower:
+        category = unicodedata.category(character)
+        if category[0] in "LN" or (category[0] == "M" and words[-1]):
+            words[-1] += character
+        else:
+            words.append("")
+    return "-".join(word for word in words if word)

@@ -18,7 +18,7 @@ from exporter.collectors.sqlite.connection import (
     TooLongError,
 )
 from exporter.collectors.sqlite.identity import Fingerprint, mark
-from exporter.collectors.sqlite.ranges import HIGHEST, LOWEST, MAX_ROWS, Covered, Row, TableRows
+from exporter.collectors.sqlite.ranges import HIGHEST, LOWEST, MAX_ROWS, Covered, Row, RowReader
 from exporter.collectors.sqlite.schema import Shape
 from exporter.collectors.sqlite.table import Context, GrowingTable, LiveTable, Table
 
@@ -80,7 +80,7 @@ class LiveProgress:
 
     def use(self, shape: Shape) -> None:
         """Reads the table in this form from now on."""
-        self._rows = TableRows(self._reader, shape, self.table.tested)
+        self._rows = RowReader(self._reader, shape, self.table.tested)
         self.table.present = frozenset(shape.columns).intersection(self.table.columns)
         self.shown.changed = True
 
@@ -128,7 +128,7 @@ class Progress:
         if mark(shape, self.table.identity) != mark(self.shape, self.table.identity):
             self.fingerprint = Fingerprint()
         self.shape = shape
-        self.rows = TableRows(self._reader, shape, self.table.tested)
+        self.rows = RowReader(self._reader, shape, self.table.tested)
         self.table.present = frozenset(shape.columns).intersection(self.table.columns)
         self.shown.changed = True
 

@@ -46,7 +46,7 @@ class Reads(Protocol):
         """The one row that the statement gives. Raises TooLongError, ReplacedError or CollectorError."""
 
 
-class TableRows:
+class RowReader:
     """Reads rows of one table as lists: the row number, then a cell for each column asked for.
 
     A cell is None, an int, a float, a str, or {} for what JSON cannot hold; None for a column that is not there.

@@ -17,9 +17,8 @@ from oracle import rows
 from oracle.files import SEED
 
 from exporter.collectors.sqlite import collector as database
-from exporter.collectors.sqlite import follower
+from exporter.collectors.sqlite import progress as progress_module
 from exporter.collectors.sqlite.collector import DatabaseCollector
-from exporter.collectors.sqlite.table import Range
 from exporter.config import Config
 
 from .bots import append, decisions, executions, write_bot
@@ -40,12 +39,17 @@ async def page_read_stepwise(
     try:
         while source.readiness():
             await source._guarded(source._step, time.monotonic() + PATIENCE)
-            growing = source._follower._growing()
-            between({name: progress.position for name, progress in growing.items()})
+            growing = source._database.growing
+            between({name: progress.position or 0 for name, progress in growing.items()})
         followed = Followed(source)
         return await followed.page(), followed.replacements
     finally:
         await source.close()
+
+
+def cut_into_tens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress_module, "MAX_ROWS", 10)
+    monkeypatch.setattr(progress_module, "FIRST_LIMIT", 10)
 
 
 def differing_totals(page: bytes, other: bytes) -> list[str]:
@@ -83,7 +87,7 @@ def test_rows_that_were_not_read_leave_no_trace():
         with written(at_first) as path, cut_at_random(seed), pytest.MonkeyPatch.context() as patch:
             patch.setattr(database, "SURVEY_INTERVAL", survey_interval)
             page, replacements = asyncio.run(page_read_stepwise(path, config, partial(change, path)))
-            assert replacements == 0 or follower.SEED_ROWS
+            assert replacements == 0
             assert differing_totals(page, asyncio.run(fresh_page(path, config))) == []
 
     check()
@@ -109,8 +113,8 @@ def test_rows_that_were_read_stay_counted():
 @pytest.mark.parametrize("table", ["agent_executions", "agent_decisions"])
 async def test_the_newest_rows_are_deleted_after_the_windows_were_seeded(tmp_path, monkeypatch, table):
     path, config = tmp_path / "bot.db", configured(window=5)
-    monkeypatch.setattr(follower, "SEED_ROWS", 10)
-    monkeypatch.setattr(follower, "Range", lambda after, upto, _: Range(after, upto, 10))
+    monkeypatch.setattr(progress_module, "HEAD_ROWS", 10)
+    cut_into_tens(monkeypatch)
     found = {"agent_executions": executions(100), "agent_decisions": decisions(100)}[table]
     in_order = [row | {"timestamp": f"2025-10-10 15:00:00.{place:03d}"} for place, row in enumerate(found)]
     write_bot(path, **{table: in_order})
@@ -124,14 +128,14 @@ async def test_the_newest_rows_are_deleted_after_the_windows_were_seeded(tmp_pat
 
     page, replacements = await page_read_stepwise(path, config, delete_newest)
     assert deleted == [10]
-    assert replacements == 1
+    assert replacements == 0
     assert differing_totals(page, await fresh_page(path, config)) == []
 
 
 async def test_a_row_number_that_is_used_again_is_read(tmp_path, monkeypatch):
     """By a table without AUTOINCREMENT, after the file was looked at and before its end was read."""
     path = tmp_path / "bot.db"
-    monkeypatch.setattr(follower, "Range", lambda after, upto, _: Range(after, upto, 10))
+    cut_into_tens(monkeypatch)
     write_bot(path, SEED, trades=[], agent_executions=[], agent_decisions=decisions(20))
     renewed = []
 

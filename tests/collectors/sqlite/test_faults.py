@@ -10,7 +10,7 @@ import pytest
 from oracle.page import difference
 from structlog.testing import capture_logs
 
-from exporter.collectors.base import CollectorError
+from exporter.collectors.base import CollectorError, IncompleteError
 from exporter.collectors.sqlite.session import _Connection
 
 from .bots import SEED, UPSTREAM, append, decisions, execute, executions, program, trades, write_bot
@@ -44,8 +44,9 @@ async def test_a_file_that_appears_later(path):
 async def test_a_file_that_is_empty_at_first(path):
     path.touch()
     async with following(path) as followed:
-        await followed.recovered()
-        assert set(await followed.samples()) >= {("tweetbot_portfolio_goal_value_usd", ())}
+        why = "none of the bot's tables is there; check --database.path (tables found: none at all)"
+        assert await followed.fails() == f"{path}: {why}"
+        assert followed.source.readiness() == [why]
         write_bot(path, agent_executions=executions(3))
         await followed.recovered()
         assert await followed.executions() == {"a": 3}
@@ -333,19 +334,31 @@ async def test_a_table_that_appears_later(path):
         assert followed.replacements == 0
 
 
-async def test_a_column_that_is_added_later(path):
+async def test_a_table_that_gains_a_column_goes_on_counting(path):
     columns = {name: kind for name, kind in UPSTREAM["trades"].items() if name != "fee_usd"}
-    write_bot(path, UPSTREAM | {"trades": columns}, trades=trades(3), agent_executions=executions(3))
+    write_bot(path, UPSTREAM | {"trades": columns}, trades=trades(20), agent_executions=executions(3))
     async with following(path) as followed:
         await followed.caught_up()
-        execute(path, "DELETE FROM agent_executions WHERE id = 1")
+        execute(path, "DELETE FROM trades WHERE id <= 10")
         await followed.recovered()
-        execute(path, "ALTER TABLE trades ADD fee_usd DECIMAL(8,2) DEFAULT 0.5")
+        execute(path, "ALTER TABLE trades ADD fee_usd DECIMAL(8,2)")
+        append(path, "trades", [trades(1)[0] | {"fee_usd": 0.5}])
         await followed.recovered()
-        assert await followed.value("trade_fees_usd_total", agent="a", side="buy") == 1.5
-        assert await followed.value("trades_total", agent="a", side="buy") == 3
+        assert await followed.value("trade_fees_usd_total", agent="a", side="buy") == 0.5
+        assert await followed.value("trades_total", agent="a", side="buy") == 21
         assert await followed.executions() == {"a": 3}
-        assert followed.replacements == 1
+        assert followed.replacements == 0
+
+
+async def test_a_column_that_tells_rows_apart_may_be_added(path):
+    columns = {"id": UPSTREAM["system_alerts"]["id"], "level": "TEXT"}
+    write_bot(path, {"system_alerts": columns}, system_alerts=[{"level": "info"}] * 3)
+    async with following(path) as followed:
+        await followed.caught_up()
+        execute(path, "ALTER TABLE system_alerts ADD alert_type TEXT DEFAULT 'none'")
+        await followed.recovered()
+        assert await followed.value("system_alerts_total", level="info") == 3
+        assert followed.replacements == 0
 
 
 async def test_a_column_that_is_of_no_interest_changes_nothing(path):
@@ -377,19 +390,67 @@ async def test_totals_never_fall_without_a_replacement(path, change):
 @pytest.mark.parametrize(
     "made",
     [
-        "CREATE TABLE trades (id INTEGER PRIMARY KEY, trade_type TEXT) WITHOUT ROWID",
-        "CREATE VIEW trades AS SELECT 1 AS id, 'BUY' AS trade_type",
+        "CREATE TABLE trades (id INTEGER PRIMARY KEY, trade_type TEXT, executed_by TEXT) WITHOUT ROWID",
+        "CREATE TABLE kept (id INTEGER PRIMARY KEY, trade_type, executed_by)",
+        "CREATE TABLE trades (rowid TEXT, trade_type TEXT, executed_by TEXT)",
+        "CREATE TABLE trades (id INTEGER, kind TEXT, executed_by TEXT, trade_type TEXT AS (upper(kind)))",
     ],
+    ids=["without rowid", "view", "column called rowid", "generated column"],
 )
-async def test_what_has_a_tables_name_and_no_row_numbers_is_missing(path, made):
+async def test_a_table_in_any_form_is_read(path, made):
     write_bot(path, {name: UPSTREAM[name] for name in UPSTREAM if name != "trades"})
     execute(path, made)
-    append(path, "agent_executions", executions(3))
+    table, column = ("kept" if "kept" in made else "trades"), ("kind" if "kind" in made else "trade_type")
+    if table == "kept":
+        execute(path, "CREATE VIEW trades AS SELECT * FROM kept")
     async with following(path) as followed:
-        await followed.caught_up()
-        assert await followed.executions() == {"a": 3}
-        assert followed.self_metrics("database_rows_total", table="trades") is None
-        assert "table trades" in [finding.subject for finding in await followed.source.diagnose()]
+        for row in range(3):
+            key = "rowid" if "rowid TEXT" in made else "id"
+            execute(
+                path, f"INSERT INTO {table} ({key}, {column}, executed_by) VALUES ({row + 1}, 'BUY', 'a')"
+            )
+            await followed.recovered()
+            assert await followed.value("trades_total", agent="a", side="buy") == row + 1
+        assert followed.replacements == 0
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        (
+            "CREATE TABLE trades (id TEXT PRIMARY KEY, trade_type TEXT) WITHOUT ROWID",
+            "has no row numbers (it is WITHOUT ROWID or a view, and has no whole numbers as id)",
+        ),
+        ("CREATE VIEW trades AS SELECT * FROM gone", "cannot be read by SQLite: no such table: main.gone"),
+    ],
+    ids=["text key", "broken view"],
+)
+async def test_a_table_that_cannot_be_read_is_no_success(path, made, why):
+    write_bot(path, {name: UPSTREAM[name] for name in UPSTREAM if name != "trades"})
+    append(path, "agent_executions", executions(3))
+    execute(path, made)
+    if "TABLE" in made:
+        execute(path, "INSERT INTO trades VALUES ('x', 'BUY')")
+    async with following(path) as followed:
+        await until(lambda: f"table trades {why}" in followed.source.readiness(), "seen")
+        await until(lambda: len(followed.source.readiness()) == 1, "the rest caught up")
+        with pytest.raises(IncompleteError, match="table trades") as caught:
+            await followed.source.collect(1.0)
+        assert "tweetbot_executions" in [metric.name for metric in caught.value.metrics]
+        found = [(line.state, line.detail) for line in await followed.source.diagnose()]
+        assert ("error", f"table trades {why}") in found
+        execute(
+            path, f"DROP {made.split()[1]} trades", "CREATE TABLE trades (id INTEGER PRIMARY KEY, trade_type)"
+        )
+        await followed.recovered()
+        assert followed.source.readiness() == []
+
+
+async def test_a_file_of_another_program_is_no_success(path):
+    execute(path, "CREATE TABLE moz_places (id INTEGER PRIMARY KEY)", "CREATE TABLE moz_hosts (id)")
+    async with following(path) as followed:
+        assert "tables found: moz_hosts, moz_places" in await followed.fails()
+        assert "none of the bot's tables is there" in followed.source.readiness()[0]
 
 
 # Reads that are cut off

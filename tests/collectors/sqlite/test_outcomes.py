@@ -85,7 +85,7 @@ async def counts(followed: Followed) -> dict[str, float | None]:
 
 async def revisit(followed: Followed, share: float = 1.0) -> None:
     """What the exporter does in the course of an hour."""
-    await followed.source._follower.revisit(share)
+    await followed.source._database.revisit(share)
 
 
 def test_followed_patches_count_as_the_contract_says(monkeypatch):

@@ -16,9 +16,10 @@ from oracle import rows
 from oracle.files import UPSTREAM, TableRows, write_database
 from oracle.page import difference
 
-from exporter.collectors.sqlite import follower, session
+from exporter.collectors.sqlite import progress as progress_module
+from exporter.collectors.sqlite import session
+from exporter.collectors.sqlite.ranges import RowReader
 from exporter.collectors.sqlite.session import Session, TooLongError
-from exporter.collectors.sqlite.table import Range
 
 from .harness import configured, differing_lines, expected_of, following, fresh_page, fresh_samples
 
@@ -56,6 +57,7 @@ def cut_at_random(seed: int) -> Iterator[None]:
     """Ranges of any size, windows that were seeded or not, and reads that are cut off for no reason."""
     chance = random.Random(seed)
     read, stops = Session.read, 0
+    read_range, read_before = RowReader.range, RowReader.before
 
     def stopping(self, statement, parameters, budget):
         nonlocal stops
@@ -65,10 +67,11 @@ def cut_at_random(seed: int) -> Iterator[None]:
         return read(self, statement, parameters, budget)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(follower, "Range", lambda after, upto, _: Range(after, upto, chance.randint(1, 5)))
-        patch.setattr(follower, "SEED_ROWS", chance.randint(0, 6))
+        patch.setattr(RowReader, "range", lambda *given: read_range(*given[:-1], chance.randint(1, 5)))
+        patch.setattr(RowReader, "before", lambda *given: read_before(*given[:-1], chance.randint(1, 5)))
+        patch.setattr(progress_module, "HEAD_ROWS", chance.randint(0, 6))
         patch.setattr(Session, "read", stopping)
-        patch.setattr(follower, "READ_BUDGET", 0)
+        patch.setattr(progress_module, "READ_BUDGET", 0)
         yield
 
 
@@ -190,5 +193,6 @@ async def test_a_new_agent_has_its_window_though_the_others_is_full(tmp_path, mo
         {"agent_name": "new", "timestamp": SECOND, "success": 1},
     ]
     write_database(str(path), {"agent_executions": TableRows(UPSTREAM["agent_executions"], found)})
-    monkeypatch.setattr(follower, "Range", lambda after, upto, _: Range(after, upto, 1))
+    monkeypatch.setattr(progress_module, "MAX_ROWS", 1)
+    monkeypatch.setattr(progress_module, "FIRST_LIMIT", 1)
     assert difference(await fresh_samples(path, config), expected_of(path, config)) == []

@@ -67,7 +67,7 @@ async def test_nothing_is_held_between_two_reads(way, path, checked_reads):
         await followed.caught_up()
         append(path, "agent_executions", executions(3))
         await followed.collect()
-        await followed.source._follower.revisit(1.0)
+        await followed.source._database.revisit(1.0)
         assert await followed.executions() == {"a": 303}
         assert followed.source._reader._session.way is way
     assert len(checked_reads) > 10
