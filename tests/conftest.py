@@ -1,4 +1,4 @@
-"""What several tests share."""
+"""What several tests share, and what holds for all: no thread outlives its test, and CI skips nothing."""
 
 import os
 import threading
@@ -8,6 +8,7 @@ from concurrent.futures import thread as futures_thread
 
 import pytest
 from prometheus_client.core import Metric
+from tools import NOT_IN_THE_REPOSITORY
 
 from exporter.collectors.base import Diagnosis
 from exporter.metrics import catalogue
@@ -31,6 +32,26 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
     yield
     left = _threads_beyond(item.stash[THREADS])
     assert not left, f"left running: {left}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI a test is skipped only for want of what nobody can install; else nobody would notice that it never runs."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if not reason.endswith(NOT_IN_THE_REPOSITORY):
+            report.outcome = "failed"
+            report.longrepr = f"{item.nodeid} was skipped, which CI does not allow. {reason}"
+    return report
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow ones first, so that no worker begins one when the others are done. Each says why it is slow."""
+    marks = [(item, mark) for item in items for mark in item.iter_markers("slow")]
+    if unexplained := [item.nodeid for item, mark in marks if not mark.args]:
+        raise pytest.UsageError(f"slow without a reason: {', '.join(unexplained)}")
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.hookimpl(trylast=True)

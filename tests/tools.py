@@ -2,9 +2,10 @@
 
 import asyncio
 import os
+import random
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,14 @@ ROOT = Path(__file__).resolve().parents[1]
 """Of the repository."""
 GOLDEN = ROOT / "tests" / "golden"
 REAL_DATA = ROOT.parent / "shared" / "data"
-"""SQLite files written by the real bot; tests that use them skip where they are absent."""
+"""SQLite files written by the real bot, which are not in the repository."""
+NO_REAL_DATA = "the real bot's files are not beside this checkout"
+"""Why a test is skipped that needs them."""
+NOT_IN_THE_REPOSITORY = "beside this checkout"
+"""Ends the reasons for skipping that hold in CI, too: what is missing is not a program that could be installed."""
+PORTS = range(10_000, 32_000)
+"""Below those that the system gives to outgoing connections."""
+PORTS_OF_A_WORKER = 1000
 
 
 def needed(*names: str) -> str:
@@ -25,10 +33,26 @@ def needed(*names: str) -> str:
 
 
 def free_port() -> int:
-    """A port on loopback that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    """A port on loopback that nobody listens on. Never the same twice, and never one of another test worker."""
+    return next(filter(_is_free, _own_ports))
+
+
+def _ports_of_this_worker() -> Iterator[int]:
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ports = PORTS[worker * PORTS_OF_A_WORKER :][:PORTS_OF_A_WORKER]
+    return iter(random.sample(ports, len(ports)))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+_own_ports = _ports_of_this_worker()
 
 
 async def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:

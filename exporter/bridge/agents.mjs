@@ -1,9 +1,9 @@
 import { types } from 'node:util';
 
 import { AGENTS, AGENTS_MILLISECONDS, ID_LENGTH, SUCCESS_HISTORY } from './limits.mjs';
-import { own } from './safe.mjs';
+import { ownValue } from './safe-access.mjs';
 
-/** The orchestrator's agents as [id, agent, key], within the bound; none of the map's own methods is called. */
+/** Yields the orchestrator's agents as [id, agent, key], within the bound. No method of the bot's own Map is called. */
 export function* eachAgent(orchestrator, reader) {
   const agents = agentMap(orchestrator, reader);
   if (!agents) return;
@@ -22,7 +22,7 @@ export function agentMap(orchestrator, reader) {
   return types.isMap(agents) ? agents : undefined;
 }
 
-/** The agents' state as it is now: `known` is how many there are, `list` those that are in the document. */
+/** The agents' current state: `total` counts them all, `list` has those that fit the bounds on number and time. */
 export function readAgents(orchestrator, reader, goalProgressOf) {
   const agents = agentMap(orchestrator, reader);
   if (!agents) return undefined;
@@ -40,7 +40,7 @@ export function readAgents(orchestrator, reader, goalProgressOf) {
       goalProgress: goalProgressOf(agent),
     });
   }
-  return { list, known: mapSize(agents) };
+  return { list, total: mapSize(agents) };
 }
 
 function readAgent(agent, reader) {
@@ -61,8 +61,8 @@ function countSuccesses(history) {
   if (types.isProxy(history) || !Array.isArray(history)) return undefined;
   const counts = { succeeded: 0, failed: 0 };
   for (let index = Math.max(0, history.length - SUCCESS_HISTORY); index < history.length; index += 1) {
-    const entry = own(history, index);
-    const success = own(entry, 'success') ?? entry;
+    const entry = ownValue(history, index);
+    const success = ownValue(entry, 'success') ?? entry;
     if (success === true || success === 1) counts.succeeded += 1;
     else if (success === false || success === 0) counts.failed += 1;
   }

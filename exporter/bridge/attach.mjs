@@ -1,52 +1,52 @@
 import { Bridge } from './bridge.mjs';
-import { say } from './log.mjs';
+import { logOnce } from './log.mjs';
 import { readOptions } from './options.mjs';
-import { isObject } from './safe.mjs';
+import { isObject } from './safe-access.mjs';
 
-// Known to every copy of these files: a bot may be started with one and import another.
+// A registered symbol, shared by all copies of these files: a bot may preload one copy and import another.
 const RUNNING = Symbol.for('tweetbot-exporter.bridge');
 
 /**
- * Serves the state of an orchestrator. Never throws. Returns a handle: address() is where it listens, null while it
- * does not; detach() ends it all and leaves the orchestrator as it was.
+ * Serves the state of an orchestrator. Never throws. Returns a handle: address() is where the bridge listens, or null;
+ * detach() stops the bridge and leaves the orchestrator as it was.
  */
 export function attach(orchestrator, options) {
-  const bridge = bridgeFor(orchestrator, options);
+  const bridge = attachToBridge(orchestrator, options);
   return {
     address: () => bridge?.address() ?? null,
     detach() {
       bridge?.stop();
-      if (bridge && globalThis[RUNNING] === bridge) keep(undefined);
+      if (bridge && globalThis[RUNNING] === bridge) setRunning(undefined);
     },
   };
 }
 
-/** Attaches an orchestrator that was met on its way; returns the bridge if it had not been attached before. */
-export function meet(orchestrator) {
-  return globalThis[RUNNING]?.isAttachedTo(orchestrator) ? undefined : bridgeFor(orchestrator);
+/** Attaches an orchestrator and returns the bridge, or undefined if it was attached before. */
+export function attachOnce(orchestrator) {
+  return globalThis[RUNNING]?.isAttachedTo(orchestrator) ? undefined : attachToBridge(orchestrator);
 }
 
-/** The one bridge of this process, attached to the orchestrator; undefined where there can be none. */
-function bridgeFor(orchestrator, options) {
+/** Returns the process's one bridge, now attached to the orchestrator, or undefined if that fails. */
+function attachToBridge(orchestrator, options) {
   try {
-    if (!isObject(orchestrator)) throw new Error('attach() was given no orchestrator');
-    if (globalThis[RUNNING] && options) say('already attached; these options are not used');
-    const bridge = globalThis[RUNNING] ?? start(options);
+    if (!isObject(orchestrator)) throw new Error('attach() was called without an orchestrator');
+    if (globalThis[RUNNING] && options) logOnce('already attached; these options are ignored');
+    const bridge = globalThis[RUNNING] ?? startBridge(options);
     bridge.attach(orchestrator);
     return bridge;
   } catch (error) {
-    say(`not attached: ${error?.message}`);
+    logOnce(`not attached: ${error?.message}`);
     return undefined;
   }
 }
 
-function start(options) {
+function startBridge(options) {
   const bridge = new Bridge(readOptions(options));
   bridge.start();
-  keep(bridge);
+  setRunning(bridge);
   return bridge;
 }
 
-function keep(bridge) {
+function setRunning(bridge) {
   Object.defineProperty(globalThis, RUNNING, { value: bridge, configurable: true });
 }

@@ -1,77 +1,79 @@
-import { Actions } from './actions.mjs';
+import { ActionExecutor } from './action-executor.mjs';
 import { eachAgent, readAgents } from './agents.mjs';
-import { Asking } from './asking.mjs';
-import { Cycles, Messages, Negotiations } from './calls.mjs';
+import { CycleCounters, MessageCounters, NegotiationCounters } from './counters.mjs';
 import { DOCUMENT_AGE_MILLISECONDS, DOCUMENT_BYTES, REPORT_VALUES_TOTAL } from './limits.mjs';
-import { MethodWatch } from './observe.mjs';
+import { AgentPoller } from './poller.mjs';
 import { EventLoopLag, processState } from './process.mjs';
-import { Reader, get, now } from './safe.mjs';
+import { ValueReader, now, safeGet } from './safe-access.mjs';
 import { BridgeServer } from './server.mjs';
+import { MethodWrapper } from './wrap.mjs';
 
 export const CYCLE = 'executeStrategicOrchestrationCycle';
 
-function attempt(part) {
+function attempt(build) {
   try {
-    return part();
+    return build();
   } catch {
     return undefined;
   }
 }
 
-/** Watches one orchestrator at a time, and serves what it sees. */
+/** Observes one orchestrator at a time and serves its state. */
 export class Bridge {
   #orchestrator;
-  #messages = new Messages();
-  #cycles = new Cycles();
+  #messages = new MessageCounters();
+  #cycles = new CycleCounters();
   #negotiations;
   #negotiationPath;
-  #watches;
+  #wrappers;
   #lag = new EventLoopLag();
-  #asking;
+  #poller;
   #server;
   #body;
   #bodyTime = -Infinity;
 
-  constructor(options) {
+  /** `timeouts` are those of BridgeServer. */
+  constructor(options, timeouts) {
     if (options.negotiations) {
-      this.#negotiations = new Negotiations(options.negotiations);
+      this.#negotiations = new NegotiationCounters(options.negotiations);
       this.#negotiationPath = options.negotiations.method.split('.');
     }
-    this.#watches = {
-      cycle: new MethodWatch(this.beginCycle),
-      channel: new MethodWatch(this.#messages.begin),
-      negotiations: new MethodWatch(this.#negotiations?.begin),
+    this.#wrappers = {
+      cycle: new MethodWrapper(this.beginCycle),
+      channel: new MethodWrapper(this.#messages.begin),
+      negotiations: new MethodWrapper(this.#negotiations?.begin),
     };
-    this.#asking = new Asking(() => this.#agents(), {
+    this.#poller = new AgentPoller(() => this.#agents(), {
       interval: options.intervalSeconds * 1000,
       timeLimit: options.timeLimitSeconds * 1000,
     });
-    const actions = options.actions && new Actions(options.actions, () => this.#orchestrator);
-    this.#server = new BridgeServer(options, {
-      state: () => this.body(),
-      act: (bytes, wait) => actions.answer(bytes, wait),
-    });
+    const actions = options.actions && new ActionExecutor(options.actions, () => this.#orchestrator);
+    const handlers = {
+      renderState: () => this.body(),
+      handleAction: (bytes, wait) => actions.handle(bytes, wait),
+    };
+    this.#server = new BridgeServer(options, handlers, timeouts);
   }
 
   start() {
     this.#lag.start();
-    this.#asking.start();
+    this.#poller.start();
     this.#server.start();
   }
 
   stop() {
     this.#server.stop();
-    this.#asking.stop();
+    this.#poller.stop();
     this.#lag.stop();
-    for (const watch of Object.values(this.#watches)) watch.stop();
+    for (const wrapper of Object.values(this.#wrappers)) wrapper.unwrap();
     this.#orchestrator = undefined;
   }
 
-  /** The counts go on when another orchestrator takes the place of the one before. */
+  /** The counters continue when another orchestrator replaces the current one. */
   attach(orchestrator) {
     this.#orchestrator = orchestrator;
-    this.#watches.cycle.on(orchestrator, CYCLE);
-    this.#look();
+    this.#wrappers.cycle.wrap(orchestrator, CYCLE);
+    this.#wrapChannel();
   }
 
   isAttachedTo(orchestrator) {
@@ -83,7 +85,7 @@ export class Bridge {
   }
 
   beginCycle = () => {
-    this.#look();
+    this.#wrapChannel();
     return this.#cycles.begin();
   };
 
@@ -106,10 +108,10 @@ export class Bridge {
 
   document() {
     const document = { version: 1, time: now(), process: processState(this.#lag) };
-    const reader = new Reader();
+    const reader = new ValueReader();
     const leftOut = { agents: 0, messages: this.#messages.overflowed, reportValues: 0 };
     if (this.#orchestrator) {
-      attempt(() => this.#look());
+      attempt(() => this.#wrapChannel());
       document.orchestrator = attempt(() => this.#orchestratorState(reader)) ?? {};
       document.agents = attempt(() => this.#agentStates(reader, leftOut));
       document.communication = attempt(() => this.#communicationState(reader));
@@ -119,23 +121,23 @@ export class Bridge {
     return document;
   }
 
-  /** The bot may make its channel late, or make a new one. */
-  #look() {
-    const channel = get(this.#orchestrator, 'agentCommunicationChannel');
-    this.#watches.channel.on(channel, 'sendMessage');
-    if (this.#negotiations) this.#lookForNegotiations(channel);
+  /** Repeated, since the bot may create its channel late, or replace it. */
+  #wrapChannel() {
+    const channel = safeGet(this.#orchestrator, 'agentCommunicationChannel');
+    this.#wrappers.channel.wrap(channel, 'sendMessage');
+    if (this.#negotiations) this.#wrapNegotiations(channel);
   }
 
-  #lookForNegotiations(channel) {
+  #wrapNegotiations(channel) {
     const holders = this.#negotiationPath.slice(0, -1);
     const name = this.#negotiationPath.at(-1);
-    const holder = holders.reduce(get, this.#orchestrator);
-    const elsewhere = holders.length === 0 && typeof get(holder, name) !== 'function';
-    this.#watches.negotiations.on(elsewhere ? channel : holder, name);
+    const holder = holders.reduce(safeGet, this.#orchestrator);
+    const isOnChannel = holders.length === 0 && typeof safeGet(holder, name) !== 'function';
+    this.#wrappers.negotiations.wrap(isOnChannel ? channel : holder, name);
   }
 
   #agents() {
-    return this.#orchestrator ? [...eachAgent(this.#orchestrator, new Reader())] : [];
+    return this.#orchestrator ? [...eachAgent(this.#orchestrator, new ValueReader())] : [];
   }
 
   #orchestratorState(reader) {
@@ -148,53 +150,53 @@ export class Bridge {
     };
     return {
       running: this.#running(reader),
-      cycles: this.#watches.cycle.watching ? this.#cycles : undefined,
+      cycles: this.#wrappers.cycle.isActive ? this.#cycles : undefined,
       learningRate: reader.number(reader.get(orchestrator, 'systemLearningRate')),
       performance: Object.values(performance).some((value) => value !== undefined) ? performance : undefined,
     };
   }
 
-  /** The interval is set only after the first cycle has ended. */
+  /** The bot sets its interval only after the first cycle has ended. */
   #running(reader) {
     const flag = reader.flag(reader.get(this.#orchestrator, 'isRunning'));
-    const interval = get(this.#orchestrator, 'agenticCycleInterval');
+    const interval = safeGet(this.#orchestrator, 'agenticCycleInterval');
     if (flag === undefined && interval === undefined) return undefined;
     return flag !== false && (interval !== null || this.#cycles.running > 0);
   }
 
   #agentStates(reader, leftOut) {
-    const agents = readAgents(this.#orchestrator, reader, (agent) => this.#asking.goalProgressOf(agent));
-    if (agents) leftOut.agents = agents.known - agents.list.length;
+    const agents = readAgents(this.#orchestrator, reader, (agent) => this.#poller.goalProgress(agent));
+    if (agents) leftOut.agents = agents.total - agents.list.length;
     return agents?.list;
   }
 
   #communicationState(reader) {
-    if (!this.#watches.channel.watching) return undefined;
-    const channel = get(this.#orchestrator, 'agentCommunicationChannel');
+    if (!this.#wrappers.channel.isActive) return undefined;
+    const channel = safeGet(this.#orchestrator, 'agentCommunicationChannel');
     return {
       startTime: this.#messages.startTime,
       pairs: this.#messages.pairs,
       latency: this.#messages.latency,
-      negotiations: this.#watches.negotiations.watching ? this.#negotiations : undefined,
+      negotiations: this.#wrappers.negotiations.isActive ? this.#negotiations : undefined,
       queued: reader.length(reader.get(channel, 'messageQueue')),
     };
   }
 
   #selfReports(leftOut) {
-    const reporting = this.#agents().filter(([, agent]) => this.#asking.reports(agent));
+    const reporting = this.#agents().filter(([, agent]) => this.#poller.hasSelfReport(agent));
     if (reporting.length === 0) return undefined;
-    let room = REPORT_VALUES_TOTAL;
+    let budget = REPORT_VALUES_TOTAL;
     return reporting.flatMap(([id, agent]) => {
-      const answer = this.#asking.reportOf(agent);
-      if (!answer) return [];
-      const { report, values, leftOut: cut } = answer.value;
-      leftOut.reportValues += cut;
-      if (values > room) {
+      const result = this.#poller.selfReport(agent);
+      if (!result) return [];
+      const { report, values, leftOut: omitted } = result.value;
+      leftOut.reportValues += omitted;
+      if (values > budget) {
         leftOut.reportValues += values;
         return [];
       }
-      room -= values;
-      return [{ agent: id, time: answer.time, report }];
+      budget -= values;
+      return [{ agent: id, time: result.time, report }];
     });
   }
 }

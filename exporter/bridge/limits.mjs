@@ -1,4 +1,4 @@
-// What bounds the document, and the time it takes. state.schema.json states the same numbers.
+// Bounds on the state document and the time to build it. state.schema.json has the same numbers.
 export const AGENTS = 1000;
 export const PAIRS = 1000;
 export const ID_LENGTH = 128;
@@ -17,7 +17,7 @@ export const REQUESTS_PER_SECOND = 250;
 export const REQUEST_BURST = 25;
 export const REQUEST_MILLISECONDS = 5000;
 
-// What bounds an action. actions.schema.json states the same numbers.
+// Bounds on actions. actions.schema.json has the same numbers.
 export const ACTION_BYTES = 16 * 1024;
 export const ACTION_WAIT_MILLISECONDS = 4000;
 export const ACTIONS_PER_MINUTE = 60;

@@ -1,17 +1,17 @@
 import { writeSync } from 'node:fs';
 
-const said = new Set();
+const logged = new Set();
 
 /**
- * One line on stderr, once. Written to the descriptor itself: the bot may have replaced console or process.stderr, and
- * a stream that was closed would raise its error in the bot.
+ * Writes one line to stderr, each message once. It writes to the file descriptor: the bot may have replaced console or
+ * process.stderr, and a closed stream would emit its error in the bot.
  */
-export function say(message) {
-  if (said.has(message) || said.size >= 100) return;
-  said.add(message);
+export function logOnce(message) {
+  if (logged.has(message) || logged.size >= 100) return;
+  logged.add(message);
   try {
     writeSync(2, `tweetbot-bridge: ${message}\n`);
   } catch {
-    // nobody listens
+    // stderr is closed
   }
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-import { say } from './log.mjs';
+import { logOnce } from './log.mjs';
 
 export const DEFAULTS = {
   host: '127.0.0.1',
@@ -24,12 +24,13 @@ const ENVIRONMENT = {
   actionTimeLimitSeconds: 'TWEETBOT_BRIDGE_ACTION_TIME_LIMIT_SECONDS',
 };
 
-/** What can be allowed. What was done can be taken back without being named: pause brings resume. */
+/** Actions that can be allowed. Undoing needs no permission of its own: restore always, resume with pause. */
 const ACTIONS = ['execute_adaptation', 'adjust_autonomy', 'pause', 'resume'];
 
 /**
- * Options over environment over defaults. Throws an Error that says what is wrong: a bridge that was asked for a token
- * it cannot have must not serve without one. What is wrong with the actions costs only them, and is said.
+ * Merges options, environment and defaults, in this order of precedence. Throws an Error for an invalid option: a
+ * bridge that cannot read its token must not serve without one. An invalid option for actions only disables them, and
+ * is logged.
  */
 export function readOptions(given = {}, environment = process.env) {
   for (const name of Object.keys(given)) {
@@ -46,7 +47,7 @@ export function readOptions(given = {}, environment = process.env) {
   };
   if (!Number.isInteger(options.port)) throw new Error('port must be a whole number');
   if (!isLoopback(options.host) && !options.token) {
-    throw new Error(`a token is needed to serve on ${options.host}: set ${ENVIRONMENT.tokenFile}`);
+    throw new Error(`a token is required to serve on ${options.host}: set ${ENVIRONMENT.tokenFile}`);
   }
   return Object.freeze({ ...options, actions: readActions(value, options) });
 }
@@ -61,7 +62,7 @@ function readToken(name, token, file) {
   return found;
 }
 
-/** What may be done by whom, or undefined: then nothing. */
+/** Which actions are allowed, and for which token; undefined disables them. */
 function readActions(value, options) {
   const [names, token, file] = ['allowActions', 'actionsToken', 'actionsTokenFile'].map(value);
   if (names === undefined && token === undefined && file === undefined) return undefined;
@@ -71,13 +72,14 @@ function readActions(value, options) {
       allowed: readAllowed(names),
       timeLimitSeconds: within('actionTimeLimitSeconds', value('actionTimeLimitSeconds'), 0.01, 3600),
     };
-    if (!actions.token) throw new Error(`a token is needed: set ${ENVIRONMENT.actionsTokenFile}`);
-    if (actions.token === options.token) throw new Error('the state has the same token');
-    if (!isLoopback(options.host)) throw new Error(`they are for loopback, not for ${options.host}`);
-    say(`actions are allowed: ${actions.allowed.join(', ')}`);
+    if (!actions.token) throw new Error(`a token is required: set ${ENVIRONMENT.actionsTokenFile}`);
+    if (actions.token === options.token) throw new Error('the token must differ from the one for the state');
+    if (!isLoopback(options.host))
+      throw new Error(`they are served on loopback only, not on ${options.host}`);
+    logOnce(`actions are allowed: ${actions.allowed.join(', ')}`);
     return Object.freeze(actions);
   } catch (error) {
-    say(`actions are off: ${error.message}`);
+    logOnce(`actions are off: ${error.message}`);
     return undefined;
   }
 }
@@ -105,7 +107,7 @@ function readNegotiations(negotiations) {
 }
 
 function text(name, value) {
-  if (typeof value !== 'string' || value === '') throw new Error(`${name} must be a text`);
+  if (typeof value !== 'string' || value === '') throw new Error(`${name} must be a non-empty string`);
   return value;
 }
 

@@ -2,20 +2,24 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
 
-import { now } from './safe.mjs';
+import { now } from './safe-access.mjs';
 
 const RESOLUTION_MILLISECONDS = 20;
 const MINUTE_MILLISECONDS = 60_000;
 
-/** Event loop lag over the last full minute. */
+/** Event loop lag over the last full minute, from a histogram of perf_hooks. */
 export class EventLoopLag {
-  #histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MILLISECONDS });
+  #histogram;
   #timer;
   #last;
 
+  constructor(histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MILLISECONDS })) {
+    this.#histogram = histogram;
+  }
+
   start(window = MINUTE_MILLISECONDS) {
     this.#histogram.enable();
-    this.#timer = setInterval(() => this.#turn(), window).unref();
+    this.#timer = setInterval(() => this.#rotate(), window).unref();
   }
 
   stop() {
@@ -27,7 +31,7 @@ export class EventLoopLag {
     return this.#last;
   }
 
-  #turn() {
+  #rotate() {
     const histogram = this.#histogram;
     this.#last =
       histogram.count === 0
@@ -42,10 +46,10 @@ export class EventLoopLag {
   }
 }
 
-/** The histogram holds the time between two ticks of its timer; what exceeds the timer's own period is lag. */
+/** The histogram records the time between two ticks of its timer; what exceeds the timer's period is lag. */
 const lag = (nanoseconds) => Math.max(0, nanoseconds / 1e9 - RESOLUTION_MILLISECONDS / 1000);
 
-/** When this process started, in seconds since the epoch: no other has the same. */
+/** When this process started, in seconds since the epoch; it identifies the process. */
 export const startTime = () => performance.timeOrigin / 1000;
 
 export function processState(eventLoopLag) {
@@ -66,7 +70,7 @@ export function processState(eventLoopLag) {
 
 function openFds() {
   try {
-    return readdirSync('/proc/self/fd').length - 1; // less the one that reads
+    return readdirSync('/proc/self/fd').length - 1; // without the one open for this listing
   } catch {
     return undefined;
   }

@@ -2,50 +2,50 @@
 import Module from 'node:module';
 import { isMainThread } from 'node:worker_threads';
 
-import { meet } from './attach.mjs';
-import { say } from './log.mjs';
-import { mimic } from './observe.mjs';
-import { recognise } from './recognise.mjs';
-import { announceClass, announceLoaded, mentionsCycle } from './rewrite.mjs';
-import { get } from './safe.mjs';
+import { attachOnce } from './attach.mjs';
+import { discover } from './discovery.mjs';
+import { logOnce } from './log.mjs';
+import { safeGet } from './safe-access.mjs';
+import { instrumentClass, mentionsCycle, transformLoaded } from './transform.mjs';
+import { mimicFunction } from './wrap.mjs';
 
-function judge(value) {
+function discoverSafely(value) {
   try {
-    recognise(value, meet);
+    discover(value, attachOnce);
   } catch {
-    // in doubt, nothing
+    // a value that cannot be inspected is not an orchestrator
   }
 }
 
 function hookEsModules() {
   if (Module.registerHooks) {
-    Module.registerHooks({ load: (url, context, nextLoad) => announceLoaded(nextLoad(url, context)) });
+    Module.registerHooks({ load: (url, context, nextLoad) => transformLoaded(nextLoad(url, context)) });
   } else {
-    Module.register('./hooks.mjs', import.meta.url);
+    Module.register('./loader-hooks.mjs', import.meta.url);
   }
 }
 
-/** Not by the load hook: a CommonJS source that a hook returns is run without the require and the module it knows. */
+/** Not through a load hook: CommonJS source returned by a hook runs without its usual `require` and `module`. */
 function hookCommonJs() {
   const compile = Module.prototype._compile;
-  Module.prototype._compile = mimic(function (content, ...rest) {
+  Module.prototype._compile = mimicFunction(function (content, ...rest) {
     if (typeof content !== 'string' || !mentionsCycle(content))
       return Reflect.apply(compile, this, [content, ...rest]);
-    const result = Reflect.apply(compile, this, [announceClass(content), ...rest]);
-    judge(this.exports);
-    judge(get(this.exports, 'default'));
+    const result = Reflect.apply(compile, this, [instrumentClass(content), ...rest]);
+    discoverSafely(this.exports);
+    discoverSafely(safeGet(this.exports, 'default'));
     return result;
   }, compile);
 }
 
-const RECOGNISE = Symbol.for('tweetbot-exporter.bridge.recognise');
+const DISCOVER = Symbol.for('tweetbot-exporter.bridge.discover');
 
 try {
-  if (isMainThread && !globalThis[RECOGNISE]) {
-    Object.defineProperty(globalThis, RECOGNISE, { value: judge });
+  if (isMainThread && !globalThis[DISCOVER]) {
+    Object.defineProperty(globalThis, DISCOVER, { value: discoverSafely });
     hookEsModules();
     hookCommonJs();
   }
 } catch (error) {
-  say(`not registered: ${error?.message}`);
+  logOnce(`not registered: ${error?.message}`);
 }

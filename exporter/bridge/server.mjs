@@ -9,10 +9,11 @@ import {
   REQUEST_BURST,
   REQUEST_MILLISECONDS,
 } from './limits.mjs';
-import { say } from './log.mjs';
+import { logOnce } from './log.mjs';
 import { isLoopback } from './options.mjs';
 
-const RETRY_MILLISECONDS = 30_000;
+/** In milliseconds: between two attempts to listen, for a whole request, and for an action to finish. */
+const TIMEOUTS = { retry: 30_000, request: REQUEST_MILLISECONDS, action: ACTION_WAIT_MILLISECONDS };
 const LOCAL_HOST = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i;
 
 const JSON_TYPE = /^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i;
@@ -20,42 +21,45 @@ const JSON_TYPE = /^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i;
 const digest = (text) => createHash('sha256').update(text).digest();
 const bearer = (token) => token && digest(`Bearer ${token}`);
 
-/** Serves the state, and takes actions. Neither the server, nor its clients, nor its timers keep the process alive. */
+/** Serves GET /state and POST /actions. Neither the server nor its connections or timers keep the process alive. */
 export class BridgeServer {
   #options;
-  #state;
-  #act;
+  #renderState;
+  #handleAction;
+  #timeouts;
   #server;
-  #retry;
   #retryTimer;
   #sockets = new Set();
-  #waiting = new WeakSet();
+  #delayed = new WeakSet();
   #token;
   #actionsToken;
-  #due = 0;
+  #nextSlot = 0;
 
-  /** `state` gives the document's bytes; `act` answers the bytes of a request for an action within milliseconds. */
-  constructor(options, { state, act }, { retry = RETRY_MILLISECONDS } = {}) {
-    this.#retry = retry;
+  /**
+   * `renderState()` returns the document's bytes; `handleAction(bytes, milliseconds)` resolves to the answer to a
+   * request body within that time.
+   */
+  constructor(options, { renderState, handleAction }, timeouts = {}) {
     this.#options = options;
-    this.#state = state;
-    this.#act = act;
+    this.#renderState = renderState;
+    this.#handleAction = handleAction;
+    this.#timeouts = { ...TIMEOUTS, ...timeouts };
     this.#token = bearer(options.token);
     this.#actionsToken = bearer(options.actions?.token);
     this.#server = createServer(
       {
-        requestTimeout: REQUEST_MILLISECONDS,
-        headersTimeout: REQUEST_MILLISECONDS,
-        keepAliveTimeout: REQUEST_MILLISECONDS,
+        requestTimeout: this.#timeouts.request,
+        headersTimeout: this.#timeouts.request,
+        keepAliveTimeout: this.#timeouts.request,
         connectionsCheckingInterval: 1000,
         maxHeaderSize: 8192,
       },
-      (request, response) => this.#answer(request, response),
+      (request, response) => this.#onRequest(request, response),
     );
     this.#server.maxConnections = CONNECTIONS;
-    this.#server.on('connection', (socket) => this.#welcome(socket));
+    this.#server.on('connection', (socket) => this.#onConnection(socket));
     this.#server.on('clientError', (_error, socket) => socket.destroy());
-    this.#server.on('error', (error) => this.#failed(error));
+    this.#server.on('error', (error) => this.#onError(error));
   }
 
   start() {
@@ -63,7 +67,7 @@ export class BridgeServer {
     try {
       this.#server.listen({ host, port, exclusive: true }).unref();
     } catch (error) {
-      this.#failed(error);
+      this.#onError(error);
     }
   }
 
@@ -77,48 +81,48 @@ export class BridgeServer {
     return this.#server.address();
   }
 
-  #failed(error) {
-    if (this.#server.listening) return; // one client could not be accepted
+  #onError(error) {
+    if (this.#server.listening) return; // only one connection could not be accepted
     const { host, port } = this.#options;
-    say(
-      `${host}:${port} cannot be served (${error.code ?? error.message}); tried again every ${this.#retry / 1000} s`,
+    logOnce(
+      `cannot listen on ${host}:${port} (${error.code ?? error.message}); retrying every ${this.#timeouts.retry / 1000} s`,
     );
     clearTimeout(this.#retryTimer);
-    this.#retryTimer = setTimeout(() => this.start(), this.#retry).unref();
+    this.#retryTimer = setTimeout(() => this.start(), this.#timeouts.retry).unref();
   }
 
-  #welcome(socket) {
+  #onConnection(socket) {
     socket.unref();
     this.#sockets.add(socket);
     socket.on('close', () => this.#sockets.delete(socket));
   }
 
-  #answer(request, response) {
+  #onRequest(request, response) {
     const { socket } = request;
-    // A timeout for idle sockets would let a client hold its place by reading a byte now and then.
-    const deadline = setTimeout(() => socket.destroy(), REQUEST_MILLISECONDS).unref();
+    // An idle timeout would let a client keep its connection by reading a byte now and then.
+    const deadline = setTimeout(() => socket.destroy(), this.#timeouts.request).unref();
     response.on('close', () => clearTimeout(deadline));
-    if (this.#waiting.has(socket)) {
+    if (this.#delayed.has(socket)) {
       socket.destroy();
       return;
     }
-    const wait = this.#wait();
-    if (wait === 0) {
+    const delay = this.#rateLimitDelay();
+    if (delay === 0) {
       this.#route(request, response);
       return;
     }
-    this.#waiting.add(socket);
+    this.#delayed.add(socket);
     setTimeout(() => {
-      this.#waiting.delete(socket);
+      this.#delayed.delete(socket);
       if (!socket.destroyed) this.#route(request, response);
-    }, wait).unref();
+    }, delay).unref();
   }
 
-  /** Milliseconds until a request may be answered: haste costs the client time, not the bot. */
-  #wait() {
+  /** Milliseconds to delay a request: the rate limit slows clients down rather than refusing them. */
+  #rateLimitDelay() {
     const time = performance.now();
-    this.#due = Math.max(this.#due + 1000 / REQUESTS_PER_SECOND, time);
-    return Math.max(0, this.#due - time - (1000 * REQUEST_BURST) / REQUESTS_PER_SECOND);
+    this.#nextSlot = Math.max(this.#nextSlot + 1000 / REQUESTS_PER_SECOND, time);
+    return Math.max(0, this.#nextSlot - time - (1000 * REQUEST_BURST) / REQUESTS_PER_SECOND);
   }
 
   #route(request, response) {
@@ -131,11 +135,11 @@ export class BridgeServer {
     if (!hasToken(request, isAction ? this.#actionsToken : this.#token)) {
       return send(response, 401, { 'www-authenticate': 'Bearer' });
     }
-    if (!this.#isMeant(request, isAction)) return send(response, 421);
+    if (!this.#isLocalRequest(request, isAction)) return send(response, 421);
     if (isAction) return this.#respondToAction(request, response);
     if (path !== '/state') return send(response, 404);
     if (request.method !== 'GET') return send(response, 405, { allow: 'GET' });
-    return send(response, 200, JSON_HEADERS, this.#state());
+    return send(response, 200, JSON_HEADERS, this.#renderState());
   }
 
   async #respondToAction(request, response) {
@@ -145,14 +149,14 @@ export class BridgeServer {
     if (!JSON_TYPE.test(type) || encoding !== undefined) return send(response, 415);
     const bytes = await readBody(request, ACTION_BYTES);
     if (bytes === undefined) return send(response, 413, { connection: 'close' });
-    const wait = ACTION_WAIT_MILLISECONDS - (performance.now() - start);
-    const { status, document, retryAfter } = await this.#act(bytes, wait);
+    const wait = this.#timeouts.action - (performance.now() - start);
+    const { status, document, retryAfter } = await this.#handleAction(bytes, wait);
     const headers = retryAfter === undefined ? JSON_HEADERS : { ...JSON_HEADERS, 'retry-after': retryAfter };
     return send(response, status, headers, Buffer.from(JSON.stringify(document)));
   }
 
-  /** A page in a browser can reach a loopback address under a name of its own; the Host header gives that away. */
-  #isMeant(request, isAction) {
+  /** DNS rebinding lets a web page reach a loopback address under its own name; the Host header reveals that. */
+  #isLocalRequest(request, isAction) {
     if (!isAction && (this.#token || !isLoopback(this.#options.host))) return true;
     return LOCAL_HOST.test(request.headers.host ?? '');
   }
@@ -170,7 +174,7 @@ function hasToken(request, token) {
   return !token || timingSafeEqual(digest(request.headers.authorization ?? ''), token);
 }
 
-/** A request's body, or undefined as soon as it is larger than the limit. */
+/** The request's body, or undefined as soon as it exceeds the limit. */
 function readBody(request, limit) {
   return new Promise((resolve) => {
     const chunks = [];

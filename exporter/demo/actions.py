@@ -1,4 +1,4 @@
-"""What is done to the bot when it is asked to: as a real bot's bridge answers, and with effect."""
+"""Executes actions on the simulated bot, with the answers of a real bot's bridge."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
-from exporter.demo.clock import Transaction
-from exporter.demo.crew import Member
+from exporter.demo.agents import SimulatedAgent
+from exporter.demo.control_tables import PAUSE, RESUME
 from exporter.demo.errors import DemoError
 from exporter.demo.requests import AdjustAutonomy, Command, ExecuteAdaptation, RejectedError, Request, Restore
-from exporter.demo.scenarios import ADAPTATIONS, DIRECTIONS, Step
-from exporter.demo.signals import PAUSE, RESUME
+from exporter.demo.scenarios import ADAPTATIONS, DIRECTIONS, Adjustment
 from exporter.demo.simulation import Simulation
+from exporter.demo.transaction import Transaction
 
-ANSWERS_KEPT = 1000
-ACTIONS_A_MINUTE = 60
+RESULTS_KEPT = 1000
+ACTIONS_PER_MINUTE = 60
 MINUTE_SECONDS = 60.0
 
 
 class Change(NamedTuple):
-    """One value of an agent."""
+    """The change of one value of an agent."""
 
     agent: str
     path: str
@@ -33,11 +33,11 @@ class Change(NamedTuple):
     after: float
 
 
-class Answer(NamedTuple):
+class ActionResult(NamedTuple):
     status: Literal["done", "failed", "refused"]
     changes: tuple[Change, ...] = ()
     command: str = ""
-    """The system command that was written, if it was one."""
+    """The system command that was written, for pause and resume."""
     error: str = ""
 
     def document(self, request_id: str) -> dict[str, object]:
@@ -55,49 +55,53 @@ class Answer(NamedTuple):
 
 
 @dataclass
-class Done:
+class ExecutedAction:
     request: Request
-    answer: Answer
+    result: ActionResult
     restored: bool = False
 
 
 @dataclass
-class Actions:
-    """Carries out each id once, one at a time, and remembers the newest."""
+class ActionExecutor:
+    """Executes each id once, one action at a time, and remembers the newest results."""
 
     simulation: Simulation
     commit: Callable[[Transaction], Awaitable[None]]
     bot_start: float
-    _done: OrderedDict[str, Done] = field(default_factory=OrderedDict)
-    _busy: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _begun: deque[float] = field(default_factory=lambda: deque(maxlen=ACTIONS_A_MINUTE))
+    _executed: OrderedDict[str, ExecutedAction] = field(default_factory=OrderedDict)
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _start_times: deque[float] = field(default_factory=lambda: deque(maxlen=ACTIONS_PER_MINUTE))
 
-    async def answer(self, request: Request) -> Answer:
-        """Raises RejectedError where nothing was done and the id is still free."""
-        if done := self._done.get(request.id):
-            if request != done.request:
+    async def execute(self, request: Request) -> ActionResult:
+        """Raises RejectedError if nothing was done and the id can be used again."""
+        if earlier := self._executed.get(request.id):
+            if request != earlier.request:
                 raise RejectedError(400, "id: was another request's")
-            return done.answer
+            return earlier.result
         if request.bot_start != self.bot_start:
             raise RejectedError(409, "botStart: this is another process")
-        self._take_turn()
-        async with self._busy:
-            answer = await self._carry_out(request)
-            self._done[request.id] = Done(request, answer)
-            if len(self._done) > ANSWERS_KEPT:
-                self._done.popitem(last=False)
-        return answer
+        self._check_capacity()
+        async with self._lock:
+            result = await self._dispatch(request)
+            self._executed[request.id] = ExecutedAction(request, result)
+            if len(self._executed) > RESULTS_KEPT:
+                self._executed.popitem(last=False)
+        return result
 
-    def _take_turn(self) -> None:
-        if self._busy.locked():
-            raise RejectedError(429, "another action is under way", 1)
+    def _check_capacity(self) -> None:
+        if self._lock.locked():
+            raise RejectedError(429, "another action is running", 1)
         now = time.monotonic()
-        wait = self._begun[0] + MINUTE_SECONDS - now if len(self._begun) == ACTIONS_A_MINUTE else 0.0
+        wait = (
+            self._start_times[0] + MINUTE_SECONDS - now
+            if len(self._start_times) == ACTIONS_PER_MINUTE
+            else 0.0
+        )
         if wait > 0:
-            raise RejectedError(429, f"no more than {ACTIONS_A_MINUTE} actions a minute", math.ceil(wait))
-        self._begun.append(now)
+            raise RejectedError(429, f"no more than {ACTIONS_PER_MINUTE} actions a minute", math.ceil(wait))
+        self._start_times.append(now)
 
-    async def _carry_out(self, request: Request) -> Answer:
+    async def _dispatch(self, request: Request) -> ActionResult:
         match request:
             case ExecuteAdaptation():
                 return self._change(request.agent, [ADAPTATIONS[name] for name in request.adaptations])
@@ -108,51 +112,51 @@ class Actions:
             case Restore():
                 return await self._restore(request.restores)
 
-    def _change(self, agent: str, steps: list[Step]) -> Answer:
-        member = self.simulation.members.get(agent)
-        if member is None:
-            return Answer("refused", error="there is no such agent")
-        changes = [self._take(step, member) for step in steps]
-        return Answer("done", tuple(change for change in changes if change.after != change.before))
+    def _change(self, agent: str, adjustments: list[Adjustment]) -> ActionResult:
+        target = self.simulation.agents_by_id.get(agent)
+        if target is None:
+            return ActionResult("refused", error="there is no such agent")
+        changes = [self._adjust(target, adjustment) for adjustment in adjustments]
+        return ActionResult("done", tuple(change for change in changes if change.after != change.before))
 
-    def _take(self, step: Step, member: Member) -> Change:
-        before = member.value(step.path)
-        after = step.after(before)
-        self.simulation.change(member, step.path, after)
-        return Change(member.agent.id, step.path, before, after)
+    def _adjust(self, agent: SimulatedAgent, adjustment: Adjustment) -> Change:
+        before = agent.value(adjustment.path)
+        after = adjustment.apply(before)
+        self.simulation.set_value(agent, adjustment.path, after)
+        return Change(agent.profile.id, adjustment.path, before, after)
 
-    async def _command(self, name: str) -> Answer:
+    async def _command(self, name: str) -> ActionResult:
         at = self.simulation.clock.since_start(datetime.now(UTC))
         try:
             await self.commit(self.simulation.command(name, at))
         except DemoError as error:
-            return Answer("failed", error=str(error))
-        self.simulation.obey(name, at)
-        return Answer("done", command=name)
+            return ActionResult("failed", error=str(error))
+        self.simulation.schedule_command(name, at)
+        return ActionResult("done", command=name)
 
-    async def _restore(self, action: str) -> Answer:
-        earlier = self._done.get(action)
+    async def _restore(self, action: str) -> ActionResult:
+        earlier = self._executed.get(action)
         if earlier is None:
-            return Answer("refused", error=f"no action {action} is known")
-        done = earlier.answer
-        if isinstance(earlier.request, Restore) or done.command == RESUME:
-            return Answer("refused", error="a restore or a resume is not taken back")
-        if earlier.restored or not (done.command or done.changes):
-            return Answer("refused", error="there is nothing to restore")
-        answer = await self._command(RESUME) if done.command else self._put_back(done.changes)
-        earlier.restored = answer.status == "done"
-        return answer
+            return ActionResult("refused", error=f"no action {action} is known")
+        result = earlier.result
+        if isinstance(earlier.request, Restore) or result.command == RESUME:
+            return ActionResult("refused", error="a restore or a resume cannot be restored")
+        if earlier.restored or not (result.command or result.changes):
+            return ActionResult("refused", error="there is nothing to restore")
+        restored = await self._command(RESUME) if result.command else self._restore_values(result.changes)
+        earlier.restored = restored.status == "done"
+        return restored
 
-    def _put_back(self, changes: Sequence[Change]) -> Answer:
-        """In reverse, and only what nobody else changed since."""
-        back, lost = [], []
+    def _restore_values(self, changes: Sequence[Change]) -> ActionResult:
+        """Restores, in reverse order, the values that have not been changed since."""
+        restored, conflicts = [], []
         for agent, path, before, after in reversed(changes):
-            member = self.simulation.members[agent]
-            if member.value(path) == after:
-                self.simulation.change(member, path, before)
-                back.append(Change(agent, path, after, before))
-            elif member.value(path) != before:
-                lost.append(path)
-        if lost:
-            return Answer("refused", tuple(back), error=f"changed since: {', '.join(lost)}")
-        return Answer("done", tuple(back))
+            target = self.simulation.agents_by_id[agent]
+            if target.value(path) == after:
+                self.simulation.set_value(target, path, before)
+                restored.append(Change(agent, path, after, before))
+            elif target.value(path) != before:
+                conflicts.append(path)
+        if conflicts:
+            return ActionResult("refused", tuple(restored), error=f"changed since: {', '.join(conflicts)}")
+        return ActionResult("done", tuple(restored))

@@ -1,6 +1,6 @@
-"""The demo bot as the exporter's process sees it: a child that writes the file, and never more than its path.
+"""Runs the demo bot as a child process.
 
-The exporter must not open the file by other means (locks belong to the process): the writer is another one.
+A process of its own, since POSIX locks belong to the process: the exporter's must not open the database it reads again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from exporter.demo.errors import DemoError
-from exporter.demo.limits import check
+from exporter.demo.validation import validate_options
 
 START_SECONDS = 60.0
 STOP_SECONDS = 5.0
@@ -24,9 +24,9 @@ MESSAGE_BYTES = 4096
 
 
 class DemoBot:
-    """`start()` returns when the history is written and the state is served; `stop()` when all is gone.
+    """`start()` returns when the history is written and the state is served, `stop()` when the process has ended.
 
-    Without a directory the file is in a temporary one that goes with the bot.
+    Without a directory it uses a temporary one, which is removed at the end.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class DemoBot:
         history_days: float = 3.0,
         actions_token_file: Path | None = None,
     ) -> None:
-        check(scenario, seed, speed, history_days, state_port)
+        validate_options(scenario, seed, speed, history_days, state_port)
         self._given = directory
         self._flags = [f"--scenario={scenario}", f"--seed={seed}", f"--speed={speed}"]
         self._flags += [f"--state-port={state_port}", f"--history-days={history_days}"]
@@ -61,15 +61,15 @@ class DemoBot:
         self._process = await asyncio.create_subprocess_exec(
             *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=_environment(), start_new_session=True
         )
-        self._errors = asyncio.create_task(_last_words(self._process))
+        self._errors = asyncio.create_task(_stderr_tail(self._process))
         try:
-            self._take(await self._first_line(self._process))
+            self._set_addresses(await self._first_line(self._process))
         except BaseException:
             await self.stop()
             raise
 
     async def wait(self) -> str:
-        """Until the bot ends by itself, which it should not: what it said last."""
+        """Waits until the bot ends by itself, which it should not; returns its last error message."""
         if self._process is None or self._errors is None:
             raise DemoError("the demo bot was not started")
         code = await self._process.wait()
@@ -78,7 +78,7 @@ class DemoBot:
     async def stop(self) -> None:
         process, self._process = self._process, None
         if process is not None:
-            await _end(process)
+            await _terminate(process)
         if self._errors is not None:
             await self._errors
         if self._given is None and self.directory is not None:
@@ -101,30 +101,30 @@ class DemoBot:
             raise DemoError(await self.wait())
         return line
 
-    def _take(self, line: bytes) -> None:
-        said = json.loads(line)
-        self.database_path = Path(said["database"])
-        self.state_url = said["stateUrl"]
-        self.pid = said["pid"]
+    def _set_addresses(self, line: bytes) -> None:
+        started = json.loads(line)
+        self.database_path = Path(started["database"])
+        self.state_url = started["stateUrl"]
+        self.pid = started["pid"]
 
 
 def _environment() -> dict[str, str]:
-    """The child finds this very package, also where it is not installed and the working directory differs."""
+    """Lets the child import this package where it is not installed and the working directory differs."""
     root = str(Path(__file__).resolve().parents[2])
     inherited = os.environ.get("PYTHONPATH")
     return {**os.environ, "PYTHONPATH": os.pathsep.join([root, inherited] if inherited else [root])}
 
 
-async def _last_words(process: Process) -> str:
-    """The end of what the child said on standard error, without the mark of its own command line."""
+async def _stderr_tail(process: Process) -> str:
+    """The end of the child's standard error, without the prefix of its command."""
     assert process.stderr is not None
-    kept = b""
+    tail = b""
     while chunk := await process.stderr.read(MESSAGE_BYTES):
-        kept = (kept + chunk)[-MESSAGE_BYTES:]
-    return kept.decode(errors="replace").strip().removeprefix("demo: ")
+        tail = (tail + chunk)[-MESSAGE_BYTES:]
+    return tail.decode(errors="replace").strip().removeprefix("demo: ")
 
 
-async def _end(process: Process) -> None:
+async def _terminate(process: Process) -> None:
     with suppress(ProcessLookupError):
         process.terminate()
     try:

@@ -1,4 +1,4 @@
-"""The agents' communication channel: what the bridge would count of it since the start."""
+"""The agents' communication channel, with the counters that a bridge has of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of `agent_decisions`; most outcomes are patched in later, some twice, some never."""
+"""Rows of `agent_decisions`; most outcomes are set by a later update, some twice, some never."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import string
 from dataclasses import dataclass
 from random import Random
 
-from exporter.demo.clock import Clock, Statement
-from exporter.demo.crew import Member, Run
-from exporter.demo.executions import Json, compact, stated
-from exporter.demo.expert import bulky_context, bulky_goals, expert_advice
+from exporter.demo.agents import Execution, SimulatedAgent
+from exporter.demo.clock import Clock
+from exporter.demo.decision_payloads import context_payload, expert_payload, goals_payload
+from exporter.demo.executions import Json, stated_confidence, to_json
 from exporter.demo.portfolio import Portfolio
 from exporter.demo.scenarios import LEAST_AUTONOMY, MOST_AUTONOMY
+from exporter.demo.transaction import Statement
 
 INSERT_DECISION = """
 INSERT INTO agent_decisions (id, timestamp, agent, type, context, reasoning, outcome, agent_state, system,
                              feedback)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-PATCH_OUTCOME = "UPDATE agent_decisions SET outcome = json_patch(outcome, ?) WHERE id = ?"
+UPDATE_OUTCOME = "UPDATE agent_decisions SET outcome = json_patch(outcome, ?) WHERE id = ?"
 
 # How an outcome becomes known: share, then the shortest and longest delay in seconds of the live bot.
 AT_ONCE = 0.1
@@ -40,7 +41,7 @@ ID_LETTERS = string.digits + string.ascii_lowercase
 
 
 @dataclass(frozen=True)
-class Patch:
+class OutcomeUpdate:
     """One later UPDATE of a decision's outcome."""
 
     delay_seconds: float
@@ -52,70 +53,77 @@ class Decision:
     id: str
     type: str
     statement: Statement
-    patches: tuple[Patch, ...]
+    outcome_updates: tuple[OutcomeUpdate, ...]
     targets: tuple[str, ...]
-    """Whom it told of it."""
+    """Names of the agents that were sent a message about it."""
 
 
 def decide(
-    at: int, clock: Clock, member: Member, run: Run, portfolio: Portfolio, crew: list[Member]
+    at: int,
+    clock: Clock,
+    agent: SimulatedAgent,
+    execution: Execution,
+    portfolio: Portfolio,
+    agents: list[SimulatedAgent],
 ) -> Decision:
-    rng, agent = member.rng, member.agent
+    rng, profile = agent.rng, agent.profile
     decision_id = f"dec_{clock.epoch_ms(at)}_{''.join(rng.choices(ID_LETTERS, k=9))}"
-    kind = rng.choice(agent.decision_types)
-    came_true = rng.random() < (run.confidence if agent.comes_true is None else agent.comes_true)
+    kind = rng.choice(profile.decision_types)
+    came_true = rng.random() < (execution.confidence if profile.comes_true is None else profile.comes_true)
     at_once = came_true and rng.random() < AT_ONCE
-    targets = _targets(member, crew)
+    targets = _targets(agent, agents)
     columns = (
-        bulky_context(at, clock, kind, portfolio, crew),
-        _reasoning(member, kind, run),
+        context_payload(at, clock, kind, portfolio, agents),
+        _reasoning(agent, kind, execution),
         _outcome(kind, at_once),
-        _state(member),
+        _state(agent),
         _system(at, clock, targets, rng),
-        _feedback(member),
+        _feedback(agent),
     )
-    row = (decision_id, clock.iso(at), agent.name, kind, *(compact(column) for column in columns))
-    patches = () if at_once else tuple(_patches(member, came_true))
-    return Decision(decision_id, kind, Statement(INSERT_DECISION, row), patches, targets)
+    row = (decision_id, clock.iso(at), profile.name, kind, *(to_json(column) for column in columns))
+    outcome_updates = () if at_once else tuple(_outcome_updates(agent, came_true))
+    return Decision(decision_id, kind, Statement(INSERT_DECISION, row), outcome_updates, targets)
 
 
-def patch(decision_id: str, document: str) -> Statement:
-    return Statement(PATCH_OUTCOME, (document, decision_id))
+def outcome_update(decision_id: str, document: str) -> Statement:
+    return Statement(UPDATE_OUTCOME, (document, decision_id))
 
 
-def _patches(member: Member, came_true: bool) -> list[Patch]:
-    rng, fate = member.rng, member.rng.random()
+def _outcome_updates(agent: SimulatedAgent, came_true: bool) -> list[OutcomeUpdate]:
+    rng, fate = agent.rng, agent.rng.random()
     if fate > SOON + LATER:
         return []
     delay = rng.uniform(*(SOON_SECONDS if fate < SOON else LATER_SECONDS))
     if rng.random() < TEXT_PATCH:
-        return [Patch(delay, '"completed"')]
-    patches = [Patch(delay, _result(member, came_true))]
+        return [OutcomeUpdate(delay, '"completed"')]
+    outcome_updates = [OutcomeUpdate(delay, _result(agent, came_true))]
     if rng.random() < REVISED:
-        patches.append(Patch(delay + rng.uniform(*REVISION_SECONDS), _result(member, not came_true)))
-    return patches
+        outcome_updates.append(
+            OutcomeUpdate(delay + rng.uniform(*REVISION_SECONDS), _result(agent, not came_true))
+        )
+    return outcome_updates
 
 
-def _result(member: Member, came_true: bool) -> str:
+def _result(agent: SimulatedAgent, came_true: bool) -> str:
     actual: object = "as expected" if came_true else "missed"
-    if member.agent.numeric_results:
-        actual = round(member.rng.gauss(0.6 if came_true else -0.25, 0.2), 4)
-    return compact({"actualResult": actual, "success": came_true})
+    if agent.profile.numeric_results:
+        actual = round(agent.rng.gauss(0.6 if came_true else -0.25, 0.2), 4)
+    return to_json({"actualResult": actual, "success": came_true})
 
 
-def _targets(member: Member, crew: list[Member]) -> tuple[str, ...]:
-    others = [other.agent.name for other in crew if other is not member and other.agent.execution_types]
-    how_many = member.rng.choices((0, 1, 2), (50, 40, 10))[0]
-    return tuple(member.rng.sample(others, how_many))
+def _targets(agent: SimulatedAgent, agents: list[SimulatedAgent]) -> tuple[str, ...]:
+    others = [other.profile.name for other in agents if other is not agent and other.profile.execution_types]
+    how_many = agent.rng.choices((0, 1, 2), (50, 40, 10))[0]
+    return tuple(agent.rng.sample(others, how_many))
 
 
-def _reasoning(member: Member, kind: str, run: Run) -> Json:
-    rng = member.rng
+def _reasoning(agent: SimulatedAgent, kind: str, execution: Execution) -> Json:
+    rng = agent.rng
     reasoning: Json = {
-        "analysis": f"Autonomous {kind} by {member.agent.id}",
+        "analysis": f"Autonomous {kind} by {agent.profile.id}",
         "alternatives": rng.sample(ALTERNATIVES, rng.choices(range(7), (6, 14, 40, 20, 12, 5, 3))[0]),
         "selectedOption": "Execute decision",
-        "confidence": stated(run.confidence, member.agent),
+        "confidence": stated_confidence(execution.confidence, agent.profile),
     }
     risk = rng.choices(RISKS, RISK_WEIGHTS)[0]
     return reasoning if risk is None else reasoning | {"riskAssessment": risk}
@@ -124,21 +132,21 @@ def _reasoning(member: Member, kind: str, run: Run) -> Json:
 def _outcome(kind: str, at_once: bool) -> Json:
     return {
         "action": kind,
-        "parameters": expert_advice() if kind == "EXPERT_METHODOLOGY_INTEGRATION" else {},
+        "parameters": expert_payload() if kind == "EXPERT_METHODOLOGY_INTEGRATION" else {},
         "expectedResult": "Improved agent performance",
         "actualResult": "as expected" if at_once else None,
         "success": True if at_once else None,
     }
 
 
-def _state(member: Member) -> Json:
-    agent, ratio = member.agent, member.success_ratio
-    autonomy = min(MOST_AUTONOMY, max(LEAST_AUTONOMY, member.rng.gauss(member.autonomy, 0.01)))
+def _state(agent: SimulatedAgent) -> Json:
+    profile, ratio = agent.profile, agent.success_ratio
+    autonomy = min(MOST_AUTONOMY, max(LEAST_AUTONOMY, agent.rng.gauss(agent.autonomy, 0.01)))
     return {
-        "autonomyLevel": round(autonomy * 100) if agent.autonomy_as_percent else round(autonomy, 4),
+        "autonomyLevel": round(autonomy * 100) if profile.autonomy_as_percent else round(autonomy, 4),
         "learningRate": 0.15,
-        "performanceScore": round((agent.reputation + agent.goal_progress + (ratio or 0.8)) / 3, 6),
-        "goals": bulky_goals() if agent.id == "strategic-orchestrator" else [],
+        "performanceScore": round((profile.reputation + profile.goal_progress + (ratio or 0.8)) / 3, 6),
+        "goals": goals_payload() if profile.id == "strategic-orchestrator" else [],
     }
 
 
@@ -151,11 +159,11 @@ def _system(at: int, clock: Clock, targets: tuple[str, ...], rng: Random) -> Jso
     }
 
 
-def _feedback(member: Member) -> Json:
-    rng = member.rng
-    learnt: list[Json] = []
-    if rng.random() < member.agent.learns:
-        learnt = [
+def _feedback(agent: SimulatedAgent) -> Json:
+    rng = agent.rng
+    adjustments: list[Json] = []
+    if rng.random() < agent.profile.learning_share:
+        adjustments = [
             {
                 "parameter": rng.choice(("confidenceThreshold", "sourceWeights", "riskLimit")),
                 "delta": rng.uniform(-0.1, 0.1),
@@ -165,6 +173,6 @@ def _feedback(member: Member) -> Json:
     return {
         "humanFeedback": None,
         "systemFeedback": None,
-        "learningAdjustments": learnt,
+        "learningAdjustments": adjustments,
         "futureConsiderations": [],
     }

@@ -1,4 +1,4 @@
-"""What can go wrong, in words for the user."""
+"""Errors of the demo, with messages for the user."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from pathlib import Path
 
 
 class DemoError(Exception):
-    """The demo cannot start or go on; the message says why and what to do."""
+    """The demo cannot start or continue; the message says why and what to do."""
 
     exit_code = 2
 
 
 class LockedError(DemoError):
-    """The fate of the real bot: a reader held the file for too long."""
+    """A reader held its lock on the database for too long, which kills the real bot."""
 
     exit_code = 3
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from random import Random
 
-from exporter.demo.clock import Clock, Statement
-from exporter.demo.crew import Run
-from exporter.demo.market import Wandering
+from exporter.demo.agents import Execution
+from exporter.demo.clock import Clock
+from exporter.demo.market import MarketSimulation
 from exporter.demo.portfolio import Portfolio
-from exporter.demo.scenarios import Agent
+from exporter.demo.scenarios import AgentProfile
+from exporter.demo.transaction import Statement
 
 INSERT_EXECUTION = """
 INSERT INTO agent_executions (timestamp, agent_name, execution_type, input_data, output_data, success,
@@ -26,31 +27,33 @@ SOURCES = (
 )
 
 
-def compact(document: Json) -> str:
-    """As JavaScript's JSON.stringify."""
+def to_json(document: Json) -> str:
+    """JSON as JavaScript's JSON.stringify writes it."""
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
 
-def stated(confidence: float, agent: Agent) -> float:
-    """As the agent writes it: a ratio, or whole percent."""
-    return round(confidence * 100) if agent.confidence_as_percent else confidence
+def stated_confidence(confidence: float, profile: AgentProfile) -> float:
+    """A confidence as the agent writes it: a ratio, or whole percent."""
+    return round(confidence * 100) if profile.confidence_as_percent else confidence
 
 
-def execution(at: int, clock: Clock, agent: Agent, run: Run, portfolio: Portfolio) -> Statement:
+def execution_row(
+    at: int, clock: Clock, profile: AgentProfile, execution: Execution, portfolio: Portfolio
+) -> Statement:
     row = (
         clock.plain(at),
-        agent.name,
-        run.execution_type,
-        compact(_input(at, clock, run, portfolio)),
-        compact(_output(agent, run, portfolio)),
-        None if run.success is None else int(run.success),
-        run.milliseconds,
-        run.error,
+        profile.name,
+        execution.execution_type,
+        to_json(_input(at, clock, execution, portfolio)),
+        to_json(_output(profile, execution, portfolio)),
+        None if execution.success is None else int(execution.success),
+        execution.milliseconds,
+        execution.error,
     )
     return Statement(INSERT_EXECUTION, row)
 
 
-def market_context(market: Wandering, rng: Random) -> Json:
+def market_context(market: MarketSimulation, rng: Random) -> Json:
     change = market.day_change_percent()
     return {
         "volatility": rng.choice(("low", "medium", "medium", "high")),
@@ -61,18 +64,18 @@ def market_context(market: Wandering, rng: Random) -> Json:
     }
 
 
-def _input(at: int, clock: Clock, run: Run, portfolio: Portfolio) -> Json:
+def _input(at: int, clock: Clock, execution: Execution, portfolio: Portfolio) -> Json:
     market, rng = portfolio.market, portfolio.rng
-    if run.error is not None:
-        return {"error": run.error}
-    if run.execution_type == "trading_decision":
+    if execution.error is not None:
+        return {"error": execution.error}
+    if execution.execution_type == "trading_decision":
         return _trading_input(portfolio)
     context = market_context(market, rng)
     decision: Json = {
         "timestamp": clock.iso(at),
         "selectedSources": rng.sample(SOURCES, rng.randint(1, 4)),
         "reasoning": f"Expected value of the selected sources in a {context['trend']} market",
-        "confidence": run.confidence,
+        "confidence": execution.confidence,
         "marketContext": context,
         "expectedValue": rng.random(),
     }
@@ -111,19 +114,19 @@ def _trading_input(portfolio: Portfolio) -> Json:
     }
 
 
-def _output(agent: Agent, run: Run, portfolio: Portfolio) -> Json:
-    if run.error is not None:
+def _output(profile: AgentProfile, execution: Execution, portfolio: Portfolio) -> Json:
+    if execution.error is not None:
         return {"action": "ERROR"}
-    said: Json = {"confidence": stated(run.confidence, agent)}
-    if run.signals is not None:
-        collected = portfolio.rng.sample(SOURCES, min(len(SOURCES), run.signals + 1))
-        said |= {"dataCollected": collected, "signalsGenerated": run.signals}
-    if run.execution_type != "trading_decision":
-        return said | {
-            "action": run.execution_type.upper(),
+    output: Json = {"confidence": stated_confidence(execution.confidence, profile)}
+    if execution.signals is not None:
+        collected = portfolio.rng.sample(SOURCES, min(len(SOURCES), execution.signals + 1))
+        output |= {"dataCollected": collected, "signalsGenerated": execution.signals}
+    if execution.execution_type != "trading_decision":
+        return output | {
+            "action": execution.execution_type.upper(),
             "reasoning": "Within the limits of the current goals",
         }
-    return said | {
+    return output | {
         "action": portfolio.rng.choice(("HOLD", "HOLD", "BUY", "SELL")),
         "amount": 0,
         "price": portfolio.market.price,

@@ -1,4 +1,4 @@
-"""A cumulative histogram, as Prometheus and the state document count."""
+"""A cumulative histogram, as in Prometheus and the state document."""
 
 from __future__ import annotations
 

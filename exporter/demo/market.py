@@ -1,4 +1,4 @@
-"""The market: a price that wanders about a level, and the row that the bot stores of it."""
+"""The market: a mean-reverting price, and the row that the bot stores of it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections import deque
 from dataclasses import dataclass
 from random import Random
 
-from exporter.demo.clock import Clock, Statement
-from exporter.demo.scenarios import Market
+from exporter.demo.clock import Clock
+from exporter.demo.scenarios import MarketProfile
+from exporter.demo.transaction import Statement
 
 INSERT_MARKET = """
 INSERT INTO market_data (timestamp, price_usd, volume_24h, market_cap, price_change_24h, fear_greed_index,
@@ -21,16 +22,16 @@ PULL = 0.015
 NOISE = 0.0014
 DAY_MS = 86_400_000
 PRICE_KEPT_EVERY_MS = 300_000
-UNKNOWN_SHARE = 0.02
-"""Of the rows: the fear and greed index could not be fetched."""
+MISSING_INDEX_SHARE = 0.02
+"""Share of the rows without a fear and greed index, as if it could not be fetched."""
 
 
 @dataclass
-class Wandering:
-    """The price: mean-reverting steps, so that a demo left alone for a week does not end at zero."""
+class MarketSimulation:
+    """Mean-reverting, so that a demo that runs for a week does not end at zero."""
 
     rng: Random
-    mood: Market
+    profile: MarketProfile
     price: float = FIRST_PRICE
     deviation: float = 0.0
     fear_greed: float = 55.0
@@ -41,10 +42,10 @@ class Wandering:
         self._day: deque[tuple[int, float]] = deque()
 
     def step(self, at: int) -> None:
-        self._level = max(self.mood.floor, self._level * (1 + self.mood.drift))
+        self._level = max(self.profile.floor, self._level * (1 + self.profile.drift))
         self.deviation += self.rng.gauss(0, NOISE) - PULL * self.deviation
         self.price = round(FIRST_PRICE * self._level * math.exp(self.deviation), 2)
-        pulled = 0.02 * (self.mood.fear_greed - self.fear_greed) + self.rng.gauss(0, 0.8)
+        pulled = 0.02 * (self.profile.fear_greed - self.fear_greed) + self.rng.gauss(0, 0.8)
         self.fear_greed = min(97.0, max(3.0, self.fear_greed + pulled))
         self._remember(at)
 
@@ -69,7 +70,7 @@ class Wandering:
         return round(100 * up / (up + down), 2) if up + down else 50.0
 
     def row(self, at: int, clock: Clock) -> Statement:
-        fear_greed = None if self.rng.random() < UNKNOWN_SHARE else round(self.fear_greed)
+        fear_greed = None if self.rng.random() < MISSING_INDEX_SHARE else round(self.fear_greed)
         values = (
             clock.plain(at),
             self.price,

@@ -1,4 +1,4 @@
-"""The one portfolio: every trade changes it in the same transaction, so that it always equals the trades."""
+"""The portfolio: each trade updates it in the same transaction, so it always equals the trades."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 from random import Random
 
-from exporter.demo.clock import Clock, Statement
-from exporter.demo.market import Wandering
+from exporter.demo.clock import Clock
+from exporter.demo.market import MarketSimulation
+from exporter.demo.transaction import Statement
 
 INSERT_PORTFOLIO = "INSERT INTO portfolio (id, btc_balance, usd_balance, last_updated) VALUES (1, ?, ?, ?)"
 UPDATE_PORTFOLIO = "UPDATE portfolio SET btc_balance = ?, usd_balance = ?, last_updated = ? WHERE id = 1"
@@ -23,7 +24,7 @@ STARTING_USD = 10_000.0
 FEE = 0.001
 SMALLEST_USD, LARGEST_USD = 12.0, 1500.0
 EDGE = 12.0
-"""How much the bot prefers to buy under the price's level and to sell above it."""
+"""Strength of the preference to buy below the price's level and to sell above it."""
 REASONS = {
     "BUY": "BUY: Behind target, moderate market signals",
     "SELL": "SELL: Poor market signals, reducing exposure",
@@ -33,7 +34,7 @@ REASONS = {
 @dataclass
 class Portfolio:
     rng: Random
-    market: Wandering
+    market: MarketSimulation
     btc: float = 0.0
     usd: float = STARTING_USD
 
@@ -53,8 +54,8 @@ class Portfolio:
         return [Statement(INSERT_SNAPSHOT, row), self._update(at, clock)]
 
     def trade(self, at: int, clock: Clock, agent: str, *, free: bool) -> list[Statement]:
-        """A trade that the agent wanted, with the balances after it; nothing where money is lacking."""
-        side = "BUY" if self.rng.random() < self._wish_to_buy() else "SELL"
+        """A trade and the balances after it; nothing if the balance is too small."""
+        side = "BUY" if self.rng.random() < self._buy_probability() else "SELL"
         price = round(self.market.price * (1 + self.rng.gauss(0, 0.0004)), 2)
         amount = self._amount(side, price)
         total = amount * price
@@ -66,15 +67,17 @@ class Portfolio:
         row = (clock.plain(at), side, amount, price, fee, total, REASONS[side], conditions, agent)
         return [Statement(INSERT_TRADE, row), self._update(at, clock)]
 
-    def _wish_to_buy(self) -> float:
-        wish = 0.5 + 1.5 * (self.market.mood.deployed - self.deployed) - EDGE * self.market.deviation
-        return min(0.9, max(0.1, wish))
+    def _buy_probability(self) -> float:
+        probability = (
+            0.5 + 1.5 * (self.market.profile.deployed - self.deployed) - EDGE * self.market.deviation
+        )
+        return min(0.9, max(0.1, probability))
 
     def _amount(self, side: str, price: float) -> float:
-        """In whole satoshis, never more than there is, not even with the fee."""
+        """In whole satoshis, never more than the balance allows with the fee."""
         wanted = min(LARGEST_USD, SMALLEST_USD + self.rng.lognormvariate(math.log(130), 0.75)) / price
-        there = self.btc if side == "SELL" else self.usd * 0.99 / price
-        return math.floor(min(wanted, there) * 1e8) / 1e8
+        available = self.btc if side == "SELL" else self.usd * 0.99 / price
+        return math.floor(min(wanted, available) * 1e8) / 1e8
 
     def _book(self, side: str, amount: float, total: float, fee: float) -> None:
         sign = 1 if side == "BUY" else -1

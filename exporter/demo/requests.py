@@ -1,4 +1,4 @@
-"""What may be asked of the bot at POST /actions, as of a real bot's bridge."""
+"""Requests to POST /actions, with the schema of a real bot's bridge (bridge/actions.schema.json)."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ MESSAGE_LENGTH = 200
 
 
 class RejectedError(Exception):
-    """Nothing was done; the message says why, `status` is HTTP's."""
+    """The request was rejected without effect. `status` is the HTTP status."""
 
-    def __init__(self, status: int, why: str, retry_after_seconds: int | None = None) -> None:
-        super().__init__(why)
+    def __init__(self, status: int, reason: str, retry_after_seconds: int | None = None) -> None:
+        super().__init__(reason)
         self.status = status
         self.retry_after_seconds = retry_after_seconds
 
 
-def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(names)) < len(names):
-        raise ValueError("each may be there once")
+        raise ValueError("the values must be distinct")
     return names
 
 
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,80}$")]
 AgentId = Annotated[str, Field(min_length=1, max_length=128)]
 Adaptation = Literal["GOAL_ADAPTATION", "STRATEGY_ADJUSTMENT", "INCREASE_AUTONOMY"]
-Adaptations = Annotated[tuple[Adaptation, ...], Field(min_length=1), AfterValidator(_each_once)]
+Adaptations = Annotated[tuple[Adaptation, ...], Field(min_length=1), AfterValidator(_distinct)]
 
 
 class _Request(BaseModel):
@@ -37,7 +37,7 @@ class _Request(BaseModel):
     version: Annotated[int, Field(ge=1, le=1)]
     id: Id
     bot_start: float = Field(alias="botStart", ge=0)
-    """The process that is meant: `process.startTime` of its state."""
+    """`process.startTime` of the process that the request is for."""
 
 
 class ExecuteAdaptation(_Request):
@@ -63,16 +63,18 @@ class Restore(_Request):
 
 Request = ExecuteAdaptation | AdjustAutonomy | Command | Restore
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="action")])
-_WHICH_ACTION = "action: must be execute_adaptation, adjust_autonomy, pause, resume or restore"
+_UNKNOWN_ACTION = "action: must be execute_adaptation, adjust_autonomy, pause, resume or restore"
 
 
-def parse(body: bytes) -> Request:
-    """The request, or a RejectedError that names the first thing wrong with it."""
+def parse_request(body: bytes) -> Request:
+    """Raises RejectedError, which names the first fault."""
     try:
         return _REQUEST.validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        # The first part of a place is the action, by which the kind of request was chosen.
-        where = "".join(f"{part}: " for part in first["loc"][1:2])
-        told = _WHICH_ACTION if first["type"].startswith("union_tag") else f"{where}{first['msg']}"
-        raise RejectedError(400, (told if told.isprintable() else ascii(told))[:MESSAGE_LENGTH]) from None
+        # The first part of a location is the action, the discriminator of the union.
+        location = "".join(f"{part}: " for part in first["loc"][1:2])
+        message = _UNKNOWN_ACTION if first["type"].startswith("union_tag") else f"{location}{first['msg']}"
+        raise RejectedError(
+            400, (message if message.isprintable() else ascii(message))[:MESSAGE_LENGTH]
+        ) from None

@@ -1,6 +1,6 @@
-"""The scenarios as tables: everything that tells them apart, and what actions do, is a number here.
+"""The scenarios: all parameters in which they differ, and the effects of actions.
 
-Shares "of 50" are kept exactly, since the exporter's window is the newest 50 rows of an agent (`decks.py`).
+Shares "of 50" are exact, since the exporter's window is the newest 50 rows of an agent (shuffle_bag.py).
 Intervals are in seconds of the live bot at speed 1; the older history runs HISTORY_STRETCH times slower.
 """
 
@@ -12,55 +12,55 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 HISTORY_STRETCH = 20
-"""The older history has one event where the live bot has this many."""
+"""The older history has one event for this many of the live bot."""
 
 WARM_UP_SECONDS = 2400
-"""So long before the start (divided by the speed) the live pace begins: each window of 50 is fresh."""
+"""Time before the start (divided by the speed) at which events reach the live rate, to fill each window of 50."""
 
 TROUBLE_SECONDS = 6 * 3600
-"""So long before the start a scenario's trouble began; before that every bot was healthy."""
+"""Time before the start at which a scenario's trouble began; before that every bot was healthy."""
 
 
 AUTONOMY = "autonomyLevel"
 STRATEGY = "goals.analysisDepth"
 GOALS: Mapping[str, float] = MappingProxyType({STRATEGY: 64.0, "goals.signalTarget": 20.0})
-"""What each agent starts with. One with another strategy is adapted: `Scenario.adapted` says what comes of it."""
+"""Initial values of each agent. With another strategy it is adapted and takes its profile from `Scenario.adapted`."""
 
 
-class Step(NamedTuple):
-    """What an action does to one value of an agent: so many times what it was, within bounds."""
+class Adjustment(NamedTuple):
+    """Multiplies one value of an agent, within bounds."""
 
     path: str
     factor: float
     least: float
     most: float
 
-    def after(self, value: float) -> float:
+    def apply(self, value: float) -> float:
         return min(self.most, max(self.least, value * self.factor))
 
 
 LEAST_AUTONOMY, MOST_AUTONOMY = 0.3, 0.95
-DIRECTIONS: Mapping[str, Step] = MappingProxyType(
+DIRECTIONS: Mapping[str, Adjustment] = MappingProxyType(
     {
-        "lower": Step(AUTONOMY, 0.95, LEAST_AUTONOMY, MOST_AUTONOMY),
-        "raise": Step(AUTONOMY, 1.05, LEAST_AUTONOMY, MOST_AUTONOMY),
+        "lower": Adjustment(AUTONOMY, 0.95, LEAST_AUTONOMY, MOST_AUTONOMY),
+        "raise": Adjustment(AUTONOMY, 1.05, LEAST_AUTONOMY, MOST_AUTONOMY),
     }
 )
-ADAPTATIONS: Mapping[str, Step] = MappingProxyType(
+ADAPTATIONS: Mapping[str, Adjustment] = MappingProxyType(
     {
-        "GOAL_ADAPTATION": Step("goals.signalTarget", 0.9, 1, 20),
-        "STRATEGY_ADJUSTMENT": Step(STRATEGY, 0.5, 1, 64),
+        "GOAL_ADAPTATION": Adjustment("goals.signalTarget", 0.9, 1, 20),
+        "STRATEGY_ADJUSTMENT": Adjustment(STRATEGY, 0.5, 1, 64),
         "INCREASE_AUTONOMY": DIRECTIONS["raise"],
     }
 )
 
 
 @dataclass(frozen=True)
-class Agent:
-    """One agent's character."""
+class AgentProfile:
+    """Parameters of an agent's behaviour."""
 
     name: str
-    """As the data spells it: an id, or a display name."""
+    """As the data spells it: an id or a display name."""
     execution_types: tuple[str, ...]
     """Empty: it never logs an execution (it only trades)."""
     decision_types: tuple[str, ...]
@@ -69,9 +69,9 @@ class Agent:
     response_ms: int = 700
     succeeded_of_50: int = 49
     coordinated_of_50: int = 45
-    """Negotiations that succeed; always steady."""
+    """Successful negotiations; always steady."""
     steady: bool = False
-    """Any 50 executions in a row have exactly that mean and that success, not only each 50 of a new deck."""
+    """Any 50 consecutive executions have exactly that mean and success, not only each block of 50."""
     confidence: float = 0.82
     """Mean stated confidence. Outcomes come true as often as stated, unless `comes_true` says otherwise."""
     comes_true: float | None = None
@@ -85,10 +85,10 @@ class Agent:
     trade_share: float = 0.0
     """Share of its executions that end in a trade."""
     signals_of_execution: int | None = None
-    """At most so many signals an execution; None: the agent does not report signals."""
+    """Maximum of signals per execution; None: the agent does not report signals."""
     numeric_results: bool = False
     """`outcome.actualResult` is a number, not a sentence."""
-    learns: float = 0.12
+    learning_share: float = 0.12
     """Share of its decisions with learning adjustments."""
     unlogged_share: float = 0.0
     """Share of its executions with neither `success` nor a time."""
@@ -96,7 +96,7 @@ class Agent:
     reports_itself: bool = True
     """Has `getPerformanceMetrics()`."""
     stops_after_seconds: float | None = None
-    """So long after the start it never acts again (divided by the speed)."""
+    """Time after the start (divided by the speed) at which it stops for good."""
 
     @property
     def id(self) -> str:
@@ -104,38 +104,38 @@ class Agent:
 
 
 @dataclass(frozen=True)
-class Market:
-    """What one step of the price does: a pull towards a level, noise, and the level's own drift."""
+class MarketProfile:
+    """Parameters of the market simulation."""
 
     drift: float
-    """Of the level, per step, as a ratio."""
+    """Of the price's level, per step, as a ratio."""
     floor: float = 0.7
-    """The level never falls under this share of the first price."""
+    """Lower bound of the level, as a share of the first price."""
     fear_greed: int = 62
     deployed: float = 0.45
-    """Share of the portfolio that the bot likes to hold in BTC."""
+    """Share of the portfolio that the bot aims to hold in BTC."""
 
 
 @dataclass(frozen=True)
 class Scenario:
     name: str
     description: str
-    agents: tuple[Agent, ...]
-    """As they are since the trouble began; before that as in HEALTHY_AGENTS."""
-    market: Market
+    agents: tuple[AgentProfile, ...]
+    """Since the trouble began; before that HEALTHY_AGENTS."""
+    market: MarketProfile
     alert_levels: Mapping[str, float] = field(
         default_factory=lambda: MappingProxyType({"info": 0.8, "warning": 0.2})
     )
     """Weights of the levels in `system_alerts`."""
-    adapted: tuple[Agent, ...] = ()
-    """What agents become when their strategy is adjusted. Of the others only the goal changes."""
+    adapted: tuple[AgentProfile, ...] = ()
+    """Profiles of agents whose strategy is adjusted. The others keep theirs."""
 
-    def agent(self, name: str, *, adapted: bool) -> Agent:
-        among = (*self.adapted, *self.agents) if adapted else self.agents
-        return next(agent for agent in among if agent.name == name)
+    def profile(self, name: str, *, adapted: bool) -> AgentProfile:
+        profiles = (*self.adapted, *self.agents) if adapted else self.agents
+        return next(agent for agent in profiles if agent.name == name)
 
 
-MARKET_HUNTER = Agent(
+MARKET_HUNTER = AgentProfile(
     "market-hunter",
     ("decision_cycle", "signal_scan"),
     ("MARKET_SCAN", "SOURCE_SELECTION", "STRATEGY_ADJUSTMENT"),
@@ -150,7 +150,7 @@ MARKET_HUNTER = Agent(
     numeric_results=True,
     cache_hit_ratio=0.78,
 )
-STRATEGIC_ORCHESTRATOR = Agent(
+STRATEGIC_ORCHESTRATOR = AgentProfile(
     "strategic-orchestrator",
     ("orchestration_cycle",),
     ("AGENT_ADAPTATION", "EXPERT_METHODOLOGY_INTEGRATION"),
@@ -162,10 +162,10 @@ STRATEGIC_ORCHESTRATOR = Agent(
     goal_progress=0.8,
     decision_share=0.7,
     trade_share=0.06,
-    learns=0.25,
+    learning_share=0.25,
     reports_itself=False,
 )
-PERFORMANCE_OPTIMIZER = Agent(
+PERFORMANCE_OPTIMIZER = AgentProfile(
     "performance-optimizer",
     ("optimization_cycle",),
     ("STRATEGY_ADJUSTMENT", "RESOURCE_ALLOCATION"),
@@ -173,10 +173,10 @@ PERFORMANCE_OPTIMIZER = Agent(
     response_ms=520,
     confidence=0.84,
     numeric_results=True,
-    learns=0.3,
+    learning_share=0.3,
     cache_hit_ratio=0.88,
 )
-CONTENT_CREATOR = Agent(
+CONTENT_CREATOR = AgentProfile(
     "content-creator",
     ("content_cycle", "post_draft"),
     ("CONTENT_PLAN", "MARKET_SCAN"),
@@ -189,7 +189,7 @@ CONTENT_CREATOR = Agent(
     autonomy=0.78,
     cache_hit_ratio=0.64,
 )
-MARKET_ANALYZER = Agent(
+MARKET_ANALYZER = AgentProfile(
     "market-analyzer",
     ("analysis_cycle",),
     ("MARKET_SCAN", "STRATEGY_ADJUSTMENT"),
@@ -200,7 +200,7 @@ MARKET_ANALYZER = Agent(
     signals_of_execution=2,
     numeric_results=True,
 )
-NARRATIVE_ARCHITECT = Agent(
+NARRATIVE_ARCHITECT = AgentProfile(
     "narrative-architect",
     ("narrative_cycle",),
     ("NARRATIVE_SHIFT", "CONTENT_PLAN"),
@@ -211,7 +211,7 @@ NARRATIVE_ARCHITECT = Agent(
     autonomy_as_percent=True,
     cache_hit_ratio=0.7,
 )
-AUTONOMOUS_MARKET_HUNTER = Agent(
+AUTONOMOUS_MARKET_HUNTER = AgentProfile(
     "autonomous-market-hunter",
     ("autonomous_cycle",),
     ("SOURCE_SELECTION",),
@@ -221,7 +221,7 @@ AUTONOMOUS_MARKET_HUNTER = Agent(
     signals_of_execution=3,
     unlogged_share=0.06,
 )
-INTELLIGENT_EXECUTION_AGENT = Agent(
+INTELLIGENT_EXECUTION_AGENT = AgentProfile(
     "Intelligent Execution Agent",
     ("trading_decision",),
     ("TRADE_EXECUTION",),
@@ -234,7 +234,7 @@ INTELLIGENT_EXECUTION_AGENT = Agent(
     numeric_results=True,
     reports_itself=False,
 )
-BITCOIN_ORCHESTRATOR = Agent(
+BITCOIN_ORCHESTRATOR = AgentProfile(
     "bitcoin-orchestrator", (), (), interval_seconds=150, trade_share=1.0, reports_itself=False
 )
 
@@ -249,13 +249,13 @@ HEALTHY_AGENTS = (
     INTELLIGENT_EXECUTION_AGENT,
     BITCOIN_ORCHESTRATOR,
 )
-RISING = Market(drift=0.00009)
-LEVEL = Market(drift=0.0)
+RISING = MarketProfile(drift=0.00009)
+LEVEL = MarketProfile(drift=0.0)
 
 HEALTHY = Scenario("healthy", "no threshold is crossed", HEALTHY_AGENTS, LEVEL)
 
 
-def _with(*changed: Agent) -> tuple[Agent, ...]:
+def _with(*changed: AgentProfile) -> tuple[AgentProfile, ...]:
     by_name = {agent.name: agent for agent in changed}
     return tuple(by_name.get(agent.name, agent) for agent in HEALTHY_AGENTS)
 
@@ -298,7 +298,7 @@ FAILING = Scenario(
         ),
         replace(STRATEGIC_ORCHESTRATOR, succeeded_of_50=41, steady=True, reputation=0.7, goal_progress=0.52),
     ),
-    Market(drift=-0.0006, fear_greed=18, deployed=0.85),
+    MarketProfile(drift=-0.0006, fear_greed=18, deployed=0.85),
     MappingProxyType({"info": 0.3, "warning": 0.4, "error": 0.2, "critical": 0.1}),
 )
 

@@ -1,4 +1,4 @@
-"""The demo's own process: writes the file, goes on live, serves the state document, ends when told to."""
+"""The demo's process: writes the history, runs live, serves the state document, ends on a signal or closed stdin."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from pathlib import Path
 
 from aiohttp import web
 
-from exporter.demo.actions import Actions
-from exporter.demo.clock import Transaction
-from exporter.demo.door import Door, read_token
+from exporter.demo.actions import ActionExecutor
+from exporter.demo.actions_endpoint import ActionsEndpoint, read_token
 from exporter.demo.errors import DemoError
+from exporter.demo.process_stats import EventLoopLag, process_document, start_time
 from exporter.demo.requests import BODY_BYTES
 from exporter.demo.scenarios import SCENARIOS
 from exporter.demo.simulation import Simulation
-from exporter.demo.state import state_document
-from exporter.demo.vitals import LoopLag, process_document, start_time
+from exporter.demo.state_document import state_document
+from exporter.demo.transaction import Transaction
 from exporter.demo.writer import UNFINISHED, LiveFile, write_history
 
 LOCK = "trading.db.demo-lock"
 STEP_SECONDS = 0.2
-SLEPT_SECONDS = 30.0
-"""A step that comes so late was a machine asleep, and a sleeping bot logs nothing."""
+SUSPENDED_SECONDS = 30.0
+"""A step this late means that the machine was suspended; a suspended bot logs nothing."""
 HOST = "127.0.0.1"
-FAREWELL_SECONDS = 1.0
-"""So long a request may still take when the demo ends."""
+SHUTDOWN_SECONDS = 1.0
+"""Grace period for requests in progress at the end."""
 
 
 @dataclass(frozen=True)
@@ -47,34 +47,36 @@ class Options:
     history_days: float = 3.0
     state_port: int = 0
     until_stdin_closes: bool = False
-    """End with the parent: a pipe to it closes when it dies, however it dies."""
+    """End with the parent: its pipe closes however it dies."""
     remove_directory: bool = False
     actions_token_file: Path | None = None
-    """Whoever shows this token may act on the bot; without it nobody may."""
+    """File with the bearer token for POST /actions; without it actions are disabled."""
 
 
 @dataclass
 class Service:
     options: Options
-    lag: LoopLag = field(default_factory=LoopLag)
+    lag: EventLoopLag = field(default_factory=EventLoopLag)
 
     async def run(self) -> None:
-        with only_one_in(self.options.directory, remove=self.options.remove_directory):
-            file_of_token = self.options.actions_token_file
-            token = None if file_of_token is None else read_token(file_of_token)
-            simulation, path = self._begin()
+        with exclusive_directory(self.options.directory, remove=self.options.remove_directory):
+            token_file = self.options.actions_token_file
+            token = None if token_file is None else read_token(token_file)
+            simulation, path = self._write_history()
             file = LiveFile(path)
             application = self._application(simulation, file, token)
-            runner = web.AppRunner(application, access_log=None, shutdown_timeout=FAREWELL_SECONDS)
+            runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
             try:
                 port = await _listen(runner, self.options.state_port)
-                _report(path, port)
-                await _first_to_end(self._live(simulation, file), self.lag.measure(), self._told_to_end())
+                _print_addresses(path, port)
+                await _run_until_first_ends(
+                    self._live(simulation, file), self.lag.measure(), self._stop_requested()
+                )
             finally:
                 await runner.cleanup()
                 file.close()
 
-    def _begin(self) -> tuple[Simulation, Path]:
+    def _write_history(self) -> tuple[Simulation, Path]:
         options = self.options
         simulation = Simulation(
             SCENARIOS[options.scenario],
@@ -86,14 +88,14 @@ class Service:
         return simulation, write_history(options.directory, simulation.advance(0))
 
     async def _live(self, simulation: Simulation, file: LiveFile) -> None:
-        before = simulation.clock.since_start(datetime.now(UTC))
+        previous = simulation.clock.since_start(datetime.now(UTC))
         while True:
             now = simulation.clock.since_start(datetime.now(UTC))
-            if now - before > SLEPT_SECONDS * 1000:
-                simulation.postpone(now - before)
+            if now - previous > SUSPENDED_SECONDS * 1000:
+                simulation.postpone(now - previous)
             for transaction in simulation.advance(now):
                 await asyncio.to_thread(file.commit, transaction)
-            before = now
+            previous = now
             await asyncio.sleep(STEP_SECONDS)
 
     def _application(self, simulation: Simulation, file: LiveFile, token: bytes | None) -> web.Application:
@@ -106,23 +108,23 @@ class Service:
         application = web.Application(client_max_size=BODY_BYTES)
         application.router.add_get("/state", state)
         if token is not None:
-            door = Door(token, Actions(simulation, commit, start_time()))
-            application.router.add_post("/actions", door.post)
+            endpoint = ActionsEndpoint(token, ActionExecutor(simulation, commit, start_time()))
+            application.router.add_post("/actions", endpoint.post)
         return application
 
-    async def _told_to_end(self) -> None:
-        loop, told = asyncio.get_running_loop(), asyncio.Event()
+    async def _stop_requested(self) -> None:
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(number, told.set)
+            loop.add_signal_handler(number, stop.set)
         if not self.options.until_stdin_closes:
-            await told.wait()
+            await stop.wait()
             return
-        await _first_to_end(_stdin_closed(), told.wait())
+        await _run_until_first_ends(_stdin_closed(), stop.wait())
 
 
-async def _first_to_end(*works: Coroutine[object, object, object]) -> None:
-    """Runs them side by side; when one ends, the others are cancelled, and what it raised is raised."""
-    tasks = [asyncio.ensure_future(work) for work in works]
+async def _run_until_first_ends(*coroutines: Coroutine[object, object, object]) -> None:
+    """Runs them concurrently; when one ends, cancels the others and raises its exception, if any."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
     done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
         task.cancel()
@@ -149,14 +151,14 @@ async def _listen(runner: web.AppRunner, port: int) -> int:
     return int(runner.addresses[0][1])
 
 
-def _report(path: Path, port: int) -> None:
+def _print_addresses(path: Path, port: int) -> None:
     line = {"database": str(path), "stateUrl": f"http://{HOST}:{port}/state", "pid": os.getpid()}
     print(json.dumps(line), flush=True)
 
 
 @contextmanager
-def only_one_in(directory: Path, *, remove: bool) -> Iterator[None]:
-    """One demo at a time in a directory; afterwards its lock is gone, and a temporary directory, too."""
+def exclusive_directory(directory: Path, *, remove: bool) -> Iterator[None]:
+    """Locks the directory for one demo at a time; removes the lock file at the end, and with `remove` the directory."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
         lock = (directory / LOCK).open("w")

@@ -1,4 +1,4 @@
-"""The file: written whole with its history, then in small transactions, as the bot does it."""
+"""Writes the database: the whole history first, then small transactions, as the bot does."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from contextlib import closing
 from pathlib import Path
 from threading import Lock
 
-from exporter.demo.clock import Transaction
 from exporter.demo.errors import DemoError, LockedError
 from exporter.demo.schema import SCHEMA
+from exporter.demo.transaction import Transaction
 
 DATABASE = "trading.db"
 UNFINISHED = "trading.db.new"
 APPLICATION_ID = 0x74626F74
-"""In the header of each demo file: no other file is ever overwritten."""
+"""In the header of each demo file; a file without it is never overwritten."""
 APPLICATION_ID_AT = slice(68, 72)
 PRIMARY_CODE = 0xFF
 LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 BUSY_SECONDS = 1.0
-"""As long as the real bot waits for a lock, and then dies."""
+"""The real bot waits this long for a lock, and then dies."""
 
 
 def write_history(directory: Path, history: Iterable[Transaction]) -> Path:
-    """A new file, put in its place when it is complete."""
+    """Creates a new file and renames it into place when it is complete. Raises DemoError."""
     path, unfinished = directory / DATABASE, directory / UNFINISHED
     refuse_foreign(path)
     try:
@@ -39,7 +39,7 @@ def write_history(directory: Path, history: Iterable[Transaction]) -> Path:
 
 
 def _remove(path: Path) -> None:
-    """With its journal: one left by a demo that was killed would be played back into the next file."""
+    """Removes the file with its journal: one left by a demo that was killed would be replayed into the next file."""
     for suffix in ("", "-journal"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
@@ -56,7 +56,7 @@ def _fill(connection: sqlite3.Connection, history: Iterable[Transaction]) -> Non
 
 
 def refuse_foreign(path: Path) -> None:
-    """Only what an earlier demo left may be replaced. A plain read is safe: nobody here has it open."""
+    """Raises DemoError for a file that no demo wrote. A plain read is safe: this process holds no lock on it."""
     try:
         with path.open("rb") as file:
             header = file.read(APPLICATION_ID_AT.stop)
@@ -70,7 +70,7 @@ def refuse_foreign(path: Path) -> None:
 
 
 class LiveFile:
-    """The bot's one connection: default journal, default durability."""
+    """The bot's one connection, with the default journal mode and durability."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -92,6 +92,6 @@ class LiveFile:
             raise DemoError(f"cannot write {self._path}: {error}") from error
 
     def close(self) -> None:
-        """After the commit that is under way in another thread."""
+        """Waits for a commit in progress in another thread."""
         with self._in_use:
             self._connection.close()

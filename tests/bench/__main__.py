@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-from tests.bench import command_line, plain
-from tests.bench.figures import Figures
-from tests.bench.generate import Writer, generate
-from tests.bench.subject import FORMATS, CatchUp, Subject
+from . import command_line, plain
+from .figures import Figures
+from .generate import Writer, generate
+from .subject import FORMATS, CatchUp, Subject
 
 WINDOW = 50
 SMALL = 10_000

@@ -8,7 +8,8 @@ import sqlite3
 from pathlib import Path
 
 from exporter.demo.schema import SCHEMA
-from tests.bench import shapes
+
+from . import shapes
 
 END = 1_760_000_000
 """When the last generated row is from, in seconds since 1970."""

@@ -3,11 +3,12 @@ import http from 'node:http';
 import net from 'node:net';
 import { describe, test } from 'node:test';
 
-import { Actions } from '../../exporter/bridge/actions.mjs';
+import { ActionExecutor } from '../../exporter/bridge/action-executor.mjs';
 import { Bridge } from '../../exporter/bridge/bridge.mjs';
+import { ACTION_WAIT_MILLISECONDS, REQUEST_MILLISECONDS } from '../../exporter/bridge/limits.mjs';
 import { readOptions } from '../../exporter/bridge/options.mjs';
 import { FakeAgent, FakeDatabase, FakeOrchestrator } from './fixtures/fakes.mjs';
-import { ACTIONS_SCHEMA, faults, post, request, sleep, state, until } from './support.mjs';
+import { ACTIONS_SCHEMA, schemaErrors, post, request, sleep, state, until } from './support.mjs';
 
 const KEY = 'actions-key';
 const ALL = ['execute_adaptation', 'adjust_autonomy', 'pause', 'resume'];
@@ -28,10 +29,10 @@ const restore = ({ id }, more) => order('restore', { restores: id, ...more });
 
 const seen = { answers: [], problems: [], requests: [] };
 
-/** A bridge that takes actions, attached where there is something to attach to. */
-async function bridged(context, orchestrator, options = {}) {
+/** A bridge that accepts actions, attached to the orchestrator if there is one. */
+async function bridged(context, orchestrator, options = {}, timeouts = {}) {
   const given = { port: 0, intervalSeconds: 0, allowActions: ALL, actionsToken: KEY, ...options };
-  const bridge = new Bridge(readOptions(given, {}));
+  const bridge = new Bridge(readOptions(given, {}), timeouts);
   bridge.start();
   context.after(() => bridge.stop());
   if (orchestrator) bridge.attach(orchestrator);
@@ -77,7 +78,7 @@ describe('who may', { concurrency: true }, () => {
     }
   });
 
-  test('each token opens its own door', async (context) => {
+  test('each token is for its own path', async (context) => {
     const orchestrator = new FakeOrchestrator('a');
     const { port } = await bridged(context, orchestrator, { token: 'state-key' });
     const as = (authorization, body = adjust('a', 'lower')) =>
@@ -176,7 +177,7 @@ describe('requests', { concurrency: true }, () => {
     }
   });
 
-  test('what is malformed is told, and does nothing', async (context) => {
+  test('a malformed request is reported, and does nothing', async (context) => {
     const orchestrator = new FakeOrchestrator('a');
     const { port } = await bridged(context, orchestrator);
     const bodies = [
@@ -208,15 +209,14 @@ describe('requests', { concurrency: true }, () => {
   });
 
   test('a sender that is slow, endless, or gone is cut off', async (context) => {
-    const { port } = await bridged(context, new FakeOrchestrator('a'));
+    const { port } = await bridged(context, new FakeOrchestrator('a'), {}, { request: 1000 });
     const head = (more) =>
       `POST /actions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${KEY}\r\n` +
       `Content-Type: application/json\r\n${more}\r\n\r\n`;
     const connect = (text) => {
       const socket = net.connect(port, '127.0.0.1', () => socket.write(text)).resume();
-      const start = performance.now();
       socket.on('error', () => {});
-      socket.gone = new Promise((resolve) => socket.on('close', () => resolve(performance.now() - start)));
+      socket.gone = new Promise((resolve) => socket.on('close', resolve));
       return socket;
     };
     const slow = connect(head('Content-Length: 1000'));
@@ -228,7 +228,7 @@ describe('requests', { concurrency: true }, () => {
       setTimeout(() => gone.destroy(), 100),
     ];
     context.after(() => timers.forEach(clearInterval));
-    for (const socket of [slow, endless, gone]) assert.ok((await socket.gone) < 8000);
+    for (const socket of [slow, endless, gone]) await socket.gone;
     assert.ok(endless.bytesWritten < 1024 * 1024);
     assert.equal((await act(port, adjust('a', 'lower'))).status, 'done');
   });
@@ -306,8 +306,8 @@ describe('autonomy', { concurrency: true }, () => {
       ['frozen', /no way/],
       ['none', /no way/],
       ['entry', /no way/],
-      ['percent', /no ratio/],
-      ['text', /no ratio/],
+      ['percent', /not a ratio/],
+      ['text', /not a ratio/],
     ]) {
       const answer = await act(port, adjust(id, 'lower'));
       assert.deepEqual([answer.status, answer.changes], ['refused', []]);
@@ -315,7 +315,7 @@ describe('autonomy', { concurrency: true }, () => {
     }
   });
 
-  test('what the bot made of it is told, not what was asked for', async (context) => {
+  test('what the bot made of it is reported, not what was requested', async (context) => {
     const orchestrator = new FakeOrchestrator();
     orchestrator.add(new FakeAgent('deaf', { async updateAutonomyLevel() {} }));
     orchestrator.add(
@@ -349,7 +349,7 @@ describe('adaptation', { concurrency: true }, () => {
     assert.deepEqual(orchestrator.agents.get('a').adaptations, adaptations);
   });
 
-  test('what it changes in the goals is told and put back', async (context) => {
+  test('what it changes in the goals is reported and restored', async (context) => {
     const orchestrator = new FakeOrchestrator();
     const goals = {
       risk: { tolerance: 0.5 },
@@ -409,8 +409,8 @@ describe('adaptation', { concurrency: true }, () => {
     const cyclic = { huge: new Array(1e6).fill({}) };
     cyclic.self = cyclic;
     const table = [
-      [undefined, 'refused', 'the bot has no executeAdaptation() for it'],
-      [5, 'refused', 'the bot has no executeAdaptation() for it'],
+      [undefined, 'refused', 'the bot has no method executeAdaptation()'],
+      [5, 'refused', 'the bot has no method executeAdaptation()'],
       [thrown(new Error('first\n    at second')), 'failed', 'executeAdaptation(): first'],
       [thrown('text'), 'failed', 'executeAdaptation(): text'],
       [thrown(undefined), 'failed', 'executeAdaptation(): failed without a message'],
@@ -491,8 +491,8 @@ describe('pause and resume', { concurrency: true }, () => {
     );
     for (const [earlier, why] of [
       [pause, 'there is nothing to restore'],
-      [resume, 'a resume is not taken back'],
-      [back, 'a restore is not taken back'],
+      [resume, 'a resume cannot be restored'],
+      [back, 'a restore cannot be restored'],
     ]) {
       const { status, error } = await act(port, restore(earlier));
       assert.deepEqual([status, error], ['refused', why]);
@@ -508,10 +508,10 @@ describe('pause and resume', { concurrency: true }, () => {
     };
     const rejecting = { createSystemCommand: async () => Promise.reject(new Error('SQLITE_FULL')) };
     for (const [db, status, error] of [
-      [undefined, 'refused', /no createSystemCommand/],
-      [null, 'refused', /no createSystemCommand/],
-      ['db', 'refused', /no createSystemCommand/],
-      [{}, 'refused', /no createSystemCommand/],
+      [undefined, 'refused', /no method createSystemCommand/],
+      [null, 'refused', /no method createSystemCommand/],
+      ['db', 'refused', /no method createSystemCommand/],
+      [{}, 'refused', /no method createSystemCommand/],
       [throwing, 'failed', /^createSystemCommand\(\): Database not initialized$/],
       [rejecting, 'failed', /SQLITE_FULL/],
     ]) {
@@ -548,7 +548,7 @@ describe('restore', { concurrency: true }, () => {
     assert.equal((await act(port, restore(second))).status, 'done');
   });
 
-  test('what is unknown, changed nothing, or cannot be put back', async (context) => {
+  test('what is unknown, changed nothing, or cannot be restored', async (context) => {
     const orchestrator = new FakeOrchestrator('a');
     const objects = new FakeAgent('objects', {
       goals: { plan: { steps: 3 } },
@@ -577,10 +577,10 @@ describe('restore', { concurrency: true }, () => {
     await act(port, other);
     assert.equal(
       (await act(port, restore(one))).error,
-      'cannot be put back: goals.frozen.x, goals.frozen, goals.plan.steps, goals.plan',
+      'cannot be restored: goals.frozen.x, goals.frozen, goals.plan.steps, goals.plan',
     );
     const part = await act(port, restore(other));
-    assert.deepEqual([part.error, part.status], ['cannot be put back: autonomyLevel', 'refused']);
+    assert.deepEqual([part.error, part.status], ['cannot be restored: autonomyLevel', 'refused']);
     assert.equal(orchestrator.autonomyLevels.get('stubborn'), 0.9);
     orchestrator.agents.delete('stubborn');
     assert.match((await act(port, restore(other))).error, /no agent "stubborn"/);
@@ -669,16 +669,15 @@ describe('once, and one at a time', { concurrency: true }, () => {
     });
     const orchestrator = new FakeOrchestrator('b');
     orchestrator.add(agent);
-    const { port } = await bridged(context, orchestrator);
+    const { port } = await bridged(context, orchestrator, {}, { action: 1000 });
     const body = adapt('a');
-    const start = performance.now();
     const first = act(port, body);
     await until(() => calls === 1, 'the call');
     const busy = await problem(port, adjust('b', 'lower'));
     assert.deepEqual([busy.status, busy.retryAfter], [429, '1']);
     assert.equal((await problem(port, { ...body, agent: 'b' })).status, 400);
+    assert.ok(finish, 'the method has not returned');
     assert.equal((await first).status, 'running');
-    assert.ok(performance.now() - start < 5000);
     assert.deepEqual((await first).changes, []);
     const again = act(port, body);
     await sleep(50);
@@ -689,7 +688,7 @@ describe('once, and one at a time', { concurrency: true }, () => {
     assert.equal((await act(port, adjust('b', 'lower'))).status, 'done');
   });
 
-  /** An agent whose method changes something, waits to be told, and changes more. */
+  /** An agent whose method changes something, waits for the test, and changes more. */
   function slow(id, method) {
     const ends = {};
     const members = {
@@ -708,7 +707,7 @@ describe('once, and one at a time', { concurrency: true }, () => {
     until(async () => {
       const { status, error, retryAfter } = await problem(port, restore(body));
       assert.equal(status, 429);
-      return retryAfter === '10' && error === `${body.id} has not ended`;
+      return retryAfter === '10' && error === `${body.id} is still running`;
     }, 'the next turn');
 
   test('one that never ends lets the others go on, and its agent is left alone', async (context) => {
@@ -739,7 +738,7 @@ describe('once, and one at a time', { concurrency: true }, () => {
     ]) {
       const { status, error, retryAfter } = await problem(port, body);
       assert.deepEqual([status, retryAfter], [429, '10'], JSON.stringify(body));
-      assert.equal(error, 'an earlier call to the same has not ended');
+      assert.equal(error, 'an earlier call on the same object is still pending');
     }
     assert.equal(orchestrator.autonomyLevels.get('a'), 0.9 * 0.95);
     assert.deepEqual([first.goals.early, second.goals.early, commands], [2, 2, 1]);
@@ -752,7 +751,7 @@ describe('once, and one at a time', { concurrency: true }, () => {
     ['resolve', 'done', 2],
     ['reject', 'failed', 1],
   ]) {
-    test(`what it changed is told and put back when it ends late (${how})`, async (context) => {
+    test(`what it changed is reported and restored when it ends late (${how})`, async (context) => {
       const orchestrator = new FakeOrchestrator('b');
       const agent = slow('a', 'executeAdaptation');
       orchestrator.add(agent);
@@ -812,37 +811,42 @@ describe('once, and one at a time', { concurrency: true }, () => {
 });
 
 describe('limits', () => {
+  test('an action is answered before its request times out', () => {
+    assert.ok(ACTION_WAIT_MILLISECONDS < REQUEST_MILLISECONDS);
+  });
+
   const bytes = (body) => Buffer.from(JSON.stringify(body));
-  const taking = (orchestrator) => new Actions({ allowed: ALL, timeLimitSeconds: 1 }, () => orchestrator);
+  const executor = (orchestrator) =>
+    new ActionExecutor({ allowed: ALL, timeLimitSeconds: 1 }, () => orchestrator);
 
   test('sixty a minute; what was asked before is still answered', async (context) => {
     context.mock.method(performance, 'now', () => time);
     let time = 1000;
-    const actions = taking(new FakeOrchestrator('a'));
+    const actions = executor(new FakeOrchestrator('a'));
     const bodies = Array.from({ length: 61 }, () => adapt('a'));
     for (const body of bodies.slice(0, 60))
-      assert.equal((await actions.answer(bytes(body), 1000)).status, 200);
+      assert.equal((await actions.handle(bytes(body), 1000)).status, 200);
     time += 15_000.5;
-    const { status, document, retryAfter } = await actions.answer(bytes(bodies[60]), 1000);
+    const { status, document, retryAfter } = await actions.handle(bytes(bodies[60]), 1000);
     seen.problems.push(document);
     assert.deepEqual([status, retryAfter], [429, 45]);
-    assert.equal((await actions.answer(bytes(bodies[0]), 1000)).status, 200);
+    assert.equal((await actions.handle(bytes(bodies[0]), 1000)).status, 200);
     time += 44_000;
-    assert.equal((await actions.answer(bytes(bodies[60]), 1000)).retryAfter, 1);
+    assert.equal((await actions.handle(bytes(bodies[60]), 1000)).retryAfter, 1);
     time += 1000;
-    assert.equal((await actions.answer(bytes(bodies[60]), 1000)).status, 200);
+    assert.equal((await actions.handle(bytes(bodies[60]), 1000)).status, 200);
   });
 
   test('the newest thousand are remembered', async (context) => {
     let time = 0;
     context.mock.method(performance, 'now', () => (time += 2000));
     const orchestrator = new FakeOrchestrator('a');
-    const actions = taking(orchestrator);
+    const actions = executor(orchestrator);
     const bodies = Array.from({ length: 1001 }, () => order('pause'));
-    for (const body of bodies) assert.equal((await actions.answer(bytes(body), 1000)).status, 200);
-    for (const body of bodies.slice(1)) await actions.answer(bytes(body), 1000);
+    for (const body of bodies) assert.equal((await actions.handle(bytes(body), 1000)).status, 200);
+    for (const body of bodies.slice(1)) await actions.handle(bytes(body), 1000);
     assert.equal(orchestrator.db.commands.length, 1001);
-    const { document } = await actions.answer(bytes(restore(bodies[0])), 1000);
+    const { document } = await actions.handle(bytes(restore(bodies[0])), 1000);
     assert.match(document.error, /no action/);
   });
 
@@ -859,16 +863,16 @@ describe('limits', () => {
         },
       }),
     );
-    const actions = taking(orchestrator);
+    const actions = executor(orchestrator);
     const bodies = Array.from({ length: 120 }, () => adapt('a'));
     const changed = [];
     for (const body of bodies) {
-      const { document } = await actions.answer(bytes(body), 1000);
+      const { document } = await actions.handle(bytes(body), 1000);
       changed.push(document.changes.length);
       if (body === bodies[1]) seen.answers.push(document);
     }
     assert.deepEqual(new Set(changed.slice(1)), new Set([200]));
-    const known = async (body) => (await actions.answer(bytes(restore(body)), 1000)).document.error;
+    const known = async (body) => (await actions.handle(bytes(restore(body)), 1000)).document.error;
     assert.match(await known(bodies[10]), /no action/);
     assert.match(await known(bodies[60]), /changed since: goals\.199, /);
     assert.equal(await known(bodies[119]), undefined);
@@ -882,7 +886,7 @@ test('requests and answers are those of the schema', { timeout: 60_000 }, () => 
     ['problem', seen.problems],
   ]) {
     assert.ok(documents.length > 5, `${documents.length} of ${definition}`);
-    const found = faults(documents, ACTIONS_SCHEMA, definition);
+    const found = schemaErrors(documents, ACTIONS_SCHEMA, definition);
     assert.deepEqual(
       found.flatMap((fault, index) => (fault ? [[fault, documents[index]]] : [])),
       [],

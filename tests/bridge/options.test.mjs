@@ -51,7 +51,7 @@ test('a token from a file', (context) => {
 test('beyond loopback only with a token', () => {
   for (const host of ['127.0.0.1', '127.8.9.1', '::1', 'localhost']) assert.ok(isLoopback(host));
   for (const host of ['0.0.0.0', '::', '10.0.0.1', 'bot', '127.example.org']) {
-    assert.throws(() => readOptions({ host }, {}), /token is needed/);
+    assert.throws(() => readOptions({ host }, {}), /token is required/);
     assert.equal(readOptions({ host, token: 'secret' }, {}).host, host);
   }
 });
@@ -90,7 +90,7 @@ test('actions, from both places', (context) => {
 test('what is wrong with the actions costs only them, and is said once', async (context) => {
   const given = { allowActions: ['pause'], actionsToken: 'key' };
   const wrong = [
-    [{ allowActions: ['pause'] }, /a token is needed/],
+    [{ allowActions: ['pause'] }, /a token is required/],
     [{ actionsToken: 'key' }, /must name some/],
     [{ ...given, allowActions: ['pause', 'sell'] }, /must name some/],
     [{ ...given, allowActions: 'pause,' }, /must name some/],
@@ -99,8 +99,8 @@ test('what is wrong with the actions costs only them, and is said once', async (
     [{ ...given, allowActions: [] }, /must name some/],
     [{ ...given, allowActions: true }, /must name some/],
     [{ ...given, actionsToken: 5 }, /actionsToken must be/],
-    [{ ...given, token: 'key' }, /same token/],
-    [{ ...given, host: '0.0.0.0', token: 'state' }, /for loopback/],
+    [{ ...given, token: 'key' }, /token must differ/],
+    [{ ...given, host: '0.0.0.0', token: 'state' }, /on loopback only/],
     [{ ...given, actionTimeLimitSeconds: 0 }, /actionTimeLimitSeconds must be/],
     [{ allowActions: ['pause'], actionsTokenFile: '/nowhere' }, /ENOENT/],
   ];

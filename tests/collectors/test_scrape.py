@@ -13,7 +13,8 @@ from structlog.testing import capture_logs
 
 from exporter import __version__
 from exporter.collectors.base import CollectorError
-from exporter.collectors.scrape import DEFAULT_TIMEOUT_SECONDS, GRACE_SECONDS, Scraper, merge, scrape_timeout
+from exporter.collectors.scrape import DEFAULT_TIMEOUT_SECONDS, GRACE_SECONDS, Scraper, scrape_timeout
+from exporter.metrics.merging import merge
 
 Fake = Any  # the fixture's class: tests/conftest.py
 SUCCESS = "tweetbot_scrape_collector_success"

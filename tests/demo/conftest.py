@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from exporter.demo.clock import Transaction
 from exporter.demo.market import INSERT_MARKET
 from exporter.demo.scenarios import SCENARIOS
 from exporter.demo.simulation import Simulation
+from exporter.demo.transaction import Transaction
 from exporter.demo.writer import write_history
 
 START = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
@@ -20,13 +20,13 @@ MINUTE = 60_000
 
 
 @dataclass
-class Film:
-    """A scenario's file, and the simulation that goes on writing it."""
+class SimulatedDatabase:
+    """A scenario's file, and the simulation that continues to write it."""
 
     simulation: Simulation
     connection: sqlite3.Connection
 
-    def play(self, until: int) -> None:
+    def advance(self, until: int) -> None:
         for transaction in self.simulation.advance(until):
             for statement in transaction.statements:
                 self.connection.execute(*statement)
@@ -50,35 +50,37 @@ def simulated() -> Callable[..., Simulation]:
 
 
 @pytest.fixture(scope="session")
-def filmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Film]]:
+def make_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., SimulatedDatabase]]:
     opened: list[sqlite3.Connection] = []
 
-    def film(scenario: str, **options: float) -> Film:
+    def make(scenario: str, **options: float) -> SimulatedDatabase:
         simulation = simulate(scenario, **options)
         path = write_history(tmp_path_factory.mktemp(scenario), simulation.advance(0))
         connection = sqlite3.connect(path, isolation_level=None)
         connection.execute("PRAGMA synchronous=OFF")
         connection.execute("BEGIN")
         opened.append(connection)
-        return Film(simulation, connection)
+        return SimulatedDatabase(simulation, connection)
 
-    yield film
+    yield make
     for connection in opened:
         connection.close()
 
 
 @pytest.fixture(scope="session")
-def history(filmed: Callable[..., Film]) -> Film:
+def history(make_database: Callable[..., SimulatedDatabase]) -> SimulatedDatabase:
     """The healthy bot's history alone."""
-    return filmed("healthy")
+    return make_database("healthy")
 
 
 @pytest.fixture(scope="session", params=sorted(SCENARIOS))
-def two_hours(request: pytest.FixtureRequest, filmed: Callable[..., Film]) -> Film:
+def two_hours(
+    request: pytest.FixtureRequest, make_database: Callable[..., SimulatedDatabase]
+) -> SimulatedDatabase:
     """Each scenario after two hours of live running."""
-    film = filmed(request.param)
-    film.play(120 * MINUTE)
-    return film
+    database = make_database(request.param)
+    database.advance(120 * MINUTE)
+    return database
 
 
 @pytest.fixture

@@ -43,9 +43,9 @@ ANSWERS = {200: validator("answer"), **dict.fromkeys((400, 409, 429), validator(
 class Client:
     """Talks to one bot over HTTP, and looks into its file. What it is answered must be as from the bridge."""
 
-    def __init__(self, said):
-        self.database = Path(said["database"])
-        self.address = urlsplit(said["stateUrl"]).netloc
+    def __init__(self, output):
+        self.database = Path(output["database"])
+        self.address = urlsplit(output["stateUrl"]).netloc
         self.start = self.state()["process"]["startTime"]
         self.ids = 0
 
@@ -255,7 +255,7 @@ def test_what_is_no_request_is_bad(bot, body):
     assert_bad(bot, body, "")
 
 
-def test_an_unknown_key_is_told_in_plain_text(bot):
+def test_an_unknown_key_is_reported_in_plain_text(bot):
     assert_bad(bot, json.dumps({**good(bot), "\x1b[31m\n": 1}), "x1b")
 
 
@@ -271,11 +271,11 @@ def test_a_moment_that_is_no_number_is_bad(bot):
 def assert_bad(bot, body, names):
     before = bot.autonomy()
     status, body, _ = bot.send(body)
-    told = json.loads(body)["error"]
+    message = json.loads(body)["error"]
     assert status == 400
-    assert names in told
-    assert 0 < len(told) <= 200
-    assert told.isprintable()
+    assert names in message
+    assert 0 < len(message) <= 200
+    assert message.isprintable()
     assert bot.autonomy() == before
 
 
@@ -298,7 +298,7 @@ def test_nothing_compressed_is_taken(bot):
 @pytest.mark.parametrize(
     "shown", [None, "", TOKEN, f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", f"bearer {TOKEN}", "Bearer \xe9"]
 )
-def test_without_the_token_nothing_is_done_or_told(bot, shown):
+def test_without_the_token_nothing_is_done_or_revealed(bot, shown):
     before = bot.autonomy()
     asked = json.dumps(bot.asked("adjust_autonomy", agent=HUNTER, direction="lower"))
     status, _, headers = bot.send(asked, Authorization=shown)
@@ -327,7 +327,7 @@ def test_too_many_actions_in_a_minute_come_later(tmp_path):
         assert status == 429
         assert 1 <= int(headers["Retry-After"]) <= 60
         assert json.loads(body) == {"version": 1, "error": "no more than 60 actions a minute"}
-        # What was done is told also then.
+        # A result is returned even then.
         assert bot.send(asked[0])[1] == answers[0][1]
 
 
@@ -365,7 +365,7 @@ def test_a_body_that_never_ends_does_not_keep_it_from_ending(tmp_path):
     hanging.close()
 
 
-@pytest.mark.slow
+@pytest.mark.slow("a bot lives for a while, so that the effect can be measured")
 @pytest.mark.parametrize(
     ("scenario", "milliseconds", "success"), [("degraded", 1150, 0.96), ("harmful", 5000, 0.4)]
 )
@@ -446,12 +446,12 @@ def test_the_demo_command_announces_the_state_and_takes_actions(tmp_path):
     process = subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     with process:
         try:
-            said = []
-            while not said or said[-1] != "Ctrl-C ends it.":
-                said.append(process.stdout.readline().strip())
-                assert said[-1], said
+            output = []
+            while not output or output[-1] != "Ctrl-C ends it.":
+                output.append(process.stdout.readline().strip())
+                assert output[-1], output
             url = f"http://127.0.0.1:{port}/state"
-            assert [each for each in said if each.startswith(f"{url} ")]
+            assert [each for each in output if each.startswith(f"{url} ")]
             client = Client({"database": "not looked at", "stateUrl": url})
             assert client.act("adjust_autonomy", agent=HUNTER, direction="lower")["status"] == "done"
         finally:

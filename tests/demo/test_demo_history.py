@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tools import NO_REAL_DATA
 
-from exporter.demo.clock import Clock, Schedule
+from exporter.demo.clock import Clock
+from exporter.demo.schedule import Schedule
 
 PLAIN = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -22,8 +24,8 @@ JSON_COLUMNS = {
 }
 
 
-def tables(film):
-    listed = film.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+def tables(database):
+    listed = database.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     return [name for (name,) in listed]
 
 
@@ -50,13 +52,13 @@ def test_steps_do_not_show(simulated, cuts):
     assert [t for until in [*sorted(cuts), 0] for t in cut.advance(until)] == whole
 
 
-def test_it_takes_less_than_three_seconds(filmed):
+def test_it_takes_less_than_three_seconds(make_database):
     begin = time.process_time()
-    film = filmed("healthy", seed=99)
+    database = make_database("healthy", seed=99)
     assert time.process_time() - begin < 3
-    assert 4500 < film.value("SELECT count(*) FROM agent_executions") < 6000
-    assert 1800 < film.value("SELECT count(*) FROM agent_decisions") < 2600
-    assert 350 < film.value("SELECT count(*) FROM trades") < 500
+    assert 4500 < database.value("SELECT count(*) FROM agent_executions") < 6000
+    assert 1800 < database.value("SELECT count(*) FROM agent_decisions") < 2600
+    assert 350 < database.value("SELECT count(*) FROM trades") < 500
 
 
 def test_every_table_has_rows(two_hours):
@@ -71,7 +73,7 @@ def test_the_file_is_as_the_bot_makes_it(history):
 
 def test_the_schema_is_upstreams(history):
     if not REAL.exists():
-        pytest.skip("the real bot's files are not beside this repository")
+        pytest.skip(NO_REAL_DATA)
     with closing(sqlite3.connect(f"{REAL.as_uri()}?mode=ro&immutable=1", uri=True)) as real:
         shape = "SELECT m.name, c.name, c.type, c.pk, c.dflt_value "
         shape += "FROM sqlite_master m, pragma_table_info(m.name) c"
@@ -138,10 +140,10 @@ def test_market_data_moves_and_may_lack_the_index(two_hours):
 
 
 @pytest.mark.parametrize("speed", [0.1, 1.0, 40.0])
-def test_windows_are_of_the_live_pace_at_any_speed(filmed, speed):
-    film = filmed("degraded", speed=speed, history_days=1.0)
-    oldest = film.simulation.clock.plain(film.simulation.clock.warm_up_from)
-    windows = film.rows(
+def test_windows_are_of_the_live_pace_at_any_speed(make_database, speed):
+    database = make_database("degraded", speed=speed, history_days=1.0)
+    oldest = database.simulation.clock.plain(database.simulation.clock.warm_up_from)
+    windows = database.rows(
         "SELECT agent_name, count(*) FROM agent_executions WHERE timestamp >= ? GROUP BY agent_name", oldest
     )
     assert len(windows) == 8
@@ -157,11 +159,11 @@ def test_speed_makes_events_as_much_more_often(simulated):
     assert 9 < counts[1] / counts[0] < 11
 
 
-def test_a_person_sees_movement_within_a_minute(filmed):
-    film = filmed("healthy", seed=3, history_days=0.5)
-    before = dict(film.rows("SELECT agent_name, count(*) FROM agent_executions GROUP BY 1"))
-    film.play(60_000)
-    after = dict(film.rows("SELECT agent_name, count(*) FROM agent_executions GROUP BY 1"))
+def test_a_person_sees_movement_within_a_minute(make_database):
+    database = make_database("healthy", seed=3, history_days=0.5)
+    before = dict(database.rows("SELECT agent_name, count(*) FROM agent_executions GROUP BY 1"))
+    database.advance(60_000)
+    after = dict(database.rows("SELECT agent_name, count(*) FROM agent_executions GROUP BY 1"))
     assert all(after[agent] > before[agent] for agent in before)
 
 
@@ -179,11 +181,11 @@ def test_after_a_sleep_nothing_is_made_up_for(simulated):
 def test_schedule_keeps_the_pause_free():
     schedule, seen = Schedule(range(100, 200)), []
     for at in (99, 100, 150, 200):
-        schedule.plan(at, lambda moment: seen.append(moment) or [])
-    schedule.plan(150, lambda moment: seen.append(("anyway", moment)) or [], anyway=True)
+        schedule.add(at, lambda moment: seen.append(moment) or [])
+    schedule.add(150, lambda moment: seen.append(("always", moment)) or [], during_pause=True)
     while due := schedule.next_until(1000):
         due[1](due[0])
-    assert seen == [99, ("anyway", 150), 200, 200, 250]
+    assert seen == [99, ("always", 150), 200, 200, 250]
 
 
 @given(st.integers(-3 * 86_400_000, 86_400_000))

@@ -106,12 +106,12 @@ async def test_it_ends_when_its_parent_is_killed(tmp_path, given):
     assert os.path.exists(database) is given  # noqa: PTH110 - a look at a local file
 
 
-async def test_what_it_said_last_is_told_when_it_dies_of_a_lock(tmp_path):
+async def test_its_last_error_is_returned_when_it_dies_of_a_lock(tmp_path):
     async with small(tmp_path, speed=50) as bot:
         await asyncio.to_thread(hold_until_it_dies, bot.database_path, bot.pid)
-        said = await asyncio.wait_for(bot.wait(), 5)
-    assert said.startswith("database is locked")
-    assert "Traceback" not in said
+        output = await asyncio.wait_for(bot.wait(), 5)
+    assert output.startswith("database is locked")
+    assert "Traceback" not in output
 
 
 def hold_until_it_dies(path, pid):
@@ -125,7 +125,7 @@ def hold_until_it_dies(path, pid):
                 break
 
 
-async def test_being_killed_is_told(tmp_path):
+async def test_being_killed_is_reported(tmp_path):
     async with small(tmp_path) as bot:
         os.kill(bot.pid, signal.SIGKILL)
         assert await asyncio.wait_for(bot.wait(), 5) == "the demo bot ended with code -9"
@@ -171,7 +171,7 @@ async def test_a_port_in_use_is_named(tmp_path):
         ({"state_port": 70000}, "state-port must be between 0 and 65535, not 70000"),
     ],
 )
-def test_bad_options_are_told_before_anything_starts(options, message):
+def test_bad_options_are_reported_before_anything_starts(options, message):
     with pytest.raises(DemoError) as raised:
         DemoBot(**options)
     assert str(raised.value) == message
@@ -193,6 +193,6 @@ def test_the_command_ends_with_standard_input(tmp_path):
     done = command("--directory", str(tmp_path), "--history-days=0.5", "--until-stdin-closes", input="")
     assert done.returncode == 0
     assert done.stderr == ""
-    said = json.loads(done.stdout)
-    assert said["database"] == str(tmp_path / "trading.db")
-    assert said["stateUrl"].startswith("http://127.0.0.1:")
+    output = json.loads(done.stdout)
+    assert output["database"] == str(tmp_path / "trading.db")
+    assert output["stateUrl"].startswith("http://127.0.0.1:")

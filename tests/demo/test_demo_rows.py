@@ -5,7 +5,7 @@ from collections import deque
 
 import pytest
 
-from exporter.demo.decks import Deck, around, evenly
+from exporter.demo.shuffle_bag import ShuffleBag, evenly_spread, values_with_mean
 
 EXECUTING = 8
 
@@ -165,14 +165,14 @@ def test_decision_ids_are_unique_and_of_their_moment(history):
     assert history.value(wrong) == 0
 
 
-def test_outcomes_are_patched_live_some_twice(filmed):
-    film = filmed("healthy", seed=21)
+def test_outcomes_are_patched_live_some_twice(make_database):
+    database = make_database("healthy", seed=21)
     state = "SELECT id, json_extract(outcome, '$.success') FROM agent_decisions "
     state += "WHERE json_type(outcome) = 'object'"
-    before, learnt, revised = dict(film.rows(state)), 0, 0
+    before, learnt, revised = dict(database.rows(state)), 0, 0
     for until in range(60_000, 61 * 60_000, 60_000):
-        film.play(until)
-        after = dict(film.rows(state))
+        database.advance(until)
+        after = dict(database.rows(state))
         learnt += sum(before.get(key) is None and value is not None for key, value in after.items())
         revised += sum(before.get(key) is not None and before[key] != value for key, value in after.items())
         before = after
@@ -182,13 +182,13 @@ def test_outcomes_are_patched_live_some_twice(filmed):
 
 @pytest.mark.parametrize("share", range(51))
 def test_any_fifty_in_a_row_hold_the_share(share):
-    deck = Deck(evenly(share), None, steady=True)
-    dealt = [deck.deal() for _ in range(200)]
-    assert all(sum(dealt[i : i + 50]) == share for i in range(150))
-    assert all(abs(sum(dealt[:n]) - n * share / 50) <= 0.5 for n in range(1, 200))
+    bag = ShuffleBag(evenly_spread(share), None, steady=True)
+    drawn = [bag.draw() for _ in range(200)]
+    assert all(sum(drawn[i : i + 50]) == share for i in range(150))
+    assert all(abs(sum(drawn[:n]) - n * share / 50) <= 0.5 for n in range(1, 200))
 
 
 @pytest.mark.parametrize("mean", [100, 300, 2800])
 def test_times_have_their_mean_to_the_last_digit(mean):
-    assert sum(around(mean)) == 50 * mean
-    assert min(around(mean)) >= 0
+    assert sum(values_with_mean(mean)) == 50 * mean
+    assert min(values_with_mean(mean)) >= 0

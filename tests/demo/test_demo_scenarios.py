@@ -17,8 +17,8 @@ SELECT max(1 - total_value_usd / peak) FROM
 """
 
 
-def windows(film):
-    return {agent: rest for agent, *rest in film.rows(WINDOWS)}
+def windows(database):
+    return {agent: rest for agent, *rest in database.rows(WINDOWS)}
 
 
 @pytest.fixture(scope="module")
@@ -35,28 +35,30 @@ def assert_healthy(agent, window):
     assert errors <= 0.1, agent
 
 
-def test_healthy_crosses_no_threshold_at_any_moment(filmed, steps):
-    film = filmed("healthy", seed=11)
+def test_healthy_crosses_no_threshold_at_any_moment(make_database, steps):
+    database = make_database("healthy", seed=11)
     for until in steps:
-        film.play(until)
-        for agent, window in windows(film).items():
+        database.advance(until)
+        for agent, window in windows(database).items():
             assert_healthy(agent, window)
 
 
-def test_healthy_succeeds_in_about_97_percent(filmed):
-    film = filmed("healthy", seed=12)
-    film.play(60 * MINUTE)
-    assert film.value("SELECT avg(success) FROM agent_executions") == pytest.approx(0.975, abs=0.01)
-    assert film.value(DRAWDOWN) < 0.04
-    assert film.value("SELECT total_value_usd > 10000 FROM portfolio_history ORDER BY id DESC LIMIT 1") == 1
+def test_healthy_succeeds_in_about_97_percent(make_database):
+    database = make_database("healthy", seed=12)
+    database.advance(60 * MINUTE)
+    assert database.value("SELECT avg(success) FROM agent_executions") == pytest.approx(0.975, abs=0.01)
+    assert database.value(DRAWDOWN) < 0.04
+    assert (
+        database.value("SELECT total_value_usd > 10000 FROM portfolio_history ORDER BY id DESC LIMIT 1") == 1
+    )
 
 
 @pytest.mark.parametrize("scenario", [DEGRADED, HARMFUL])
-def test_degraded_is_exactly_the_example(filmed, steps, scenario):
-    film = filmed(scenario.name, seed=13)
+def test_degraded_is_exactly_the_example(make_database, steps, scenario):
+    database = make_database(scenario.name, seed=13)
     for until in steps:
-        film.play(until)
-        seen = windows(film)
+        database.advance(until)
+        seen = windows(database)
         rows, success, seconds, _ = seen.pop("market-hunter")
         assert (rows, success) == (50, 0.62)
         assert seconds == pytest.approx(2.8, rel=1e-9)
@@ -64,50 +66,50 @@ def test_degraded_is_exactly_the_example(filmed, steps, scenario):
             assert_healthy(agent, window)
 
 
-def test_degraded_was_healthy_before(filmed):
-    film = filmed("degraded", seed=14)
-    before = film.simulation.clock.plain(film.simulation.clock.trouble_from)
+def test_degraded_was_healthy_before(make_database):
+    database = make_database("degraded", seed=14)
+    before = database.simulation.clock.plain(database.simulation.clock.trouble_from)
     sql = "SELECT avg(success), avg(execution_time_ms) FROM agent_executions "
     sql += "WHERE agent_name = 'market-hunter' AND timestamp < ?"
-    success, milliseconds = film.rows(sql, before)[0]
+    success, milliseconds = database.rows(sql, before)[0]
     assert success > 0.93
     assert milliseconds < 1300
 
 
-def test_failing_stops_an_agent_and_fails_another(filmed, steps):
-    film = filmed("failing", seed=15)
+def test_failing_stops_an_agent_and_fails_another(make_database, steps):
+    database = make_database("failing", seed=15)
     newest = "SELECT max(timestamp) FROM agent_executions WHERE agent_name = 'narrative-architect'"
     for until in steps:
-        film.play(until)
-        rows, success, _, errors = windows(film)["market-analyzer"]
+        database.advance(until)
+        rows, success, _, errors = windows(database)["market-analyzer"]
         assert (rows, success) == (50, 0.4)
         assert errors > 0.15
-        assert windows(film)["Intelligent Execution Agent"][2] == pytest.approx(3.4, rel=1e-9)
-        assert windows(film)["strategic-orchestrator"][1] == 0.82
-    start = film.simulation.clock
-    assert start.plain(0) < film.value(newest) <= start.plain(90_000)
-    assert film.value(DRAWDOWN) > 0.12
-    assert film.value("SELECT count(*) FROM system_alerts WHERE level IN ('error', 'critical')") > 15
+        assert windows(database)["Intelligent Execution Agent"][2] == pytest.approx(3.4, rel=1e-9)
+        assert windows(database)["strategic-orchestrator"][1] == 0.82
+    start = database.simulation.clock
+    assert start.plain(0) < database.value(newest) <= start.plain(90_000)
+    assert database.value(DRAWDOWN) > 0.12
+    assert database.value("SELECT count(*) FROM system_alerts WHERE level IN ('error', 'critical')") > 15
 
 
-def test_failing_is_overconfident(filmed):
-    film = filmed("failing", seed=16)
-    film.play(240 * MINUTE)
-    resolved = film.rows(
+def test_failing_is_overconfident(make_database):
+    database = make_database("failing", seed=16)
+    database.advance(240 * MINUTE)
+    resolved = database.rows(
         "SELECT json_extract(reasoning, '$.confidence'), json_extract(outcome, '$.success') "
         "FROM agent_decisions WHERE agent = 'market-analyzer' AND timestamp > ? "
         "AND json_extract(outcome, '$.success') IS NOT NULL",
-        film.simulation.clock.iso(0),
+        database.simulation.clock.iso(0),
     )
     assert sum(confidence for confidence, _ in resolved) / len(resolved) > 0.85
     assert sum(success for _, success in resolved) / len(resolved) < 0.5
 
 
 @pytest.mark.parametrize("scenario", [HEALTHY, DEGRADED])
-def test_confidences_are_calibrated(filmed, scenario):
-    film = filmed(scenario.name, seed=17)
-    film.play(60 * MINUTE)
-    resolved = film.rows(
+def test_confidences_are_calibrated(make_database, scenario):
+    database = make_database(scenario.name, seed=17)
+    database.advance(60 * MINUTE)
+    resolved = database.rows(
         "SELECT agent, json_extract(reasoning, '$.confidence'), json_extract(outcome, '$.success') "
         "FROM agent_decisions WHERE json_type(outcome, '$.success') IN ('true', 'false')"
     )

@@ -9,9 +9,9 @@ import jsonschema
 import pytest
 
 import exporter
+from exporter.demo.process_stats import EventLoopLag, process_document
 from exporter.demo.scenarios import SCENARIOS
-from exporter.demo.state import state_document
-from exporter.demo.vitals import LoopLag, process_document
+from exporter.demo.state_document import state_document
 
 SCHEMA = Path(exporter.__file__).parent / "bridge" / "state.schema.json"
 MINUTE = 60_000
@@ -45,10 +45,12 @@ def validator():
     return jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
 
 
-def shown(film, until, lag=None):
-    film.play(until)
-    now = film.simulation.clock.moment(until).timestamp()
-    return json.loads(json.dumps(state_document(film.simulation, process_document(lag or LoopLag()), now)))
+def shown(database, until, lag=None):
+    database.advance(until)
+    now = database.simulation.clock.moment(until).timestamp()
+    return json.loads(
+        json.dumps(state_document(database.simulation, process_document(lag or EventLoopLag()), now))
+    )
 
 
 def by(key, entries):
@@ -70,24 +72,24 @@ def counters(document, path=()):
 
 
 @pytest.mark.parametrize("scenario", sorted(SCENARIOS))
-def test_it_validates_from_the_first_moment_on(filmed, validator, scenario):
-    film = filmed(scenario, seed=31, history_days=0.5)
-    lag = LoopLag()
+def test_it_validates_from_the_first_moment_on(make_database, validator, scenario):
+    database = make_database(scenario, seed=31, history_days=0.5)
+    lag = EventLoopLag()
     for until in (0, 1, 20_000, 5 * MINUTE, 30 * MINUTE):
-        validator.validate(shown(film, until, lag))
+        validator.validate(shown(database, until, lag))
     lag.record(0.001)
     lag.close_minute(time.time())
-    document = shown(film, 30 * MINUTE, lag)
+    document = shown(database, 30 * MINUTE, lag)
     assert "eventLoopLag" in document["process"]
     validator.validate(document)
 
 
 @pytest.mark.parametrize("scenario", sorted(SCENARIOS))
-def test_counters_never_fall(filmed, scenario):
-    film = filmed(scenario, seed=32, history_days=0.5)
-    before = dict(counters(shown(film, 0)))
+def test_counters_never_fall(make_database, scenario):
+    database = make_database(scenario, seed=32, history_days=0.5)
+    before = dict(counters(shown(database, 0)))
     for until in range(3 * MINUTE, 60 * MINUTE, 3 * MINUTE):
-        after = dict(counters(shown(film, until)))
+        after = dict(counters(shown(database, until)))
         lost = {path for path in before.keys() - after.keys() if "selfReports" not in path}
         assert not lost
         assert all(after[path] >= value for path, value in before.items() if path in after)
@@ -95,9 +97,9 @@ def test_counters_never_fall(filmed, scenario):
     assert len(before) > 200
 
 
-def test_it_starts_at_zero_and_moves(filmed):
-    film = filmed("healthy", seed=33)
-    first, later = shown(film, 0), shown(film, 5 * MINUTE)
+def test_it_starts_at_zero_and_moves(make_database):
+    database = make_database("healthy", seed=33)
+    first, later = shown(database, 0), shown(database, 5 * MINUTE)
     assert {agent["cycles"] for agent in first["agents"]} == {0}
     assert first["communication"]["pairs"] == []
     assert first["orchestrator"]["cycles"]["total"] == 0
@@ -107,8 +109,8 @@ def test_it_starts_at_zero_and_moves(filmed):
 
 
 def test_it_says_what_the_file_says(two_hours):
-    film, document = two_hours, shown(two_hours, 120 * MINUTE)
-    windows = film.rows(
+    database, document = two_hours, shown(two_hours, 120 * MINUTE)
+    windows = database.rows(
         "SELECT lower(replace(agent_name, ' ', '-')), sum(success = 1), sum(success = 0), "
         "avg(execution_time_ms), max(timestamp) FROM (SELECT *, row_number() OVER "
         "(PARTITION BY agent_name ORDER BY timestamp DESC, id DESC) AS place FROM agent_executions) "
@@ -118,7 +120,7 @@ def test_it_says_what_the_file_says(two_hours):
     assert set(agents) == {row[0] for row in windows}
     for agent, succeeded, failed, milliseconds, newest in windows:
         assert agents[agent]["successHistory"] == {"succeeded": succeeded, "failed": failed}
-        last = film.value("SELECT unixepoch(?)", newest)
+        last = database.value("SELECT unixepoch(?)", newest)
         assert last <= agents[agent]["lastExecutionTime"] < last + 1
         if agent in reports:
             report = reports[agent]["report"]
@@ -128,9 +130,9 @@ def test_it_says_what_the_file_says(two_hours):
 
 
 def test_its_counters_are_those_of_the_live_rows(two_hours):
-    film, document = two_hours, shown(two_hours, 120 * MINUTE)
-    start = film.simulation.clock.plain(0)
-    cycles = film.rows(
+    database, document = two_hours, shown(two_hours, 120 * MINUTE)
+    start = database.simulation.clock.plain(0)
+    cycles = database.rows(
         "SELECT lower(replace(agent_name, ' ', '-')), count(*) FROM agent_executions "
         "WHERE timestamp >= ? GROUP BY 1",
         start,
@@ -142,13 +144,13 @@ def test_its_counters_are_those_of_the_live_rows(two_hours):
         == chief
         == document["orchestrator"]["cycles"]["duration"]["count"]
     )
-    messages = film.value(
+    messages = database.value(
         "SELECT sum(json_array_length(system, '$.interAgentCommunication')) FROM agent_decisions "
         "WHERE timestamp >= ?",
-        film.simulation.clock.iso(0),
+        database.simulation.clock.iso(0),
     )
     assert sum(pair["sent"] for pair in document["communication"]["pairs"]) == messages
-    signals = film.value(
+    signals = database.value(
         "SELECT sum(json_extract(output_data, '$.signalsGenerated')) FROM agent_executions "
         "WHERE agent_name = 'market-hunter' AND timestamp >= ?",
         start,
@@ -165,25 +167,25 @@ def coordination(document):
     }
 
 
-def test_coordination_is_healthy_but_for_the_degraded_agent(filmed):
-    film = filmed("degraded", seed=34, history_days=0.5)
+def test_coordination_is_healthy_but_for_the_degraded_agent(make_database):
+    database = make_database("degraded", seed=34, history_days=0.5)
     for until in range(5 * MINUTE, 60 * MINUTE, 5 * MINUTE):
-        seen = coordination(shown(film, until))
+        seen = coordination(shown(database, until))
         assert seen.pop("market-hunter") < 0.6
         assert min(seen.values()) >= 0.8
-    film.play(600 * MINUTE)
-    assert coordination(shown(film, 600 * MINUTE))["market-hunter"] == pytest.approx(0.54, abs=0.001)
+    database.advance(600 * MINUTE)
+    assert coordination(shown(database, 600 * MINUTE))["market-hunter"] == pytest.approx(0.54, abs=0.001)
 
 
-def test_healthy_coordination_never_looks_bad(filmed):
-    film = filmed("healthy", seed=35, history_days=0.5)
+def test_healthy_coordination_never_looks_bad(make_database):
+    database = make_database("healthy", seed=35, history_days=0.5)
     for until in range(0, 60 * MINUTE, MINUTE):
-        assert min(coordination(shown(film, until)).values(), default=1) >= 0.8
+        assert min(coordination(shown(database, until)).values(), default=1) >= 0.8
 
 
-def test_the_failing_agent_is_no_longer_running(filmed):
-    film = filmed("failing", seed=36, history_days=0.5)
-    document = shown(film, 10 * MINUTE)
+def test_the_failing_agent_is_no_longer_running(make_database):
+    database = make_database("failing", seed=36, history_days=0.5)
+    document = shown(database, 10 * MINUTE)
     running = {agent["id"]: agent["running"] for agent in document["agents"]}
     assert [agent for agent, runs in running.items() if not runs] == ["narrative-architect"]
     assert "narrative-architect" not in by("agent", document["selfReports"])
@@ -196,7 +198,7 @@ def test_a_request_does_not_change_the_simulation(simulated):
     asked, left_alone = simulated(history_days=0.5), simulated(history_days=0.5)
     for until in range(0, 10 * MINUTE, 30_000):
         seen = list(asked.advance(until))
-        state_document(asked, process_document(LoopLag()), time.time())
+        state_document(asked, process_document(EventLoopLag()), time.time())
         assert seen == list(left_alone.advance(until))
 
 
@@ -204,10 +206,10 @@ def test_a_request_does_not_change_the_simulation(simulated):
     ("scenario", "least", "most"),
     [("healthy", 0.8, 1), ("degraded", 0.78, 1), ("failing", 0, 0.78), ("harmful", 0.78, 1)],
 )
-def test_profiles_score_as_the_scenario_says(filmed, scenario, least, most):
+def test_profiles_score_as_the_scenario_says(make_database, scenario, least, most):
     """The mean of an agent's success, coordination, efficiency and goal progress, then of the agents."""
-    film = filmed(scenario, seed=37, history_days=0.5)
-    document = shown(film, 60 * MINUTE)
+    database = make_database(scenario, seed=37, history_days=0.5)
+    document = shown(database, 60 * MINUTE)
     reports, negotiated = by("agent", document["selfReports"]), coordination(document)
     scores = []
     for agent in document["agents"]:
@@ -221,11 +223,11 @@ def test_profiles_score_as_the_scenario_says(filmed, scenario, least, most):
     assert least < sum(scores) / len(scores) < most
 
 
-def test_reports_differ_in_what_they_have(filmed):
-    film = filmed("healthy", seed=38, history_days=0.5)
+def test_reports_differ_in_what_they_have(make_database):
+    database = make_database("healthy", seed=38, history_days=0.5)
     reports = {
         agent: entry["report"]
-        for agent, entry in by("agent", shown(film, 20 * MINUTE)["selfReports"]).items()
+        for agent, entry in by("agent", shown(database, 20 * MINUTE)["selfReports"]).items()
     }
     assert len(reports) == 6
     assert {"totalDecisions", "sourcesQueried", "signalsGenerated", "cacheHitRate"} <= reports[
@@ -238,16 +240,16 @@ def test_reports_differ_in_what_they_have(filmed):
 
 
 def test_the_process_is_this_one(validator):
-    document = process_document(LoopLag())
+    document = process_document(EventLoopLag())
     assert document["memory"]["heapUsed"] <= document["memory"]["heapTotal"] <= document["memory"]["rss"]
     assert document["startTime"] < time.time()
     before = copy.deepcopy(document["cpu"])
-    after = process_document(LoopLag())["cpu"]
+    after = process_document(EventLoopLag())["cpu"]
     assert after["user"] >= before["user"]
 
 
 def test_lag_shows_the_last_full_minute_only():
-    lag = LoopLag()
+    lag = EventLoopLag()
     assert lag.last_minute is None
     for milliseconds in range(1, 101):
         lag.record(milliseconds / 1000)

@@ -57,7 +57,7 @@ def test_a_killed_demos_journal_does_not_reach_the_next_file(demo_file, simulate
     assert reader(demo_file, "PRAGMA integrity_check") == [("ok",)]
 
 
-def test_a_failure_while_writing_is_told(tmp_path):
+def test_a_failure_while_writing_is_reported(tmp_path):
     with pytest.raises(DemoError, match="cannot write"):
         write_history(tmp_path / "missing", [])
 

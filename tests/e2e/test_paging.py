@@ -6,15 +6,19 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from tools import NO_REAL_DATA, REAL_DATA
 
-from .stack import FACTOR, ROOT, Notice, Stack
+from .stack import FACTOR, Notice, Stack
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.slow("real programs; alerts wait, also thirty times faster"),
+    pytest.mark.timeout(600),
+]
 
 SETTLED = 90
 """Seconds: longer than any alert waits before it fires, other than those that wait an hour or more."""
 HOUR = 3600 / FACTOR
-REAL_FILE = ROOT.parent / "shared" / "data" / "three-days.db"
+REAL_FILE = REAL_DATA / "three-days.db"
 
 HUNTER_SLOW = Notice("firing", "TweetbotAgentResponseTimeHigh", "warning", "market-hunter", "high")
 HUNTER_FAILING = Notice("firing", "TweetbotAgentSuccessRateLow", "warning", "market-hunter", "medium")
@@ -65,7 +69,7 @@ async def test_a_failing_agent_pages(tmp_path: Path) -> None:
         assert await _states(stack, page.alert, page.agent) == {"critical": "active", "warning": "suppressed"}
 
 
-@pytest.mark.skipif(not REAL_FILE.exists(), reason="the real bot's files are not beside this checkout")
+@pytest.mark.skipif(not REAL_FILE.exists(), reason=NO_REAL_DATA)
 async def test_a_healthy_real_bot_pages_nobody(tmp_path: Path) -> None:
     database = tmp_path / "real.db"
     shutil.copy(REAL_FILE, database)

@@ -6,21 +6,13 @@ from itertools import combinations
 from typing import Any, get_args
 
 import pytest
-from grafana_files import boards, panels
+from grafana_files import FILES, ROOT, boards, panels
 
 from exporter.metrics.catalogue import FAMILIES
 from exporter.optimizer.model import Outcome
 from grafana.kit.look import OUTCOMES
 
-UIDS = {
-    "tweetbot-overview",
-    "tweetbot-agent",
-    "tweetbot-decisions",
-    "tweetbot-trading",
-    "tweetbot-communication",
-    "tweetbot-optimizer",
-    "tweetbot-runtime",
-}
+BOARDS = ROOT / "grafana" / "boards"
 TARGET = {'job=~"$job"', 'instance=~"$instance"', 'bot=~"$bot"'}
 # Targets of their own, beside the exporter's: Prometheus knows of no bot.
 OTHER_JOBS = (
@@ -43,8 +35,27 @@ def cases() -> list[Any]:
 every_panel = pytest.mark.parametrize(("board", "panel"), cases())
 
 
-def test_uids_are_the_ones_that_alerts_link_to() -> None:
-    assert sorted(board["uid"] for board in boards()) == sorted(UIDS)
+def test_a_dashboard_is_in_the_file_of_its_uid() -> None:
+    assert [board["uid"] for board in boards()] == [path.stem for path in FILES]
+
+
+def test_every_module_that_makes_a_dashboard_is_in_the_list() -> None:
+    """`board()` in a module of grafana/boards makes one; dashboards() lists them."""
+    modules = {
+        path.stem
+        for path in BOARDS.glob("*.py")
+        if re.search(r"^def board\(\)", path.read_text("utf-8"), re.MULTILINE)
+    }
+    assert {f"tweetbot-{name}" for name in modules} == {board["uid"] for board in boards()}
+
+
+def test_every_dashboard_is_on_the_page_about_them() -> None:
+    page = (ROOT / "docs" / "dashboards.md").read_text("utf-8")
+    assert [
+        board["title"]
+        for board in boards()
+        if f"\n## {board['title'].removeprefix('TweetBot / ')}\n" not in page
+    ] == []
 
 
 @every_board
@@ -252,7 +263,7 @@ def test_links_resolve_and_keep_time_and_variables(board: dict[str, Any]) -> Non
     assert "tweetbot" in board["tags"]
     for url in re.findall(r"'url': '(/d/[^']*)'", str(board)):
         uid, _, parameters = url.removeprefix("/d/").partition("?")
-        assert uid in UIDS
+        assert uid in {other["uid"] for other in boards()}
         assert parameters.startswith(
             "${__url_time_range}&${datasource:queryparam}&${job:queryparam}&${bot:queryparam}"
         )

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.config import Address, parse_address
 from exporter.http import sockets as listen
-from exporter.http.sockets import Address, ListenError, bound_address, open_sockets, parse_address
+from exporter.http.sockets import ListenError, bound_address, open_sockets
 
 
 @pytest.mark.parametrize(

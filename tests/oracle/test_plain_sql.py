@@ -4,14 +4,14 @@ import shutil
 import sqlite3
 
 import pytest
-from tools import REAL_DATA
+from tools import NO_REAL_DATA, REAL_DATA
 
 from .expected import READ, expected
 from .values import slugify
 
 NOW = 1794700800.0  # Sunday 2026-11-15: all of the file's snapshots are of that week
 
-pytestmark = pytest.mark.skipif(not REAL_DATA.is_dir(), reason=f"no sample files in {REAL_DATA}")
+pytestmark = pytest.mark.skipif(not REAL_DATA.is_dir(), reason=NO_REAL_DATA)
 
 
 class File:

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from exporter.cli import profile_lookup as command
 from exporter.cli.profile_table import plain, print_table, readable, readable_age, show
+from exporter.collectors.registry import build
 from exporter.collectors.scrape import CollectorStatus, Scraper
 from exporter.config import Web, load
 from exporter.demo import DemoBot
@@ -25,6 +26,7 @@ from exporter.metrics import catalogue as c
 from exporter.metrics.catalogue import FAMILIES
 from exporter.metrics.samples import HistogramValue, Samples
 from exporter.profile import GROUPS, ROWS, Profile, Snapshot, rows
+from exporter.profile import snapshot as snapshots
 from exporter.web import app as web
 
 NOW = 10_000.0
@@ -100,6 +102,55 @@ def test_rows_are_sound() -> None:
     for row in ROWS:
         assert row.unit in row.family.name or row.unit in ("count", "timestamp", "flag", "score"), row.key
         assert row.moment is None or set(row.moment.labels) <= {"agent"}
+
+
+# Every family of an agent or of the process is a row, dates one, or is here with the reason.
+NOT_A_ROW = {
+    "the ratio of the window says it": {
+        c.EXECUTIONS_SUCCEEDED, c.EXECUTIONS_FAILED, c.EXECUTIONS_ERRORED, c.EXECUTION_DURATION,
+        c.EXECUTION_CONFIDENCE, c.DECISION_CONFIDENCE, c.DECISION_AUTONOMY, c.LEARNING_ADJUSTMENTS,
+    },
+    "how long ago the window began": {c.RECENT_WINDOW_START},
+    "a rate over time, for a graph": {
+        c.EXECUTION_SIGNALS, c.DECISIONS_SUCCEEDED, c.DECISIONS_FAILED, c.DECISIONS_PENDING, c.DECISION_REVISIONS,
+        c.DECISION_RESULTS, c.RECENT_ACTUAL_RESULT, c.DECISION_MESSAGES, c.NEGOTIATIONS_SUCCEEDED,
+    },
+    "a distribution, for a graph": {
+        c.DECISIONS_BY_RISK, c.DECISION_ALTERNATIVES, c.DECISION_RESOLVED, c.DECISION_RESOLVED_SUCCEEDED,
+    },
+    "money is the portfolio's, not an agent's": {
+        c.TRADES, c.TRADE_VOLUME_BTC, c.TRADE_VOLUME_USD, c.TRADE_FEES, c.TRADES_PROFITABLE, c.TRADES_UNPROFITABLE,
+        c.TRADE_GAINS, c.TRADE_LOSSES, c.TRADE_UNMATCHED,
+    },
+    "how much the bot keeps in memory": {c.AGENT_RECENT_DECISIONS, c.AGENT_DECISION_HISTORY},
+    "names that an agent chose itself": {c.REPORTED_VALUE},
+    "about the process, not the agent; the dashboard has them": {
+        c.PROCESS_HEAP_SIZE, c.PROCESS_HEAP_LIMIT, c.PROCESS_FDS, c.PROCESS_THREADS,
+        c.EVENTLOOP_P50, c.EVENTLOOP_MAX, c.NODEJS_INFO,
+    },
+}  # fmt: skip
+
+
+def test_every_family_of_an_agent_is_a_row_or_has_a_reason() -> None:
+    shown = {row.family for row in ROWS} | {row.moment for row in ROWS}
+    about_agents = {
+        family
+        for family in FAMILIES
+        if family.collector in ALL
+        and (family.collector == "system" or set(snapshots.AGENT_LABELS) & set(family.labels))
+    }
+    left_out = [family for families in NOT_A_ROW.values() for family in families]
+    assert len(left_out) == len(set(left_out))
+    assert {family.name for family in about_agents - shown} == {family.name for family in left_out}
+
+
+def test_every_collector_has_its_reasons() -> None:
+    assert {family.collector for family in FAMILIES} - {"exporter", "optimizer"} == set(ALL)
+    with_agents = {row.family.collector for row in ROWS if row.agent_label}
+    assert set(snapshots._NOT_CONFIGURED) == set(snapshots._NO_VALUE) == set(ALL)
+    assert set(snapshots._UNKNOWN_AGENT) == with_agents
+    everything = {"database.path": Path("x.db"), "bridge.url": "http://127.0.0.1:9465"}
+    assert {collector.name for collector in build(load(None, everything))} == set(ALL)
 
 
 def test_values_with_source_and_age() -> None:

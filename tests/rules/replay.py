@@ -10,6 +10,7 @@ import sqlite3
 from collections import defaultdict, deque
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 STEP = 60
 TARGET = 'job="tweetbot", instance="one:9464", bot="one"'
@@ -38,7 +39,7 @@ class Replay:
         self._start = 0.0
         self._end = 0
 
-    def rows(self, sql: str) -> list[tuple]:
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
         return self._db.execute(sql).fetchall()
 
     def put(self, moment: float, name: str, value: float, **labels: str) -> None:
@@ -61,7 +62,7 @@ class Replay:
 
     def executions(self) -> None:
         totals: dict[tuple[str, str, str], int] = defaultdict(int)
-        windows: dict[str, deque] = defaultdict(lambda: deque(maxlen=WINDOW))
+        windows: dict[str, deque[Any]] = defaultdict(lambda: deque(maxlen=WINDOW))
         columns = "timestamp, agent_name, execution_type, success, execution_time_ms"
         sql = f"SELECT {columns} FROM agent_executions ORDER BY timestamp, id"
         for stamp, name, kind, success, took in self.rows(sql):
@@ -98,8 +99,8 @@ class Replay:
 
     def decisions(self) -> None:
         totals: dict[tuple[str, str, str], int] = defaultdict(int)
-        confidences: dict[str, deque] = defaultdict(lambda: deque(maxlen=WINDOW))
-        resolved: dict[str, deque] = defaultdict(lambda: deque(maxlen=WINDOW))
+        confidences: dict[str, deque[Any]] = defaultdict(lambda: deque(maxlen=WINDOW))
+        resolved: dict[str, deque[Any]] = defaultdict(lambda: deque(maxlen=WINDOW))
         sql = "SELECT timestamp, agent, type, reasoning, outcome FROM agent_decisions ORDER BY timestamp"
         for stamp, name, kind, reasoning, outcome in self.rows(sql):
             moment, agent = seconds(stamp), slugify(name)

@@ -6,21 +6,21 @@ from pathlib import Path
 import pytest
 import yaml
 from replay import TARGET, Replay
-from rulefiles import ROOT, RULE_FILES, groups_of
-from tools import needed
+from rulefiles import RULE_FILES, groups_of
+from tools import NO_REAL_DATA, REAL_DATA, needed
 
-DATABASE = ROOT.parent / "shared" / "data" / "three-days.db"
+DATABASE = REAL_DATA / "three-days.db"
 
 ORDER = ["thresholds-bottlenecks", "thresholds-agents", "thresholds-bots", "thresholds-optimizers", "activity",
          "thresholds-in-force", "intervals", "liveness", "agents", "communication", "scores", "bottlenecks", "slo",
          "slo-days", "trading", "trading-days"]  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.slow("promtool evaluates all rules over three days")
 @pytest.mark.timeout(300)
 def test_a_healthy_real_bot_pages_nobody(tmp_path: Path) -> None:
     if not DATABASE.exists():
-        pytest.skip("the real bot's data is not here")
+        pytest.skip(NO_REAL_DATA)
     series, steps = Replay(DATABASE).run()
     series.append({"series": f"up{{{TARGET}}}", "values": f"1x{steps}"})
     others = [group["name"] for path in RULE_FILES for group in groups_of(path)]

@@ -46,8 +46,8 @@ def test_expressions(expression: str, expected: str) -> None:
 
 def test_scaled_files_load(fast: Path) -> None:
     for command in (
-        [needed("promtool"), "check", "config", fast / "prometheus.yml"],
-        [needed("amtool"), "check-config", fast / "alertmanager.yml"],
+        [needed("promtool"), "check", "config", str(fast / "prometheus.yml")],
+        [needed("amtool"), "check-config", str(fast / "alertmanager.yml")],
     ):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -18,9 +18,10 @@ from exporter.collectors.bridge.collector import BridgeCollector
 from exporter.collectors.bridge.communication import CommunicationCollector
 from exporter.collectors.bridge.self_reports import SelfReportsCollector
 from exporter.collectors.process.collector import SystemCollector
-from exporter.collectors.scrape import merge
 from exporter.config import load
-from exporter.metrics.exposition import choose_format, encode
+from exporter.http.negotiation import choose_format
+from exporter.metrics.exposition import encode
+from exporter.metrics.merging import merge
 
 from .documents import SCHEMA, VALIDATOR, Document, series, whole
 
@@ -28,7 +29,7 @@ CONFIG = load(None, {"bridge.url": "http://bot.example"})
 SLOW = settings(
     deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
-JUNK = st.sampled_from(
+JUNK: st.SearchStrategy[Any] = st.sampled_from(
     [None, True, "", "x", "\ud800\0\n", -1, 1.5, 10**400, 1e308, -0.0, [], {}, [[]], {"a": {}}, [None] * 3]
 )
 NUMBERS = st.one_of(
@@ -100,7 +101,8 @@ def collected(document: Document, built: list[BridgeCollector] | None = None) ->
 def check_page(metrics: list[Any]) -> None:
     """Both formats can be written and read back."""
     list(parse_text(encode(metrics, choose_format("text/plain")).decode()))
-    list(parse_openmetrics(encode(metrics, choose_format("application/openmetrics-text")).decode()))
+    page = encode(metrics, choose_format("application/openmetrics-text")).decode()
+    list(parse_openmetrics(page))  # type: ignore[no-untyped-call]
 
 
 @SLOW

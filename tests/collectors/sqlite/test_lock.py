@@ -15,7 +15,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tools import ROOT, free_port
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [
+    pytest.mark.slow("a writer beside the reader, for as long as a large file takes"),
+    pytest.mark.timeout(1500),
+]
 
 EXECUTIONS = 2_000_000
 DECISIONS = 50_000

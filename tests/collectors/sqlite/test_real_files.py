@@ -2,7 +2,7 @@
 
 import pytest
 from oracle.page import difference
-from tools import REAL_DATA
+from tools import NO_REAL_DATA, REAL_DATA
 
 from exporter.config import Config
 
@@ -13,7 +13,7 @@ AFTER_ALL = 1795852800.0
 FILES = sorted(REAL_DATA.glob("*.db"))
 
 
-@pytest.mark.skipif(not FILES, reason=f"no real files in {REAL_DATA}")
+@pytest.mark.skipif(not FILES, reason=NO_REAL_DATA)
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 async def test_page_is_what_the_oracle_says(path):
     page = await fresh_samples(path, now=AFTER_ALL)
