@@ -197,7 +197,7 @@ class Progress:
             self._head.fold(rows, self._clock())
             self._head_rows += len(rows)
             self._head_upto = rows[0][0] - 1
-        self._head_done = not rows or self._head_rows >= HEAD_ROWS
+        self._head_done = len(rows) < limit or self._head_rows >= HEAD_ROWS
 
     async def _read_range(self) -> None:
         assert self.newest is not None

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from exporter.collectors.sqlite.connection import TooLongError
+from exporter.collectors.sqlite.connection import TooLargeError, TooLongError
 from exporter.collectors.sqlite.schema import Shape, quoted
 from exporter.collectors.sqlite.values import parse_json
 
@@ -23,6 +23,7 @@ MAX_ROWS = 1024
 """Rows of one read: folding them must not keep the event loop for long."""
 LOOK = 250
 """Rows that are looked up by their numbers in one read."""
+TRIES = 3
 LARGE_VALUE = 2**16
 """Bytes from which on a value is left out of a row that cannot be read in time with it."""
 GAPS_KEPT = 4096
@@ -75,6 +76,12 @@ class RowReader:
         order = f"ORDER BY {self.shape.key} DESC" if self.shape.key else ""
         return await self._rows(columns, f"{order} LIMIT :limit", {"limit": limit})
 
+    async def ends(self, columns: Sequence[str]) -> list[Row]:
+        """Row 1 and the row with the highest number; any row where there are no numbers."""
+        key, table = self.shape.key, self.shape.quoted
+        where = f"WHERE {key} IN (1, (SELECT max({key}) FROM {table}))" if key else "LIMIT 1"
+        return await self._rows(columns, where, {})
+
     async def count(self, limit: int) -> int:
         """How many rows there are, up to a limit."""
         statement = f"SELECT count(*) FROM (SELECT 1 FROM {self.shape.quoted} LIMIT :limit)"
@@ -86,15 +93,19 @@ class RowReader:
         if not self.shape.key:
             return []
         found: list[Row] = []
+        tries = 0
         left = [row_ids[start : start + LOOK] for start in range(0, len(row_ids), LOOK)]
         where = f"WHERE {self.shape.key} IN (SELECT value FROM json_each(:row_ids))"
         while left:
             some = left.pop()
             try:
                 found += await self._rows(columns, where, {"row_ids": json.dumps(some)})
+            except TooLargeError:
+                left += _halves(some)
             except TooLongError:
-                middle = len(some) // 2
-                left += [some[:middle], some[middle:]] if middle else []
+                # The machine may be busy: one row gets several tries.
+                tries = tries + 1 if len(some) == 1 else 0
+                left += [some] if 0 < tries < TRIES else _halves(some)
         return found
 
     async def between(self, columns: Sequence[str], first: int, last: int) -> tuple[list[Row], bool]:
@@ -190,6 +201,12 @@ class RowReader:
     def _name(self, column: str) -> str:
         spelling = self.shape.columns.get(column)
         return "NULL" if spelling is None else quoted(spelling)
+
+
+def _halves(row_ids: Sequence[int]) -> list[Sequence[int]]:
+    """Of one row nothing."""
+    middle = len(row_ids) // 2
+    return [row_ids[:middle], row_ids[middle:]] if middle else []
 
 
 def _plain(cell: Any) -> Any:

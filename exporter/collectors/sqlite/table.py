@@ -43,6 +43,9 @@ class Rows(Protocol):
     async def newest(self, columns: Sequence[str], limit: int) -> list[Cells]:
         """The rows with the highest numbers, highest first."""
 
+    async def ends(self, columns: Sequence[str]) -> list[Cells]:
+        """Row 1 and the row with the highest number."""
+
     async def count(self, limit: int) -> int:
         """How many rows there are, up to a limit."""
 

@@ -38,13 +38,13 @@ def configured(**settings: Any) -> Config:
     return load(None, {places[name]: value for name, value in settings.items()})
 
 
-def expected_of(path: Path, config: Config) -> Mapping[Key, float]:
+def expected_of(path: Path, config: Config, now: float = NOW) -> Mapping[Key, float]:
     """What the oracle says of the file."""
     return expected(
         str(path),
         window=config.database.window,
         aliases=config.agents.aliases,
-        now=NOW,
+        now=now,
         max_agents=config.limits.agents,
         max_pairs=config.limits.label_pairs,
     )
@@ -121,8 +121,8 @@ class Followed:
 
 
 @asynccontextmanager
-async def following(path: Path, config: Config | None = None) -> AsyncIterator[Followed]:
-    source = DatabaseCollector(path, config or Config(), lambda: NOW)
+async def following(path: Path, config: Config | None = None, now: float = NOW) -> AsyncIterator[Followed]:
+    source = DatabaseCollector(path, config or Config(), lambda: now)
     await source.start()
     try:
         yield Followed(source)
@@ -136,8 +136,8 @@ async def fresh_page(path: Path, config: Config | None = None) -> bytes:
         return await (await followed.caught_up()).page()
 
 
-async def fresh_samples(path: Path, config: Config | None = None) -> dict[Key, float]:
-    async with following(path, config) as followed:
+async def fresh_samples(path: Path, config: Config | None = None, now: float = NOW) -> dict[Key, float]:
+    async with following(path, config, now) as followed:
         return await (await followed.caught_up()).samples()
 
 

@@ -27,6 +27,8 @@ from .test_pages import append_some, configs, cut_at_random, moderate, without_p
 
 __all__ = ["without_pauses"]
 
+MOST_STEPS = 2000
+"""More than any of these files needs."""
 Positions = dict[str, int]
 """Up to which row each table has been read."""
 
@@ -37,10 +39,13 @@ async def page_read_stepwise(
     """The page after a first catch-up, with something done after each of its steps; and the replacements."""
     source = DatabaseCollector(path, config, lambda: NOW)
     try:
-        while source.readiness():
+        for _ in range(MOST_STEPS):
+            if not source.readiness():
+                break
             await source._guarded(source._step, time.monotonic() + PATIENCE)
             growing = source._database.growing
             between({name: progress.position or 0 for name, progress in growing.items()})
+        assert not source.readiness()
         followed = Followed(source)
         return await followed.page(), followed.replacements
     finally:

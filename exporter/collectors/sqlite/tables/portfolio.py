@@ -46,8 +46,7 @@ class Portfolio(LiveTable):
         }
 
     async def read(self, rows: Rows, now: float) -> bool:
-        columns = self._cleaner.columns
-        found = [*await rows.newest(columns, 1), *await rows.chosen(columns, [1])]
+        found = await rows.ends(self._cleaner.columns)
         self.rows = max(self.rows, await rows.count(self.limit))
         return self.look([max(found, key=_precedence)] if found else [], now)
 
