@@ -30,6 +30,7 @@ middle, where it holds its lock."""
 TARGET_BYTES = LONGEST_VALUE // 4
 FIRST_LIMIT = 256
 ATTEMPTS = 5
+RETRY_PAUSE = READ_BUDGET
 HEAD_ROWS = 2048
 """The newest rows that are read ahead of a first catch-up."""
 GAPS_LOOKED_AT = 64
@@ -45,7 +46,7 @@ async def patiently(reader: Reader, read: Callable[[], Awaitable[T]]) -> T:
         except TooLargeError:
             raise
         except TooLongError:
-            await asyncio.sleep(READ_BUDGET)
+            await asyncio.sleep(RETRY_PAUSE)
     raise CollectorError(f"{reader.path} is read too slowly: {ATTEMPTS} reads took over {READ_BUDGET} s each")
 
 

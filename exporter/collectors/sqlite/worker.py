@@ -24,7 +24,9 @@ class Worker:
             threading.Thread(target=_work, args=(self._calls,), name=self._name, daemon=True).start()
         future: Future[T] = Future()
         self._calls.put((future, call))
-        return await asyncio.wait_for(asyncio.wrap_future(future), seconds)
+        # Not wait_for, which in Python 3.11 may lose a cancellation that comes with the result.
+        async with asyncio.timeout(seconds):
+            return await asyncio.wrap_future(future)
 
     def end(self) -> None:
         """Ends the thread after the calls it has been given. The next call gets another one."""

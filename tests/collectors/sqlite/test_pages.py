@@ -71,7 +71,7 @@ def cut_at_random(seed: int) -> Iterator[None]:
         patch.setattr(RowReader, "before", lambda *given: read_before(*given[:-1], chance.randint(1, 5)))
         patch.setattr(progress_module, "HEAD_ROWS", chance.randint(0, 6))
         patch.setattr(Session, "read", stopping)
-        patch.setattr(progress_module, "READ_BUDGET", 0)
+        patch.setattr(progress_module, "RETRY_PAUSE", 0)
         yield
 
 

@@ -201,7 +201,7 @@ async def test_kills_at_random_moments_lose_nothing(path: Path) -> None:
                 prune(path, totals)
                 await asyncio.sleep(0.01)
             process.send_signal(signal.SIGKILL)
-            await asyncio.to_thread(process.wait)
+            await asyncio.to_thread(process.communicate)
         expected = await never_stopped.page()
     async with run(path, configured(path)) as restarted:
         assert differing_lines(await restarted.page(), expected) == []
