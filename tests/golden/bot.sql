@@ -47,7 +47,8 @@ INSERT INTO trades (timestamp, trade_type, amount_btc, price_usd, fee_usd, total
   ('2025-10-06 10:00:00', 'BUY', 0.01, 98000, 1, 980, 'bitcoin-orchestrator'),
   ('2025-10-07 10:00:00', 'BUY', 0.01, 99000, NULL, 990, 'Intelligent Execution Agent'),
   ('2025-10-08 10:00:00', 'SELL', 0.015, 100000, 1.5, 1500, 'Intelligent Execution Agent'),
-  ('2025-10-09 10:00:00', 'SELL', 0.01, 95000, 0, 950, 'bitcoin-orchestrator');
+  ('2025-10-09 10:00:00', 'SELL', 0.01, 95000, 0, 950, 'bitcoin-orchestrator'),
+  ('2025-10-09 12:00:00', 'BUY', 0.002, 96000, 0.2, 192, 'bitcoin-orchestrator');
 
 CREATE TABLE market_data (
   id INTEGER PRIMARY KEY AUTOINCREMENT, timestamp DATETIME, price_usd DECIMAL(10,2), volume_24h DECIMAL(15,2),
