@@ -47,7 +47,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The slow ones first, so that no worker begins one when the others are done."""
+    """The slow ones first, so that no worker begins one when the others are done. Each says why it is slow."""
+    marks = [(item, mark) for item in items for mark in item.iter_markers("slow")]
+    if unexplained := [item.nodeid for item, mark in marks if not mark.args]:
+        raise pytest.UsageError(f"slow without a reason: {', '.join(unexplained)}")
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 

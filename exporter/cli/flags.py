@@ -149,7 +149,7 @@ def add_optimizer_address(group: "argparse._ArgumentGroup", more: str) -> None:
         f"where it listens (default 127.0.0.1:9466){more}",
         action="append",
     )
-    told = "holds the token of whoever sends alerts, reads the ledger or takes back"
+    told = "holds the token of whoever sends alerts, reads the ledger or rolls back"
     add(group, "optimizer.token_file", "FILE", told, type=path)
 
 

@@ -1,4 +1,4 @@
-"""`optimizations`: the optimizer's ledger, and taking something back."""
+"""`optimizations`: the optimizer's ledger, and rollbacks."""
 
 import argparse
 from typing import get_args
@@ -24,7 +24,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--json", action="store_true", help="as JSON, with all that the ledger says")
     group = parser.add_argument_group("the running optimizer")
     group.add_argument(
-        "--take-back", type=flags.count, metavar="ID", help="have it put back what this optimization changed"
+        "--roll-back", type=flags.count, metavar="ID", help="have it restore what this optimization changed"
     )
     flags.add_optimizer_address(group, "")
 
@@ -35,8 +35,8 @@ def run(parsed: argparse.Namespace) -> int:
 
     config = configure(parsed, {"log.level": "warn"})
     try:
-        if parsed.take_back is not None:
-            optimizations_table.take_back(config.optimizer, parsed.take_back)
+        if parsed.roll_back is not None:
+            optimizations_table.roll_back(config.optimizer, parsed.roll_back)
         else:
             optimizations_table.show(config.optimizer.ledger, parsed.state, parsed.limit, parsed.json)
     except optimizations_table.OptimizationsError as error:
@@ -44,4 +44,4 @@ def run(parsed: argparse.Namespace) -> int:
     return 0
 
 
-COMMAND = Command("Print the optimizer's ledger, or take back.", add_flags, run)
+COMMAND = Command("Print the optimizer's ledger, or roll an optimization back.", add_flags, run)

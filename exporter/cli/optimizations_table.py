@@ -1,4 +1,4 @@
-"""The `optimizations` command: prints the ledger, or has the running optimizer take something back."""
+"""The `optimizations` command: prints the ledger, or has the running optimizer roll something back."""
 
 import asyncio
 import json
@@ -17,22 +17,23 @@ from exporter.cli.terminal import printable
 from exporter.config import ConfigError, Optimizer, parse_address
 from exporter.http.client import FetchError, fetch_json
 from exporter.http.tokens import read_token
-from exporter.optimizer import messages as words
+from exporter.optimizer import messages
 from exporter.optimizer.http.api import OPTIMIZATIONS_PATH, TOKEN_KEY
 from exporter.optimizer.ledger.entries import Entry
-from exporter.optimizer.ledger.store import Ledger, LedgerError
+from exporter.optimizer.ledger.errors import LedgerError
+from exporter.optimizer.ledger.store import Ledger
 from exporter.optimizer.model import Measurement, State
-from exporter.optimizer.serialization import document
+from exporter.optimizer.serialization import serialize
 from exporter.runtime.files import UnreadableFileError
 
-TAKE_BACK_SECONDS = 60.0
-"""It waits for what the optimizer does at the moment."""
+ROLL_BACK_SECONDS = 60.0
+"""The optimizer finishes what it is doing first."""
 _STYLES = {
     "succeeded": "green",
     "improved": "green",
-    "taken_back": "yellow",
+    "rolled_back": "yellow",
     "action_failed": "red",
-    "not_taken_back": "red",
+    "rollback_failed": "red",
     "interrupted": "yellow",
 }
 
@@ -45,7 +46,7 @@ def show(ledger: Path, state: State | None, limit: int, as_json: bool) -> None:
     """Prints the newest `limit` of the ledger; of those in one state, if `state` is given."""
     entries = asyncio.run(_read(ledger, state, limit))
     if as_json:
-        print(json.dumps([document(entry) for entry in entries], indent=2, ensure_ascii=False))
+        print(json.dumps([serialize(entry) for entry in entries], indent=2, ensure_ascii=False))
     elif sys.stdout.isatty():
         _print_table(entries, sys.stdout)
     else:
@@ -60,24 +61,24 @@ async def _read(ledger: Path, state: State | None, limit: int) -> list[Entry]:
         raise OptimizationsError(str(error)) from None
 
 
-def take_back(settings: Optimizer, optimization_id: int) -> None:
+def roll_back(settings: Optimizer, optimization_id: int) -> None:
     """Asks the optimizer that runs with these settings, and prints what it says."""
-    url = f"http://{_address(settings)}{OPTIMIZATIONS_PATH}/{optimization_id}/take-back"
+    url = f"http://{_address(settings)}{OPTIMIZATIONS_PATH}/{optimization_id}/roll-back"
     if settings.token_file is None:
-        raise ConfigError(f"{TOKEN_KEY} is needed: the optimizer wants the token in it")
+        raise ConfigError(f"{TOKEN_KEY} is needed: the optimizer needs the token in it")
     try:
         headers = {"Authorization": f"Bearer {read_token(settings.token_file, TOKEN_KEY)}"}
-        asked = fetch_json(url, TAKE_BACK_SECONDS, headers, posted={}, accepted=(202, 404, 409, 503))
-        answer = asyncio.run(asked)
+        request = fetch_json(url, ROLL_BACK_SECONDS, headers, posted={}, accepted=(202, 404, 409, 503))
+        answer = asyncio.run(request)
     except UnreadableFileError as error:
         raise ConfigError(str(error)) from None
     except FetchError as error:
         hint = {0: "; does the optimizer run?", 401: f"; it has another {TOKEN_KEY}"}.get(error.status, "")
         raise OptimizationsError(f"{error}{hint}") from None
-    told = answer if isinstance(answer, dict) else {}
-    if "error" in told:
-        raise OptimizationsError(printable(str(told["error"])))
-    print(printable(f"optimization {optimization_id} is {told.get('state')}: {told.get('reason')}"))
+    response = answer if isinstance(answer, dict) else {}
+    if "error" in response:
+        raise OptimizationsError(printable(str(response["error"])))
+    print(printable(f"optimization {optimization_id} is {response.get('state')}: {response.get('reason')}"))
 
 
 def _address(settings: Optimizer) -> str:
@@ -96,7 +97,7 @@ def _lines(entries: Sequence[Entry]) -> Iterator[tuple[str, ...]]:
     for entry in entries:
         values = (_value(entry.before), _value(entry.after), entry.improvement_ratio)
         yield (
-            *(str(entry.id), _moment(entry.created_at), entry.subject.bottleneck),
+            *(str(entry.id), _moment(entry.created_at), entry.subject.bottleneck.name),
             *(printable(entry.subject.agent) or "-", entry.severity, entry.state, entry.outcome or "-"),
             *("-" if value is None else f"{value:.15g}" for value in values),
             printable(entry.reason),
@@ -127,18 +128,18 @@ def _cells(entry: Entry) -> Iterator[Text]:
     improvement = entry.improvement_ratio
     yield Text(str(entry.id))
     yield Text(_moment(entry.created_at), "dim")
-    yield Text(entry.subject.bottleneck)
+    yield Text(entry.subject.bottleneck.name)
     yield Text(printable(entry.subject.agent) or "–")
     yield Text(entry.severity)
     yield Text(state.replace("_", " "), _STYLES.get(state, ""))
     yield Text(" → ".join(_readable(entry, each) for each in (entry.before, entry.after) if each) or "–")
-    yield Text("–" if improvement is None else words.percent(improvement))
+    yield Text("–" if improvement is None else messages.percent(improvement))
     yield Text(printable(entry.reason))
 
 
 def _readable(entry: Entry, measurement: Measurement) -> str:
     value = measurement.value
-    return "–" if value is None else words.value(entry.subject.bottleneck, value)
+    return "–" if value is None else messages.value(entry.subject.bottleneck, value)
 
 
 def _value(measurement: Measurement | None) -> float | None:

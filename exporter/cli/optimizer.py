@@ -20,7 +20,7 @@ def _add_optimizer_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the optimizer")
     flags.add_config_file(group)
     modes = get_args(OptimizerMode)
-    help_text = "observe: only write down what would be done (default); act: do it"
+    help_text = "observe: only record what would be done (default); act: do it"
     flags.add(group, "optimizer.mode", None, help_text, choices=modes)
     flags.add(group, "optimizer.prometheus_url", "URL", "Prometheus (default http://127.0.0.1:9090)")
     flags.add(
@@ -37,7 +37,7 @@ def _add_optimizer_flags(parser: argparse.ArgumentParser) -> None:
 def run(parsed: argparse.Namespace) -> int:
     """Serves until a signal comes."""
     from exporter.optimizer import service
-    from exporter.optimizer.ledger.file import LedgerError
+    from exporter.optimizer.ledger.errors import LedgerError
 
     config = configure(parsed)
     token_file = service.check(config)

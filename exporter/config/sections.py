@@ -81,7 +81,7 @@ class Limits(_Section):
     """How many different values labels may take; more are counted under `other`."""
 
     agents: int = Field(default=100, ge=1, le=1000)
-    label_pairs: int = Field(default=500, ge=1, le=10_000)
+    label_pairs: int = Field(default=500, ge=1, le=20_000)
 
 
 class Web(_Section):
@@ -129,7 +129,7 @@ class Optimizer(_Section):
     """When by then too few events have come after an action, there is not enough data."""
     minimum_samples: int = Field(default=20, ge=1, le=1_000_000)
     margin_ratio: float = Field(default=0.05, ge=0, le=1)
-    """Better or worse by less than this share of the value before is no effect; worse by more is taken back."""
+    """Better or worse by less than this share of the value before is no effect; worse by more is rolled back."""
     implementation_seconds: Annotated[Mapping[Name, Seconds], AfterValidator(MappingProxyType)] = Field(
         default_factory=lambda: MappingProxyType({})
     )

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from prometheus_client.core import Metric
 
-from exporter.metrics.exposition import Format, accepts_gzip, choose_format, compress, encode
+from exporter.http.negotiation import accepts_gzip, choose_format
+from exporter.metrics.exposition import Format, Pages
 from exporter.metrics.merging import merge
 from exporter.metrics.self_metrics import HandlerMetrics, ProcessMetrics
 
@@ -26,6 +27,7 @@ class MetricsHandler:
         self._about_itself = about_itself
         self._handler = HandlerMetrics()
         self._process = ProcessMetrics()
+        self._pages = Pages()
 
     async def handle(self, request: web.Request) -> web.Response:
         """The permit is given back before anything is sent to a slow client."""
@@ -60,8 +62,7 @@ class MetricsHandler:
     def _write(self, metrics: list[Metric], chosen: Format, gzip: bool) -> bytes:
         if self._about_itself:
             metrics = merge([*metrics, *self._process.metrics()])
-        page = encode(metrics, chosen)
-        return compress(page) if gzip else page
+        return self._pages.write(metrics, chosen, gzip)
 
 
 def _header(request: web.Request, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Asking Prometheus and the bot: who did not answer is left alone for the rest of the step."""
+"""Calls to Prometheus and to the bot: who did not answer is not called again in the same reconciliation."""
 
 from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar
@@ -13,30 +13,33 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Line:
-    """To one side. `up` is whether it answered when it was last asked, None before the first time."""
+class CircuitBreaker:
+    """Opens at the first UnavailableError, and is closed again by `reset`.
+
+    `up` is whether the other side answered the last call, None before the first one.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.up: bool | None = None
-        self._down: UnavailableError | None = None
+        self._fault: UnavailableError | None = None
 
-    def renew(self) -> None:
-        """A new step begins: ask again."""
-        self._down = None
+    def reset(self) -> None:
+        """Closes it: the next call goes through."""
+        self._fault = None
 
     def check(self) -> None:
-        """UnavailableError if it was, in this step."""
-        if self._down is not None:
-            raise self._down
+        """UnavailableError while it is open."""
+        if self._fault is not None:
+            raise self._fault
 
-    async def ask(self, question: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The answer, or UnavailableError, also where it was down before in this step. Logged when that changes."""
+    async def call(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The function's result, or UnavailableError, also while it is open. A change is logged."""
         self.check()
         try:
-            found = await question(*args, **kwargs)
+            result = await function(*args, **kwargs)
         except UnavailableError as error:
-            self._down = error
+            self._fault = error
             if self.up is not False:
                 log.warning(f"{self.name} is not available", why=str(error))
             self.up = False
@@ -44,4 +47,4 @@ class Line:
         if self.up is False:
             log.info(f"{self.name} is available again")
         self.up = True
-        return found
+        return result

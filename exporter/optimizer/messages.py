@@ -1,65 +1,24 @@
-"""How bottlenecks, values and moments are put into words, for the ledger's readers."""
+"""Bottlenecks, values and moments as text, for readers of the ledger."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from types import MappingProxyType
 
-from exporter.optimizer.model import LOWER_IS_BETTER, Action, Bottleneck, Subject
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """The texts about one bottleneck. `finding` takes {target}, {limit} and {impact}."""
-
-    measure: str
-    events: str
-    finding: str
-    advice: str
-
-
-WORDS: Mapping[Bottleneck, Words] = MappingProxyType(
-    {
-        "agent_response_time": Words(
-            measure="response time",
-            events="executions",
-            finding="the response time of {target} is {impact} above {limit}",
-            advice="make its decision logic faster, or give it more resources",
-        ),
-        "agent_success_rate": Words(
-            measure="success rate",
-            events="executions",
-            finding="the success rate of {target} misses {limit} by an impact of {impact}",
-            advice="review its decision logic, training data and confidence thresholds",
-        ),
-        "coordination_efficiency": Words(
-            measure="coordination",
-            events="events",
-            finding="the coordination of {target} misses {limit} by an impact of {impact}",
-            advice="review its communication protocols and negotiations",
-        ),
-        "system_performance": Words(
-            measure="overall score",
-            events="events",
-            finding="the overall score of {target} misses {limit} by an impact of {impact}",
-            advice="review all components",
-        ),
-    }
-)
+from exporter.optimizer.bottlenecks.base import Bottleneck
+from exporter.optimizer.model import Action, Subject
 
 SUCCESS_METRICS = (
     "{measure} of {target} {bound}",
-    "{expected} better than before is expected",
-    "over at least {samples} {events}, from {implementation} after the last action on",
+    "an improvement of {expected} is expected",
+    "over at least {samples} {events}, starting {implementation} after the last action",
 )
 ROLLBACK = (
     "If the {measure} is more than {margin} worse than before, or on request: every value that the actions changed is "
-    "put back, newest first, where nobody changed it since."
+    "restored, newest first, where nobody changed it since."
 )
 ROLLBACK_OF_PAUSE = (
     "The bot stays paused until it is resumed: on request, or by its own command resume_system."
 )
-ROLLBACK_OF_NOTHING = "Nothing is done, so there is nothing to take back."
+ROLLBACK_OF_NOTHING = "Nothing is done, so there is nothing to roll back."
 
 
 def target(subject: Subject) -> str:
@@ -68,8 +27,8 @@ def target(subject: Subject) -> str:
 
 
 def value(bottleneck: Bottleneck, number: float) -> str:
-    """Seconds for times, percent for ratios."""
-    return f"{number:.2f} s" if bottleneck in LOWER_IS_BETTER else percent(number)
+    """Seconds for durations, percent for ratios and scores."""
+    return f"{number:.2f} s" if bottleneck.unit == "seconds" else percent(number)
 
 
 def limit(bottleneck: Bottleneck, threshold: float | None) -> str:
@@ -79,7 +38,7 @@ def limit(bottleneck: Bottleneck, threshold: float | None) -> str:
 
 def bound(bottleneck: Bottleneck, threshold: float | None) -> str:
     """What meets the threshold."""
-    side = "at most" if bottleneck in LOWER_IS_BETTER else "at least"
+    side = "at most" if bottleneck.lower_is_better else "at least"
     return f"{side} {'its threshold' if threshold is None else value(bottleneck, threshold)}"
 
 
@@ -89,7 +48,7 @@ def percent(ratio: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """In the largest unit that it fills: "90 s" is a minute and a half, "2 min", "6 h"."""
+    """In the largest unit that divides it: "90 s" is a minute and a half, "2 min", "6 h"."""
     for size, unit in ((3600, "h"), (60, "min")):
         if seconds >= size and seconds % size == 0:
             return f"{seconds / size:g} {unit}"
@@ -101,11 +60,12 @@ def moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def doing(actions: Sequence[Action]) -> str:
-    """Actions as a phrase: "market-hunter: execute_adaptation STRATEGY_ADJUSTMENT"; empty without any."""
-    return "; ".join(map(_doing, actions))
+def actions(given: Sequence[Action]) -> str:
+    """As a phrase: "market-hunter: execute_adaptation STRATEGY_ADJUSTMENT"; empty without any."""
+    return "; ".join(map(action, given))
 
 
-def _doing(action: Action) -> str:
-    arguments = [*action.adaptations, *([action.direction] if action.direction else [])]
-    return (f"{action.agent}: " if action.agent else "") + " ".join([action.name, *arguments])
+def action(given: Action) -> str:
+    """One of them."""
+    arguments = [*given.adaptations, *([given.direction] if given.direction else [])]
+    return (f"{given.agent}: " if given.agent else "") + " ".join([given.name, *arguments])

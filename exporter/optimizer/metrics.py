@@ -1,4 +1,4 @@
-"""The optimizer's own metrics: what the ledger counts, and what its web side counts."""
+"""The optimizer's own metrics: what the ledger counts, and what its HTTP side counts."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -10,9 +10,10 @@ from exporter import __version__
 from exporter.config import Optimizer
 from exporter.metrics import catalogue as c
 from exporter.metrics.samples import HistogramValue, Samples
+from exporter.optimizer import bottlenecks
 from exporter.optimizer.ledger.entries import Tally
-from exporter.optimizer.model import BOTTLENECKS, Bottleneck, Outcome, State
-from exporter.optimizer.reconcile.engine import Engine
+from exporter.optimizer.model import Outcome, State
+from exporter.optimizer.reconcile.reconciler import Reconciler
 
 STATUSES = (200, 400, 401, 408, 413, 415, 429, 500, 503)
 REASONS = (
@@ -36,26 +37,26 @@ class Counts:
     rejected: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(REASONS, 0)))
 
 
-def metrics(config: Optimizer, tally: Tally | None, counts: Counts, engine: Engine) -> list[Metric]:
+def metrics(config: Optimizer, tally: Tally | None, counts: Counts, reconciler: Reconciler) -> list[Metric]:
     """A snapshot. Without a `tally`, as when the ledger cannot be read, its families are absent."""
     samples = Samples()
     samples.add(c.OPTIMIZER_INFO, 1, __version__, config.mode)
     if tally is not None:
         _of_ledger(tally, samples)
-        _of_actions(tally, _possible(config, engine), samples)
+        _of_actions(tally, _possible(config, reconciler), samples)
     for status, requests in counts.requests.items():
         samples.add(c.OPTIMIZER_WEBHOOKS, requests, str(status))
     samples.add(c.OPTIMIZER_ALERTS, counts.alerts)
     for reason, alerts in counts.rejected.items():
         samples.add(c.OPTIMIZER_ALERTS_REJECTED, alerts, reason)
-    samples.add(c.OPTIMIZER_LAST_RUN, engine.last_run)
-    samples.add(c.OPTIMIZER_RECORDS_UP, engine.records_up)
-    samples.add(c.OPTIMIZER_BOT_UP, engine.bot_up)
+    samples.add(c.OPTIMIZER_LAST_RUN, reconciler.last_run)
+    samples.add(c.OPTIMIZER_RECORDS_UP, reconciler.prometheus_up)
+    samples.add(c.OPTIMIZER_BOT_UP, reconciler.bot_up)
     return samples.metrics()
 
 
 def _of_ledger(tally: Tally, samples: Samples) -> None:
-    for bottleneck in BOTTLENECKS.values():
+    for bottleneck in (each.name for each in bottlenecks.BOTTLENECKS):
         for outcome in get_args(Outcome):
             samples.add(c.OPTIMIZATIONS, tally.closed.get((bottleneck, outcome), 0), bottleneck, outcome)
         for state in get_args(State):
@@ -72,17 +73,17 @@ def _of_actions(tally: Tally, possible: set[tuple[str, str]], samples: Samples) 
         samples.add(c.OPTIMIZER_ACTION_LAST, tally.last_action_at.get(labels), *labels)
 
 
-def _possible(config: Optimizer, engine: Engine) -> set[tuple[str, str]]:
+def _possible(config: Optimizer, reconciler: Reconciler) -> set[tuple[str, str]]:
     if config.mode != "act":
         return set()
     of_agents = [each for each in (*config.actions, "restore") if each != "pause"]
     of_the_bot = ["pause", "restore"] if "pause" in config.actions else []
-    return {(agent, each) for agent in engine.agents for each in of_agents} | {
+    return {(agent, each) for agent in reconciler.agents or () for each in of_agents} | {
         ("", each) for each in of_the_bot
     }
 
 
-def _histogram(tally: Tally, bottleneck: Bottleneck) -> HistogramValue:
+def _histogram(tally: Tally, bottleneck: str) -> HistogramValue:
     ratios = tally.improvements.get(bottleneck, ())
     bounds = c.OPTIMIZATION_IMPROVEMENT.buckets
     counts = [sum(ratio <= bound for ratio in ratios) for bound in bounds]

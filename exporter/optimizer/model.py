@@ -1,45 +1,41 @@
-"""The optimizer's words: what its parts say to each other.
+"""The optimizer's vocabulary: the values that its parts exchange, and the protocols of what lies outside.
 
-Ratios are 0..1, moments are Unix times in seconds, durations are seconds. Nothing here does anything.
+Ratios are 0..1, moments are Unix times in seconds, durations are seconds.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
-Bottleneck = Literal[
-    "agent_response_time", "agent_success_rate", "coordination_efficiency", "system_performance"
-]
-Severity = Literal["critical", "high", "medium", "low"]
-Mode = Literal["observe", "act"]
+from exporter.optimizer.bottlenecks.base import Adaptation, AutonomyStep, Bottleneck, Severity
 
-BOTTLENECKS: Mapping[str, Bottleneck] = {name: name for name in get_args(Bottleneck)}
 SEVERITIES: Mapping[str, Severity] = {name: name for name in get_args(Severity)}
-"""From text of elsewhere to our words; what is not in here is none."""
-OF_WHOLE_BOT: Bottleneck = "system_performance"
-"""The others are of an agent each."""
+"""By the text of a label; what is not in here is no severity. The worst comes first."""
 
 ActionName = Literal["execute_adaptation", "adjust_autonomy", "pause", "resume"]
-Adaptation = Literal["GOAL_ADAPTATION", "STRATEGY_ADJUSTMENT", "INCREASE_AUTONOMY"]
-Direction = Literal["lower", "raise"]
 
 State = Literal["waiting", "acting", "measuring", "restoring", "closed"]
-"""`waiting`: not yet confirmed, or not yet its turn. `acting`, `restoring`: about to ask the bot, or asking: what a
-restart finds in these states is asked for again under the same action id, which the bridge carries out once."""
+"""`waiting`: not yet confirmed, or not yet its turn. `acting`, `restoring`: requests to the bot are due or under way.
+After a restart they are sent again under the same action ids, each of which the bridge carries out once."""
 
 Outcome = Literal[
-    "observed",  # mode observe: written down, nothing done
+    "observed",  # mode observe: recorded, nothing done
     "over",  # the bottleneck was gone before anything was done
     "advised",  # nothing the optimizer may do about it: left to people
-    "action_failed",  # the bot refused, failed or stayed away
+    "action_failed",  # the bot refused, failed or did not answer
     "succeeded",  # measured: the threshold is met again
     "improved",  # measured: better, the threshold still broken
     "no_effect",  # measured: neither better nor worse by more than the margin; or no value of the bot was changed
-    "taken_back",  # harmful, or asked for: what was changed is restored
-    "not_taken_back",  # should have been, and could not be restored
+    "rolled_back",  # harmful, or requested: what was changed is restored
+    "rollback_failed",  # should have been rolled back, and could not be
     "not_enough_data",  # too few events before or after to say anything
-    "interrupted",  # the bot restarted meanwhile: what was changed is gone, and what was measured is of both
+    "interrupted",  # the bot restarted meanwhile: what was changed is gone, and the measurement spans both processes
 ]
+
+
+def rank(severity: Severity) -> int:
+    """The worse of two severities has the higher rank."""
+    return -list(SEVERITIES).index(severity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +64,17 @@ class Action:
     name: ActionName
     agent: str = ""
     adaptations: tuple[Adaptation, ...] = ()
-    direction: Direction | None = None
+    direction: AutonomyStep | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """What is to be done about a bottleneck, as in the table of docs/optimizer.md. Ratios: 0.28 is 28 percent."""
+    """What is to be done about a bottleneck, as in the table of docs/optimizer.md. Ratios: 0.28 is 28 percent.
 
-    type: Bottleneck
+    `type` is the bottleneck's name.
+    """
+
+    type: str
     priority: Severity
     target: str
     description: str
@@ -98,10 +97,10 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """The bridge's answer. `running`: the bot has not finished yet; ask again with the same id.
+class ActionResult:
+    """What became of a request to the bot. `running`: it has not finished yet; request it again with the same id.
 
-    `by_client`: a refusal that says nothing of what became of an earlier request with the same id.
+    `by_client`: a refusal on our side, which says nothing of what became of an earlier request with the same id.
     """
 
     status: Literal["done", "running", "failed", "refused"]
@@ -119,11 +118,23 @@ class Impact:
 
 
 @dataclass(frozen=True, slots=True)
+class Performance:
+    """An agent's performance ratio, and the thresholds in force below and above which its autonomy is adjusted.
+
+    A threshold is None where Prometheus has none: then nothing is adjusted on that side.
+    """
+
+    ratio: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """A value over [start, end] and how many events it is the mean of. `value` is None where there is none.
 
-    `note` says why, in words for the ledger ("the database was replaced"). `events` says what was counted where that is
-    not always the same: coordination is of negotiations or of messages, which are not to be compared.
+    `note` says why, for readers of the ledger ("the database was replaced"). `events` says what was counted where that
+    is not always the same: coordination is of negotiations or of messages, which are not comparable.
     """
 
     start: float
@@ -135,30 +146,30 @@ class Measurement:
 
 
 class UnavailableError(Exception):
-    """Prometheus or the bot cannot be asked now. The message is for the user, and the same for the same fault."""
+    """Prometheus or the bot cannot be reached now. The message is for the user, and the same for the same fault."""
 
 
 class NotCarriedOutError(UnavailableError):
-    """The bot turned the request away, and certainly did nothing because of it."""
+    """The bot rejected the request, and certainly did nothing because of it."""
 
 
-class Records(Protocol):
+class MetricsProvider(Protocol):
     """What Prometheus knows of the one bot. Every method may raise UnavailableError."""
 
     async def agents(self) -> frozenset[str]:
         """The agents' labels."""
 
     async def impacts(self) -> Mapping[Subject, Impact]:
-        """The bottlenecks that there are now."""
+        """The bottlenecks that exist now."""
 
     async def measure(self, subject: Subject, start: float, end: float) -> Measurement:
         """The subject's value from the counters between two moments."""
 
     async def thresholds(self) -> Mapping[Subject, float]:
-        """The first threshold in force for each subject: what its value must meet to be no bottleneck."""
+        """The mildest threshold in force for each subject: what its value must meet to be no bottleneck."""
 
-    async def performance_ratios(self) -> Mapping[str, float]:
-        """`tweetbot_agent_performance_ratio` by agent, where it is known."""
+    async def performance(self) -> Mapping[str, Performance]:
+        """By agent, where its ratio is known."""
 
 
 class Bot(Protocol):
@@ -167,20 +178,8 @@ class Bot(Protocol):
     async def start_time(self) -> float:
         """When the bot's process started: another value is another process."""
 
-    async def perform(self, action_id: str, action: Action, bot_start: float) -> Answer:
+    async def perform(self, action_id: str, action: Action, bot_start: float) -> ActionResult:
         """Carries out `action`, once for each `action_id`, in the process that started at `bot_start` only."""
 
-    async def restore(self, action_id: str, restores: str, bot_start: float) -> Answer:
-        """Puts back what the action `restores` changed, where nobody changed it since."""
-
-
-LOWER_IS_BETTER: frozenset[Bottleneck] = frozenset({"agent_response_time"})
-"""Of the others more is better."""
-
-
-def improvement_ratio(bottleneck: Bottleneck, before: float, after: float) -> float | None:
-    """The change in the direction that is better, as a share of the value before; None where that was 0."""
-    if before == 0:
-        return None
-    change = (after - before) / before
-    return -change if bottleneck in LOWER_IS_BETTER else change
+    async def restore(self, action_id: str, restores: str, bot_start: float) -> ActionResult:
+        """Restores what the action `restores` changed, where nobody changed it since."""

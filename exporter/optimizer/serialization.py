@@ -12,11 +12,11 @@ from exporter.optimizer.model import Measurement
 Document = dict[str, Any]
 
 
-def document(entry: Entry) -> Document:
+def serialize(entry: Entry) -> Document:
     """All that the ledger says of one optimization."""
     return {
         "id": entry.id,
-        "bottleneck": entry.subject.bottleneck,
+        "bottleneck": entry.subject.bottleneck.name,
         "agent": entry.subject.agent,
         "severity": entry.severity,
         "state": entry.state,
@@ -29,8 +29,8 @@ def document(entry: Entry) -> Document:
         "closed_at": entry.closed_at,
         "strategy": asdict(entry.strategy) if entry.strategy else None,
         "track_record": asdict(entry.track_record) if entry.track_record else None,
-        "before": _measured(entry.before),
-        "after": _measured(entry.after),
+        "before": _measurement(entry.before),
+        "after": _measurement(entry.after),
         "improvement_ratio": entry.improvement_ratio,
         "threshold": entry.threshold,
         "threshold_met": entry.threshold_met,
@@ -38,7 +38,7 @@ def document(entry: Entry) -> Document:
     }
 
 
-def _measured(measurement: Measurement | None) -> Document | None:
+def _measurement(measurement: Measurement | None) -> Document | None:
     return asdict(measurement) if measurement else None
 
 

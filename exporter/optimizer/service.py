@@ -15,22 +15,23 @@ from exporter.config import Config, ConfigError
 from exporter.http.server import running
 from exporter.http.sockets import bound_address
 from exporter.http.tokens import read_token
+from exporter.optimizer import bottlenecks
 from exporter.optimizer.adapters.bridge import TOKEN_KEY as ACTIONS_TOKEN_KEY
 from exporter.optimizer.adapters.bridge import BridgedBot
 from exporter.optimizer.adapters.prometheus import Prometheus
+from exporter.optimizer.alerts.receiver import AlertReceiver
 from exporter.optimizer.http.api import TOKEN_KEY
 from exporter.optimizer.http.app import make_app
 from exporter.optimizer.ledger.store import Ledger
-from exporter.optimizer.model import BOTTLENECKS
-from exporter.optimizer.reconcile.engine import Engine
-from exporter.optimizer.reconcile.loop import Worker
+from exporter.optimizer.reconcile.loop import ReconcileLoop
+from exporter.optimizer.reconcile.reconciler import Reconciler
 from exporter.runtime.files import UnreadableFileError
 
 log = structlog.get_logger(__name__)
 
 
 def check(config: Config) -> Path:
-    """The file of the token that whoever asks must show; ConfigError if anything is missing."""
+    """The file of the token that the API's clients must show; ConfigError if anything is missing."""
     settings = config.optimizer
     _check_bottlenecks(settings.implementation_seconds)
     token_file = _needed(settings.token_file, TOKEN_KEY, "who sends alerts shows the token in it")
@@ -44,16 +45,17 @@ def check(config: Config) -> Path:
         if _token(actions, ACTIONS_TOKEN_KEY) == token:
             raise ConfigError(
                 f"{TOKEN_KEY} and {ACTIONS_TOKEN_KEY} must hold different tokens: "
-                "who sends alerts is not to act on the bot"
+                "whoever sends alerts must not be able to act on the bot"
             )
     return token_file
 
 
 def _check_bottlenecks(names: Iterable[str]) -> None:
     for name in names:
-        if name not in BOTTLENECKS:
+        if bottlenecks.find(name) is None:
+            known = ", ".join(each.name for each in bottlenecks.BOTTLENECKS)
             raise ConfigError(
-                f"optimizer.implementation_seconds: unknown bottleneck {name!a}; known: {', '.join(BOTTLENECKS)}"
+                f"optimizer.implementation_seconds: unknown bottleneck {name!a}; known: {known}"
             )
 
 
@@ -74,7 +76,7 @@ def _token(file: Path, key: str) -> str:
 
 
 async def run(config: Config, token_file: Path, sockets: Sequence[socket]) -> None:
-    """Serves on listening `sockets` until cancelled. LedgerError if there is no ledger to be had."""
+    """Serves on listening `sockets` until cancelled. LedgerError if the ledger cannot be used."""
     settings = config.optimizer
     log.info(
         "optimizer starting", version=__version__, mode=settings.mode, ledger=str(settings.ledger.absolute())
@@ -82,10 +84,12 @@ async def run(config: Config, token_file: Path, sockets: Sequence[socket]) -> No
     bot = _bot(config)
     try:
         async with Ledger.open(settings.ledger) as ledger:
-            engine = Engine(settings, ledger, Prometheus(settings.prometheus_url, settings.bot), bot)
-            worker = Worker(engine, settings.interval_seconds)
-            app = make_app(settings, token_file, ledger, worker)
-            async with running(app, sockets), _beside(worker.run()):
+            metrics = Prometheus(settings.prometheus_url, settings.bot)
+            reconciler = Reconciler(settings, ledger, metrics, bot)
+            receiver = AlertReceiver(settings, ledger, lambda: reconciler.agents)
+            loop = ReconcileLoop(reconciler, settings.interval_seconds)
+            app = make_app(settings, token_file, ledger, receiver, loop)
+            async with running(app, sockets), _in_background(loop.run()):
                 _announce(sockets)
                 await asyncio.Event().wait()
     finally:
@@ -94,7 +98,7 @@ async def run(config: Config, token_file: Path, sockets: Sequence[socket]) -> No
 
 
 def _bot(config: Config) -> BridgedBot | None:
-    """None where it may not act: then nothing here could."""
+    """None where it may not act."""
     actions_token_file = config.optimizer.actions_token_file
     if config.optimizer.mode != "act" or actions_token_file is None:
         return None
@@ -102,8 +106,8 @@ def _bot(config: Config) -> BridgedBot | None:
 
 
 @asynccontextmanager
-async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(work, name="optimizer's steps")
+async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work, name="reconcile loop")
     try:
         yield
     finally:

@@ -82,7 +82,7 @@ def _now(board: Board) -> None:
         ),
         now(
             "Open now",
-            "Optimizations that wait, act, are measured or are being taken back.",
+            "Optimizations that wait, act, are measured or are being rolled back.",
             f"sum({of_optimizer('tweetbot_optimizer_open')})",
             unit=look.NUMBER,
             decimals=0,
@@ -156,7 +156,7 @@ def _effect(board: Board) -> None:
         8,
         heatmap_of_buckets(
             "Measured improvement",
-            "Of each optimization, as a share of the value before; below 0 it got worse, and was taken back "
+            "Of each optimization, as a share of the value before; below 0 it got worse, and was rolled back "
             "where it was more than the margin." + WITHOUT,
             query(_grown(IMPROVEMENT, "le"), "{{le}}", heatmap=True),
             unit=look.RATIO,

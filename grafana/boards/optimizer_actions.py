@@ -26,7 +26,7 @@ def actions_over_time(*matchers: str, width: int) -> Panel:
     """When the bot was asked."""
     return events(
         "Actions",
-        "What the bot was asked to do in each interval, takings back included." + WITHOUT,
+        "What the bot was asked to do in each interval, rollbacks included." + WITHOUT,
         query(f"{by_action(ACTIONS, *matchers, over=increase)} > 0", "{{agent}}: {{action}}"),
         interval="5m",
         empty="no action in this time range: it only observes, or no optimizer is scraped",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.slow
+@pytest.mark.slow("all figures of the bench, on generated files")
 def test_a_smoke_run_gives_every_figure(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     command = [sys.executable, "-m", "tests.bench", "--smoke", "--json", str(report)]

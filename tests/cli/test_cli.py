@@ -92,7 +92,7 @@ def port_of(process: "subprocess.Popen[str]") -> int:
 
 
 def fetched(port: int) -> str:
-    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as response:
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as response:
         page: str = response.read().decode()
         return page
 
@@ -101,7 +101,7 @@ def test_serving_until_a_signal(start: Start, tmp_path: Path) -> None:
     process = start("--database.path", "bot.db", "--web.listen-address=127.0.0.1:0")
     assert "tweetbot_scrape_collector_success" in fetched(port_of(process))
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert out == f"database {tmp_path}/bot.db\n"
     assert "signal=SIGTERM" in err
@@ -132,7 +132,7 @@ def test_a_port_in_use_is_one_clear_line(start: Start) -> None:
     with taken:
         address = str(bound_address(taken))
         process = start("--database.path=bot.db", "--web.listen-address", address)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (1, "")
     (line,) = err.splitlines()
     assert line.startswith(
@@ -146,7 +146,7 @@ def test_the_demo_says_what_to_open_and_stops_its_bot(start: Start) -> None:
     port = port_of(process)
     assert "tweetbot_scrape_collector_success" in fetched(port)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert "Traceback" not in err
     assert f"http://localhost:{port}/ " in out
@@ -161,7 +161,7 @@ def test_the_demo_says_what_to_open_and_stops_its_bot(start: Start) -> None:
 @pytest.mark.parametrize(("bot", "expected"), [("fails", "no room for the demo"), ("dies", "out of memory")])
 def test_a_demo_whose_bot_fails_ends_with_its_reason(start: Start, bot: str, expected: str) -> None:
     process = start("demo", "--web.listen-address=127.0.0.1:0", "--log.level=error", bot=bot)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert re.fullmatch(rf"tweetbot-exporter: error: .*{expected}\n", err)
     assert out.endswith("bot stopped\n")

@@ -184,6 +184,7 @@ def test_nothing_of_it_can_be_changed(tmp_path: Path) -> None:
         ('agents: {aliases: {a: "\\ud800"}}', "agents.aliases.a", "not valid Unicode"),
         (f"agents: {{aliases: {{a: {'b' * 129}}}}}", "agents.aliases.a", "at most 128 characters"),
         ("limits: {agents: 1001}", "limits.agents", "at most 1000"),
+        ("limits: {label_pairs: 20001}", "limits.label_pairs", "at most 20000"),
         ("web: {listen_addresses: ':1'}", "web.listen_addresses", "must be a list"),
         ("web: {listen_addresses: []}", "web.listen_addresses", "empty list"),
         ("web: {listen_addresses: [':1', 9464]}", "web.listen_addresses[1]", "must be text"),

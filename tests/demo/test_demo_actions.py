@@ -365,7 +365,7 @@ def test_a_body_that_never_ends_does_not_keep_it_from_ending(tmp_path):
     hanging.close()
 
 
-@pytest.mark.slow
+@pytest.mark.slow("a bot lives for a while, so that the effect can be measured")
 @pytest.mark.parametrize(
     ("scenario", "milliseconds", "success"), [("degraded", 1150, 0.96), ("harmful", 5000, 0.4)]
 )

@@ -90,7 +90,7 @@ def test_the_health_check() -> None:
             process.terminate()
 
 
-@pytest.mark.slow
+@pytest.mark.slow("pip builds a wheel, in an environment of its own")
 @pytest.mark.timeout(300)
 def test_what_is_copied_is_enough_to_install(tmp_path: Path) -> None:
     source, wheels = tmp_path / "src", tmp_path / "wheels"

@@ -6,9 +6,20 @@ from pathlib import Path
 import pytest
 from tools import ROOT
 
-PAGES = sorted(
-    page for folder in (".", "docs", "rules", "rules/runbooks") for page in (ROOT / folder).glob("*.md")
-)
+FOLDERS = [
+    path
+    for path in ROOT.iterdir()
+    if path.is_dir() and not path.name.startswith(".") and path.name not in ("build", "dist", "node_modules")
+]
+PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in folder.rglob("*.md"))])
+NAMED = re.compile(rf"`((?:{'|'.join(folder.name for folder in FOLDERS)})/[^\s`…]*)")
+# Made by whoever follows the documentation.
+NOT_COMMITTED = ("deploy/secrets/", "dist/")
+# Temporary: the inside of source 1 is being rewritten, and gets these. Remove each that is there.
+NOT_YET = {
+    f"exporter/collectors/sqlite/{name}.py"
+    for name in ("aggregates", "identity", "ranges", "schema", "values")
+}
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s]*)\)")
 CODE = re.compile(r"^```.*?^```|`[^`\n]*`", re.DOTALL | re.MULTILINE)
 
@@ -33,6 +44,24 @@ def lost(page: Path) -> list[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     assert lost(page) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_are_named_are_there(page: Path) -> None:
+    named = {name for name in NAMED.findall(page.read_text("utf-8")) if not name.startswith(NOT_COMMITTED)}
+    assert sorted(name for name in named - NOT_YET if not any(ROOT.glob(name.rstrip("/.,")))) == []
+
+
+def test_files_that_are_not_there_yet_are_not() -> None:
+    assert sorted(name for name in NOT_YET if (ROOT / name).exists()) == [], "remove them from NOT_YET"
+
+
+def test_every_package_is_on_the_map() -> None:
+    """Of docs/architecture.md."""
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    packages = [path.parent.relative_to(ROOT) for path in (ROOT / "exporter").rglob("__init__.py")]
+    folders = {*packages, Path("exporter/bridge")} - {Path("exporter")}
+    assert sorted(str(folder) for folder in folders if f"`{folder}/`" not in page) == []
 
 
 def test_every_page_and_picture_is_linked_from_somewhere() -> None:

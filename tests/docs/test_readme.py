@@ -48,7 +48,7 @@ def checkout(folder: Path) -> Path:
     return result
 
 
-@pytest.mark.slow
+@pytest.mark.slow("installs what the README says, in a clean shell")
 @pytest.mark.timeout(300)
 def test_the_command_is_on_the_path_after_the_installation(tmp_path: Path) -> None:
     bin_folder = tmp_path / "bin"

@@ -86,8 +86,8 @@ class Loop:
         said = await self._command("optimizations", "--json")
         return json.loads(said) if said else []
 
-    async def take_back(self, optimization: Optimization) -> str:
-        return await self._command("optimizations", f"--take-back={optimization['id']}")
+    async def roll_back(self, optimization: Optimization) -> str:
+        return await self._command("optimizations", f"--roll-back={optimization['id']}")
 
     async def until(
         self, condition: Callable[[list[Optimization]], bool], seconds: float

@@ -10,7 +10,10 @@ import pytest
 from .loop import ACTIONS_TOKEN, AGENT, TOKEN, Loop, Optimization
 from .stack import Notice
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.slow("real programs; effects are measured over real seconds"),
+    pytest.mark.timeout(900),
+]
 
 # What the demo's scenarios give the agent: degraded, healed, and harmed.
 DEGRADED = {"agent_response_time": 2.8, "agent_success_rate": 0.62, "coordination_efficiency": 0.54}
@@ -49,15 +52,15 @@ async def test_a_bottleneck_is_acted_on_measured_and_over(tmp_path: Path) -> Non
         )
         assert (counted["metric"]["bot"], counted["metric"]["bottleneck"]) == ("demo", done["bottleneck"])
 
-        assert "restoring" in await loop.take_back(done)
-        await loop.until(lambda found: "taken_back" in _outcomes(found), SOON)
+        assert "restoring" in await loop.roll_back(done)
+        await loop.until(lambda found: "rolled_back" in _outcomes(found), SOON)
         await loop.until(lambda _: loop.response_seconds() > 0.95 * DEGRADED[RESPONSE_TIME], SOON)
 
 
-async def test_what_does_harm_is_taken_back(tmp_path: Path) -> None:
+async def test_what_does_harm_is_rolled_back(tmp_path: Path) -> None:
     async with Loop(tmp_path, "act", "harmful") as loop:
-        found = await loop.until(lambda found: "taken_back" in _outcomes(found), SOON + MEASURED)
-        (done,) = [each for each in found if each["outcome"] == "taken_back"]
+        found = await loop.until(lambda found: "rolled_back" in _outcomes(found), SOON + MEASURED)
+        (done,) = [each for each in found if each["outcome"] == "rolled_back"]
         _is_about(done["before"], DEGRADED[done["bottleneck"]])
         _is_about(done["after"], HARMED[done["bottleneck"]])
         assert done["improvement_ratio"] < -0.2

@@ -10,7 +10,10 @@ from tools import NO_REAL_DATA, REAL_DATA
 
 from .stack import FACTOR, Notice, Stack
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.slow("real programs; alerts wait, also thirty times faster"),
+    pytest.mark.timeout(600),
+]
 
 SETTLED = 90
 """Seconds: longer than any alert waits before it fires, other than those that wait an hour or more."""

@@ -167,7 +167,7 @@ def _has_data(server: str, query: Query) -> bool:
     return any(labels <= set(series["metric"]) for series in _result(server, query))
 
 
-@pytest.mark.slow
+@pytest.mark.slow("a real Prometheus, until it has scraped what the queries ask for")
 @pytest.mark.timeout(PATIENCE_SECONDS + 60)
 def test_every_query_returns_data(stack: Stack) -> None:
     waiting = all_queries()
@@ -181,7 +181,7 @@ def test_every_query_returns_data(stack: Stack) -> None:
     assert [(query.board, query.where, query.filled()) for query in waiting] == []
 
 
-@pytest.mark.slow
+@pytest.mark.slow("a real Prometheus, until it has scraped what the queries ask for")
 def test_exemplars_are_there_for_the_panels_that_ask(stack: Stack) -> None:
     for metric in ("tweetbot_execution_duration_seconds_bucket", "tweetbot_decision_confidence_ratio_bucket"):
         url = f"{stack.prometheus}/api/v1/query_exemplars?" + urllib.parse.urlencode(

@@ -1,4 +1,4 @@
-"""Prometheus and the bot as the engine's protocols describe them, in memory, with a clock that is set by hand."""
+"""Prometheus and the bot as the optimizer's protocols describe them, in memory, with a clock that is set by hand."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -7,30 +7,35 @@ from pathlib import Path
 from typing import Any, Literal
 
 from exporter.config import Optimizer
+from exporter.optimizer.alerts.receiver import AlertReceiver
+from exporter.optimizer.bottlenecks.agent_response_time import AGENT_RESPONSE_TIME
+from exporter.optimizer.bottlenecks.agent_success_rate import AGENT_SUCCESS_RATE
+from exporter.optimizer.bottlenecks.base import Severity
+from exporter.optimizer.bottlenecks.coordination_efficiency import COORDINATION_EFFICIENCY
+from exporter.optimizer.bottlenecks.system_performance import SYSTEM_PERFORMANCE
 from exporter.optimizer.ledger.entries import Entry
 from exporter.optimizer.ledger.store import Ledger
 from exporter.optimizer.model import (
     Action,
+    ActionResult,
     Alert,
-    Answer,
-    Bottleneck,
     Change,
     Impact,
     Measurement,
     NotCarriedOutError,
-    Severity,
+    Performance,
     Subject,
     UnavailableError,
 )
-from exporter.optimizer.reconcile.engine import Engine
+from exporter.optimizer.reconcile.reconciler import Reconciler
 
 NOON = 1_800_000_000.0
 HUNTER, CREATOR = "market-hunter", "content-creator"
-SLOW = Subject("agent_response_time", HUNTER)
-FAILING = Subject("agent_success_rate", HUNTER)
-COORDINATION = Subject("coordination_efficiency", HUNTER)
-OTHER_SLOW = Subject("agent_response_time", CREATOR)
-SYSTEM = Subject("system_performance", "")
+SLOW = Subject(AGENT_RESPONSE_TIME, HUNTER)
+FAILING = Subject(AGENT_SUCCESS_RATE, HUNTER)
+COORDINATION = Subject(COORDINATION_EFFICIENCY, HUNTER)
+OTHER_SLOW = Subject(AGENT_RESPONSE_TIME, CREATOR)
+SYSTEM = Subject(SYSTEM_PERFORMANCE, "")
 
 CONFIG: dict[str, Any] = {"mode": "act", "bot": "main", "implementation_seconds": {}}
 
@@ -61,7 +66,7 @@ class Clock:
 
 
 @dataclass
-class FakeRecords:
+class FakeMetrics:
     """Prometheus. `values` are what is measured: (value, samples), of each subject."""
 
     known: frozenset[str] = frozenset({HUNTER, CREATOR})
@@ -69,7 +74,10 @@ class FakeRecords:
     values: dict[Subject, tuple[float | None, int]] = field(default_factory=dict)
     events: str = ""
     limits: dict[Subject, float] = field(default_factory=dict)
-    performance: dict[str, float] = field(default_factory=dict)
+    ratios: dict[str, float] = field(default_factory=dict)
+    """Of performance. `low` and `high` are the thresholds of all agents."""
+    low: float | None = 0.5
+    high: float | None = 0.8
     down: bool = False
     asked: list[tuple[Subject, float, float]] = field(default_factory=list)
     calls: int = 0
@@ -80,13 +88,13 @@ class FakeRecords:
         """A bottleneck, with enough events to measure it."""
         self.seen[subject] = Impact(severity, impact)
         self.values[subject] = (before, 60)
-        limit: Mapping[Bottleneck, float] = {
+        limit = {
             "agent_response_time": 2.0,
             "agent_success_rate": 0.7,
             "coordination_efficiency": 0.6,
             "system_performance": 0.75,
         }
-        self.limits[subject] = limit[subject.bottleneck]
+        self.limits[subject] = limit[subject.bottleneck.name]
 
     def _check(self) -> None:
         self.calls += 1
@@ -112,9 +120,9 @@ class FakeRecords:
         self._check()
         return dict(self.limits)
 
-    async def performance_ratios(self) -> Mapping[str, float]:
+    async def performance(self) -> Mapping[str, Performance]:
         self._check()
-        return dict(self.performance)
+        return {agent: Performance(ratio, self.low, self.high) for agent, ratio in self.ratios.items()}
 
 
 class FakeBot:
@@ -130,7 +138,7 @@ class FakeBot:
         self.down = False
         self.lose_answers = False
         """Carries out what it is asked for; nobody hears of it."""
-        self.scripted: dict[str, Answer] = {}
+        self.scripted: dict[str, ActionResult] = {}
         """Instead of carrying out: by the action's name, or by the name and agent ("adjust_autonomy x")."""
         self.silent_adaptations = False
         """As on today's real bot: an adaptation only logs."""
@@ -138,12 +146,12 @@ class FakeBot:
         """A bridge that was started without actions."""
         self.goes_away = False
         """Says when it started, and is gone before it can be asked for anything."""
-        self.refuses: Answer | None = None
+        self.refuses: ActionResult | None = None
         """What its client answers for it, without asking."""
         self.kill: Literal["", "before", "after"] = ""
         """The optimizer is killed while it asks: before or after the bot has carried it out."""
         self.executed: list[tuple[str, str]] = []
-        self._answers: dict[str, Answer] = {}
+        self._answers: dict[str, ActionResult] = {}
 
     async def start_time(self) -> float:
         if self.down:
@@ -155,15 +163,15 @@ class FakeBot:
         self._answers.clear()
         self.levels = {HUNTER: 0.8, CREATOR: 0.8}
 
-    async def perform(self, action_id: str, action: Action, bot_start: float) -> Answer:
+    async def perform(self, action_id: str, action: Action, bot_start: float) -> ActionResult:
         return await self._once(action_id, action.name, action.agent, bot_start, lambda: self._do(action))
 
-    async def restore(self, action_id: str, restores: str, bot_start: float) -> Answer:
+    async def restore(self, action_id: str, restores: str, bot_start: float) -> ActionResult:
         return await self._once(action_id, "restore", "", bot_start, lambda: self._undo(restores))
 
     async def _once(
-        self, action_id: str, name: str, agent: str, bot_start: float, carry_out: Callable[[], Answer]
-    ) -> Answer:
+        self, action_id: str, name: str, agent: str, bot_start: float, carry_out: Callable[[], ActionResult]
+    ) -> ActionResult:
         if self.down or self.goes_away or bot_start != self.started:
             raise NotCarriedOutError("the bridge at http://127.0.0.1:9465 refuses connections")
         if self.refuses is not None:
@@ -184,26 +192,26 @@ class FakeBot:
             raise UnavailableError("the bridge at http://127.0.0.1:9465 did not answer in time")
         return self._answers[action_id]
 
-    def _do(self, action: Action) -> Answer:
+    def _do(self, action: Action) -> ActionResult:
         if action.name in ("pause", "resume"):
             self.paused = action.name == "pause"
-            return Answer("done", (Change("", "system_commands", None, f"{action.name}_system"),))
+            return ActionResult("done", (Change("", "system_commands", None, f"{action.name}_system"),))
         if action.name == "execute_adaptation" and self.silent_adaptations:
-            return Answer("done")
+            return ActionResult("done")
         before = self.levels[action.agent]
         self.levels[action.agent] = before * 0.95
-        return Answer("done", (Change(action.agent, "autonomyLevel", before, before * 0.95),))
+        return ActionResult("done", (Change(action.agent, "autonomyLevel", before, before * 0.95),))
 
-    def _undo(self, restores: str) -> Answer:
+    def _undo(self, restores: str) -> ActionResult:
         done = self._answers.get(restores)
         if done is None or not done.changes:
-            return Answer("refused", (), "nothing to restore")
+            return ActionResult("refused", (), "nothing to restore")
         for change in done.changes:
             if self.levels[change.agent] != change.after:
-                return Answer("refused", (), f"changed since: {change.path}")
+                return ActionResult("refused", (), f"changed since: {change.path}")
             assert isinstance(change.before, float)
             self.levels[change.agent] = change.before
-        return Answer("done", tuple(Change(c.agent, c.path, c.after, c.before) for c in done.changes))
+        return ActionResult("done", tuple(Change(c.agent, c.path, c.after, c.before) for c in done.changes))
 
     @property
     def names(self) -> list[str]:
@@ -220,20 +228,20 @@ class RaisingBot:
     async def start_time(self) -> float:
         raise AssertionError("asked when it started")
 
-    async def perform(self, action_id: str, action: Action, bot_start: float) -> Answer:
+    async def perform(self, action_id: str, action: Action, bot_start: float) -> ActionResult:
         raise AssertionError("asked to act")
 
-    async def restore(self, action_id: str, restores: str, bot_start: float) -> Answer:
+    async def restore(self, action_id: str, restores: str, bot_start: float) -> ActionResult:
         raise AssertionError("asked to restore")
 
 
 class World:
-    """An engine on a ledger, between a Prometheus and a bot. `start` is also a restart."""
+    """A reconciler on a ledger, between a Prometheus and a bot. `start` is also a restart."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.clock = Clock()
-        self.records = FakeRecords()
+        self.metrics = FakeMetrics()
         self.bot = FakeBot()
         self._stack = AsyncExitStack()
 
@@ -242,7 +250,8 @@ class World:
         self.ledger = await self._stack.enter_async_context(Ledger.open(self.path))
         self.config = config(**keys)
         asked: Any = bot or self.bot
-        self.engine = Engine(self.config, self.ledger, self.records, asked, self.clock)
+        self.reconciler = Reconciler(self.config, self.ledger, self.metrics, asked, self.clock)
+        self.receiver = AlertReceiver(self.config, self.ledger, lambda: self.reconciler.agents, self.clock)
         return self
 
     async def stop(self) -> None:
@@ -250,10 +259,10 @@ class World:
 
     async def step(self, after: float = 0.0) -> None:
         self.clock.pass_(after)
-        await self.engine.step()
+        await self.reconciler.reconcile()
 
     async def receive(self, *alerts: Alert) -> dict[str, int]:
-        return dict(await self.engine.receive(alerts))
+        return dict(await self.receiver.receive(alerts))
 
     async def entry(self, optimization_id: int = 1) -> Entry:
         found = await self.ledger.optimization(optimization_id)
@@ -262,8 +271,8 @@ class World:
 
     async def acted(self, subject: Subject = SLOW, **seen: Any) -> Entry:
         """An optimization that was acted on, and is measured from now on."""
-        self.records.sees(subject, **seen)
-        await self.receive(alert(subject, fingerprint=subject.bottleneck))
+        self.metrics.sees(subject, **seen)
+        await self.receive(alert(subject, fingerprint=subject.bottleneck.name))
         await self.step()
         entry = (await self.ledger.optimizations())[0]
         assert entry.state == "measuring", entry

@@ -5,17 +5,20 @@ import random
 import pytest
 
 from exporter.optimizer import strategies
-from exporter.optimizer.model import Action, Impact, Strategy, Subject
+from exporter.optimizer.bottlenecks.agent_response_time import AGENT_RESPONSE_TIME
+from exporter.optimizer.bottlenecks.base import Adaptation
+from exporter.optimizer.bottlenecks.coordination_efficiency import COORDINATION_EFFICIENCY
+from exporter.optimizer.model import Action, Impact, Performance, Strategy, Subject
+from optimizer.fakes import CREATOR, FAILING, HUNTER, SLOW, SYSTEM, config
 
-from .fakes import CREATOR, FAILING, HUNTER, SLOW, SYSTEM, config
-
-COORDINATION = Subject("coordination_efficiency", HUNTER)
+COORDINATION = Subject(COORDINATION_EFFICIENCY, HUNTER)
 ADAPT = Action("execute_adaptation", HUNTER, ("STRATEGY_ADJUSTMENT",))
 
 
 def made(subject: Subject = SLOW, impact: Impact | None = None, **keys: object) -> Strategy:
-    performance = keys.pop("performance", {})
-    assert isinstance(performance, dict)
+    ratios = keys.pop("performance", {})
+    assert isinstance(ratios, dict)
+    performance = {agent: Performance(ratio, 0.5, 0.8) for agent, ratio in ratios.items()}
     return strategies.make(subject, impact or Impact("high", 0.4), 2.0, performance, config(**keys))
 
 
@@ -34,13 +37,13 @@ def test_the_example_of_the_degraded_bot(
     strategy = made(subject, Impact("high", impact))
     assert strategy.expected_improvement_ratio == pytest.approx(expected)
     assert strategy.implementation_seconds == seconds
-    assert (strategy.type, strategy.priority) == (subject.bottleneck, "high")
+    assert (strategy.type, strategy.priority) == (subject.bottleneck.name, "high")
 
 
 def test_which_actions_for_which_bottleneck() -> None:
     assert made(SLOW).actions == (ADAPT,)
     assert made(COORDINATION).actions == (ADAPT,)
-    both = ("STRATEGY_ADJUSTMENT", "GOAL_ADAPTATION")
+    both: tuple[Adaptation, ...] = ("STRATEGY_ADJUSTMENT", "GOAL_ADAPTATION")
     assert made(FAILING).actions == (Action("execute_adaptation", HUNTER, both),)
 
 
@@ -62,6 +65,24 @@ def test_the_whole_bot_the_weakest_first_and_no_more_than_an_hour_allows() -> No
         Action("adjust_autonomy", "b", direction="raise"),
     )
     assert made(SYSTEM, performance=performance, actions_per_hour=2).actions == tuple(low)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "directions"),
+    [
+        (None, None, []),
+        (0.5, None, ["lower"]),
+        (None, 0.8, ["raise"]),
+        (0.6, 0.7, ["lower", "lower", "raise"]),
+    ],
+)
+def test_autonomy_is_adjusted_by_the_thresholds_in_force(
+    low: float | None, high: float | None, directions: list[str]
+) -> None:
+    ratios = {"a": 0.45, "b": 0.55, "c": 0.85}
+    performance = {agent: Performance(ratio, low, high) for agent, ratio in ratios.items()}
+    strategy = strategies.make(SYSTEM, Impact("high", 0.1), 0.75, performance, config())
+    assert [action.direction for action in strategy.actions] == directions
 
 
 def test_pause_only_where_it_is_named_and_critical_and_then_alone() -> None:
@@ -87,12 +108,12 @@ def test_the_texts_are_concrete() -> None:
     )
     assert strategy.success_metrics == (
         "response time of market-hunter at most 2.00 s",
-        "28.0 % better than before is expected",
-        "over at least 20 executions, from 2 min after the last action on",
+        "an improvement of 28.0 % is expected",
+        "over at least 20 executions, starting 2 min after the last action",
     )
     assert strategy.rollback_plan == (
         "If the response time is more than 5.0 % worse than before, or on request: every value that the actions "
-        "changed is put back, newest first, where nobody changed it since."
+        "changed is restored, newest first, where nobody changed it since."
     )
 
 
@@ -101,7 +122,11 @@ def test_the_texts_are_concrete() -> None:
 @pytest.mark.parametrize("threshold", [None, 0.7])
 def test_no_text_is_left_unfilled(subject: Subject, actions: list[str], threshold: float | None) -> None:
     strategy = strategies.make(
-        subject, Impact("critical", 0.1), threshold, {HUNTER: 0.1}, config(actions=actions)
+        subject,
+        Impact("critical", 0.1),
+        threshold,
+        {HUNTER: Performance(0.1, 0.5, 0.8)},
+        config(actions=actions),
     )
     for text in (strategy.description, strategy.rollback_plan, *strategy.success_metrics):
         assert "{" not in text
@@ -111,7 +136,7 @@ def test_no_text_is_left_unfilled(subject: Subject, actions: list[str], threshol
 
 def test_an_agent_s_name_is_no_template() -> None:
     hostile = "{limit.__class__} {0}"
-    strategy = made(Subject("agent_response_time", hostile))
+    strategy = made(Subject(AGENT_RESPONSE_TIME, hostile))
     assert strategy.target == hostile
     assert strategy.success_metrics[0] == f"response time of {hostile} at most 2.00 s"
 

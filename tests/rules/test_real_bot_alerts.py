@@ -16,7 +16,7 @@ ORDER = ["thresholds-bottlenecks", "thresholds-agents", "thresholds-bots", "thre
          "slo-days", "trading", "trading-days"]  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.slow("promtool evaluates all rules over three days")
 @pytest.mark.timeout(300)
 def test_a_healthy_real_bot_pages_nobody(tmp_path: Path) -> None:
     if not DATABASE.exists():

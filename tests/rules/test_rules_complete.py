@@ -152,7 +152,7 @@ WITHOUT_WAITING = {
     "Watchdog",
     "TweetbotDatabaseReplaced",
     "TweetbotPortfolioReset",
-    "TweetbotOptimizerNotTakenBack",
+    "TweetbotOptimizerRollbackFailed",
 }
 """Always there; and those that are moments, not states."""
 
@@ -179,7 +179,7 @@ WITHOUT_KEEPING = {
     "TweetbotExporterAbsent",
     "TweetbotCommandsStuck",
     "TweetbotCatchUpSlow",
-    "TweetbotOptimizerNotTakenBack",
+    "TweetbotOptimizerRollbackFailed",
 }
 """Conditions that do not come and go."""
 

@@ -81,6 +81,7 @@ def test_what_could_break_a_line_or_a_terminal_is_escaped() -> None:
     assert event["odd_key__"] == "1"
 
 
+@pytest.mark.filterwarnings("default:careful")
 def test_the_standard_library_and_warnings_come_out_the_same_way() -> None:
     stream = configured("debug")
     logging.getLogger("aiohttp.server").error("failed for %s", "x")

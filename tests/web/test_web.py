@@ -23,8 +23,9 @@ from exporter import __version__
 from exporter.collectors.base import CollectorError
 from exporter.collectors.scrape import Scraper
 from exporter.config import Web
-from exporter.http import metrics_handler, server
+from exporter.http import server
 from exporter.http.sockets import bound_address, open_sockets
+from exporter.metrics.exposition import Pages
 from exporter.web import app as web
 from exporter.web.landing import landing_page
 
@@ -305,7 +306,7 @@ async def test_a_bug_is_a_500_that_is_logged_and_gives_its_permit_back(
         raise RuntimeError("secret detail")
 
     async with served(fake_collector(), max_requests=1) as client:
-        monkeypatch.setattr(metrics_handler, "encode", broken)
+        monkeypatch.setattr(Pages, "write", broken)
         with capture_logs() as logged:
             for _ in range(3):
                 status, headers, body = await client.get("/metrics")
@@ -360,18 +361,16 @@ async def test_pages_are_written_and_packed_outside_the_loops_thread(
     fake_collector: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads: list[int] = []
-    for name in ("encode", "compress"):
-        real = getattr(metrics_handler, name)
+    real = Pages.write
 
-        def noting(*arguments: Any, real: Any = real) -> bytes:
-            threads.append(threading.get_ident())
-            page: bytes = real(*arguments)
-            return page
+    def noting(*arguments: Any) -> bytes:
+        threads.append(threading.get_ident())
+        return real(*arguments)
 
-        monkeypatch.setattr(metrics_handler, name, noting)
+    monkeypatch.setattr(Pages, "write", noting)
     async with served(fake_collector()) as client:
         await client.get("/metrics", Accept_Encoding="gzip")
-    assert len(threads) == 2
+    assert len(threads) == 1
     assert threading.get_ident() not in threads
 
 

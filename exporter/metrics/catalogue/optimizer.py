@@ -25,7 +25,7 @@ OPTIMIZATION_IMPROVEMENT = _declare.histogram(
     "bottleneck",
 )
 OPTIMIZER_ACTIONS = _declare.counter(
-    "tweetbot_optimizer_actions_total", "Actions asked of the bot, takings back included.", "agent", "action"
+    "tweetbot_optimizer_actions_total", "Actions asked of the bot, rollbacks included.", "agent", "action"
 )
 OPTIMIZER_ACTIONS_FAILED = _declare.counter(
     "tweetbot_optimizer_actions_failed_total",

@@ -1,4 +1,4 @@
-"""The bot, by the bridge in its process: model.Bot by GET /state and POST /actions."""
+"""model.Bot by the bridge in the bot's process: GET /state and POST /actions."""
 
 import asyncio
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from exporter.config import Bridge as Settings
 from exporter.http.client import FetchError, fetch_json
 from exporter.http.tokens import read_token
 from exporter.metrics.labels import OTHER, UNKNOWN, slugify, spell_agent
-from exporter.optimizer.model import Action, Answer, Change, NotCarriedOutError, UnavailableError
+from exporter.optimizer.model import Action, ActionResult, Change, NotCarriedOutError, UnavailableError
 from exporter.runtime.files import UnreadableFileError
 
 STATE_SECONDS = 10.0
@@ -30,7 +30,7 @@ _UNAVAILABLE = {
     429: "; it does something else now, or was asked too often",
 }
 _NOT_UNDERSTOOD = (400, 405, 413, 415)
-LARGEST_ANSWER = 1 << 20
+LARGEST_RESPONSE = 1 << 20
 
 
 class _Strict(BaseModel):
@@ -48,7 +48,7 @@ class _Change(_Strict):
     after: Plain = Field(alias="to")
 
 
-class _Answer(_Strict):
+class _ActionDocument(_Strict):
     version: Literal[1]
     id: str
     status: Literal["done", "running", "failed", "refused"]
@@ -73,7 +73,7 @@ class BridgedBot:
             raise UnavailableError(f"{self._bridge.url} does not say when the bot's process started")
         return start
 
-    async def perform(self, action_id: str, action: Action, bot_start: float) -> Answer:
+    async def perform(self, action_id: str, action: Action, bot_start: float) -> ActionResult:
         """Carries out `action`, whose agent is looked for among those of the state."""
         arguments: dict[str, object] = {"action": action.name}
         if action.agent:
@@ -85,11 +85,11 @@ class BridgedBot:
             arguments["adaptations"] = list(action.adaptations)
         if action.direction:
             arguments["direction"] = action.direction
-        return await self._ask(action_id, bot_start, arguments)
+        return await self._post(action_id, bot_start, arguments)
 
-    async def restore(self, action_id: str, restores: str, bot_start: float) -> Answer:
-        """Puts back what the action `restores` changed."""
-        return await self._ask(action_id, bot_start, {"action": "restore", "restores": restores})
+    async def restore(self, action_id: str, restores: str, bot_start: float) -> ActionResult:
+        """Restores what the action `restores` changed."""
+        return await self._post(action_id, bot_start, {"action": "restore", "restores": restores})
 
     async def close(self) -> None:
         await self._bridge.close()
@@ -100,38 +100,38 @@ class BridgedBot:
         except CollectorError as error:
             raise NotCarriedOutError(str(error)) from None
 
-    async def _ask(self, action_id: str, bot_start: float, arguments: Mapping[str, object]) -> Answer:
+    async def _post(self, action_id: str, bot_start: float, arguments: Mapping[str, object]) -> ActionResult:
         request = {"version": VERSION, "id": action_id, "botStart": bot_start, **arguments}
         try:
             token = await asyncio.to_thread(read_token, self._token_file, TOKEN_KEY)
             headers = {"Authorization": f"Bearer {token}"}
             document = await fetch_json(
-                self._url, ACTION_SECONDS, headers, LARGEST_ANSWER, posted=request, accepted=(200, 202)
+                self._url, ACTION_SECONDS, headers, LARGEST_RESPONSE, posted=request, accepted=(200, 202)
             )
         except UnreadableFileError as error:
             raise NotCarriedOutError(str(error)) from None
         except FetchError as error:
             if error.status in _NOT_UNDERSTOOD:
-                # Asking again would not help.
+                # Another request would not help.
                 return _refused(f"{error}; take the bridge and the optimizer from one release")
-            turned_away = not error.sent or error.status in _UNAVAILABLE
-            kind = NotCarriedOutError if turned_away else UnavailableError
+            rejected = not error.sent or error.status in _UNAVAILABLE
+            kind = NotCarriedOutError if rejected else UnavailableError
             raise kind(f"{error}{_UNAVAILABLE.get(error.status, '')}") from None
-        return self._answer(document, action_id)
+        return self._result(document, action_id)
 
-    def _answer(self, document: Any, action_id: str) -> Answer:
+    def _result(self, document: Any, action_id: str) -> ActionResult:
         try:
-            found = _Answer.model_validate(document)
+            found = _ActionDocument.model_validate(document)
         except ValidationError:
             raise UnavailableError(f"{self._url} does not answer as a bridge does") from None
         if found.id != action_id:
             raise UnavailableError(f"{self._url} answers to another request")
         changes = tuple(Change(each.agent, each.path, each.before, each.after) for each in found.changes)
-        return Answer(found.status, changes, found.error)
+        return ActionResult(found.status, changes, found.error)
 
 
-def _refused(why: str) -> Answer:
-    return Answer("refused", error=why, by_client=True)
+def _refused(why: str) -> ActionResult:
+    return ActionResult("refused", error=why, by_client=True)
 
 
 def _ids(document: Mapping[str, Any], label: str, aliases: Mapping[str, str]) -> list[str]:

@@ -1,7 +1,7 @@
-"""What Prometheus knows of the bot: model.Records by its HTTP API.
+"""What Prometheus knows of the bot: model.MetricsProvider by its HTTP API.
 
-All queries are constant text. The only thing put into them is the configured bot's name, as a quoted label value;
-which agent is meant is looked for among the labels of the answer.
+All queries are constant text. The only thing inserted is the configured bot's name, as a quoted label value; an agent
+is found by the labels of the response.
 """
 
 import math
@@ -11,20 +11,20 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, ValidationError
 
 from exporter.http.client import FetchError, fetch_json
+from exporter.optimizer import bottlenecks
+from exporter.optimizer.bottlenecks.base import Query
+from exporter.optimizer.bottlenecks.queries import REBASED
 from exporter.optimizer.model import (
-    BOTTLENECKS,
-    OF_WHOLE_BOT,
     SEVERITIES,
-    Bottleneck,
     Impact,
     Measurement,
+    Performance,
     Subject,
     UnavailableError,
+    rank,
 )
-from exporter.optimizer.queries import REBASED, RECIPES
-from exporter.optimizer.strategies import rank
 
-ANSWER_SECONDS = 10.0
+RESPONSE_SECONDS = 10.0
 JOB = "tweetbot"
 """The rules know the exporter by this job name."""
 MOST_NAMED = 3
@@ -33,17 +33,17 @@ MOST_NAMED = 3
 _AGENTS = "agent:known:group"
 _IMPACTS = "agent:bottleneck_impact:ratio|bot:bottleneck_impact:ratio"
 _PERFORMANCE = "tweetbot_agent_performance_ratio"
-_THRESHOLDS: Mapping[str, Bottleneck] = {
-    "agent:recent_response_time_seconds:threshold_high": "agent_response_time",
-    "agent:recent_success_ratio:threshold_medium": "agent_success_rate",
-    "agent:coordination_ratio:threshold_medium": "coordination_efficiency",
-    "bot:overall_score:threshold_high": "system_performance",
-}
+_LOW_PERFORMANCE = "agent:performance_ratio:threshold_low"
+_HIGH_PERFORMANCE = "agent:performance_ratio:threshold_high"
 
 
 class _Series(BaseModel):
     labels: dict[str, str] = Field(alias="metric")
     moment_and_value: tuple[float, str] = Field(alias="value")
+
+    @property
+    def name(self) -> str:
+        return self.labels.get("__name__", "")
 
     @property
     def agent(self) -> str:
@@ -59,79 +59,97 @@ class _Vector(BaseModel):
     series: list[_Series] = Field(alias="result")
 
 
-class _Answer(BaseModel):
+class _Response(BaseModel):
     status: Literal["success"]
     data: _Vector
     warnings: Annotated[list[str], Field(max_length=0)] = []
-    """Of a storage that gave only a part, for example: nothing is decided by that."""
+    """A warning may mean a partial result: nothing is decided by that."""
 
 
 class Prometheus:
     """The Prometheus at `url`. `bot` is the value of the target label; without it there must be only one bot."""
 
-    def __init__(self, url: str, bot: str | None = None, timeout: float = ANSWER_SECONDS) -> None:
+    def __init__(self, url: str, bot: str | None = None, timeout: float = RESPONSE_SECONDS) -> None:
         self._url = f"{url}/api/v1/query"
         self._timeout = timeout
         self._matchers = f'job="{JOB}"' + (f",bot={quoted(bot)}" if bot is not None else "")
 
     async def agents(self) -> frozenset[str]:
         """Those that any source has."""
-        return frozenset(each.agent for each in await self._ask(self._named(_AGENTS)) if each.agent)
+        return frozenset(each.agent for each in await self._query(self._named(_AGENTS)) if each.agent)
 
     async def impacts(self) -> Mapping[Subject, Impact]:
         """From rules/recording/bottlenecks.yml; where one bottleneck has two severities, the worse."""
         worst: dict[Subject, Impact] = {}
-        for each in await self._ask(self._named(_IMPACTS)):
+        for each in await self._query(self._named(_IMPACTS)):
             if (found := _impact(each)) is not None:
                 subject, impact = found
                 worst[subject] = max(impact, worst.get(subject, impact), key=_badness)
         return worst
 
     async def thresholds(self) -> Mapping[Subject, float]:
-        """From rules/recording/thresholds.yml."""
-        found = await self._ask(self._named("|".join(_THRESHOLDS)))
-        named = [(_THRESHOLDS.get(each.labels.get("__name__", "")), each) for each in found]
-        return {Subject(bottleneck, each.agent): each.value for bottleneck, each in named if bottleneck}
+        """The mildest of each bottleneck, from rules/recording/thresholds.yml."""
+        by_series = {each.in_force(each.thresholds[0]): each for each in bottlenecks.BOTTLENECKS}
+        found = await self._query(self._named("|".join(by_series)))
+        return {
+            Subject(by_series[each.name], each.agent): each.value for each in found if each.name in by_series
+        }
 
-    async def performance_ratios(self) -> Mapping[str, float]:
+    async def performance(self) -> Mapping[str, Performance]:
         """The newest of five minutes: a collector that fails once takes its series away for that scrape."""
-        found = await self._ask(f"last_over_time({self._named(_PERFORMANCE)}[5m])")
-        return {each.agent: each.value for each in found if each.agent}
+        ratios = await self._query(f"last_over_time({self._named(_PERFORMANCE)}[5m])")
+        thresholds = await self._query(self._named(f"{_LOW_PERFORMANCE}|{_HIGH_PERFORMANCE}"))
+        low = {each.agent: each.value for each in thresholds if each.name == _LOW_PERFORMANCE}
+        high = {each.agent: each.value for each in thresholds if each.name == _HIGH_PERFORMANCE}
+        return {
+            each.agent: Performance(each.value, low.get(each.agent), high.get(each.agent))
+            for each in ratios
+            if each.agent
+        }
 
     async def measure(self, subject: Subject, start: float, end: float) -> Measurement:
         """From what was counted between the first and the last scrape within [start, end]."""
         milliseconds = round((end - start) * 1000)
         if milliseconds <= 0:
             return Measurement(start, end, None, 0, "no time has passed")
-        recipe = RECIPES[subject.bottleneck]
-        series = await self._ask(recipe.query(self._matchers, milliseconds), f"{end:.3f}")
+        query = subject.bottleneck.query
+        series = await self._query(_expression(query, self._matchers, milliseconds), f"{end:.3f}")
         parts = {
             each.labels.get("part", ""): each.value for each in series if each.agent in ("", subject.agent)
         }
         if REBASED in parts:
             return Measurement(start, end, None, 0, "the database was replaced, or lost rows, in that time")
-        value, samples, events = recipe.value(parts)
-        note = "" if value is not None else recipe.lacking
+        value, samples, events = query.mean(parts)
+        note = "" if value is not None else query.no_value
         return Measurement(start, end, value, math.floor(samples), note, events)
 
     def _named(self, names: str) -> str:
         return f'{{__name__=~"{names}",{self._matchers}}}'
 
-    async def _ask(self, expression: str, time: str | None = None) -> list[_Series]:
+    async def _query(self, expression: str, time: str | None = None) -> list[_Series]:
         """The series that have a value; UnavailableError if they are of several bots."""
-        query = {"query": expression, **({"time": time} if time else {})}
+        parameters = {"query": expression, **({"time": time} if time else {})}
         try:
-            answer = _Answer.model_validate(await fetch_json(self._url, self._timeout, query=query))
-            series = [each for each in answer.data.series if math.isfinite(each.value)]
+            response = _Response.model_validate(await fetch_json(self._url, self._timeout, query=parameters))
+            series = [each for each in response.data.series if math.isfinite(each.value)]
         except FetchError as error:
             raise UnavailableError(str(error)) from None
         except ValueError as error:
-            told = "does not answer as Prometheus does"
+            fault = "does not answer as Prometheus does"
             if isinstance(error, ValidationError) and error.errors()[0]["loc"] == ("warnings",):
-                told = "warns that its answer may not be whole; its own log says why"
-            raise UnavailableError(f"{self._url} {told}") from None
+                fault = "warns that its response may be incomplete; its own log says why"
+            raise UnavailableError(f"{self._url} {fault}") from None
         _check_one_bot(series)
         return series
+
+
+def _expression(query: Query, matchers: str, milliseconds: int) -> str:
+    """One query for all parts, so that they are of one moment. The label `part` of each series names its part."""
+    selector = f"{{{matchers}}}[{milliseconds}ms]"
+    return " or ".join(
+        f'label_replace({expression.replace("{}", selector)}, "part", "{part}", "", "")'
+        for part, expression in query.parts.items()
+    )
 
 
 def quoted(text: str) -> str:
@@ -146,7 +164,7 @@ def _escape(character: str) -> str:
 
 
 def _check_one_bot(series: list[_Series]) -> None:
-    # Targets without the label are told apart by where they are.
+    # Targets without the label are distinguished by their address.
     bots = sorted({each.labels.get("bot") or each.labels.get("instance", "") for each in series})
     if len(bots) > 1:
         named = ", ".join(f"{bot[:100]!a}" for bot in bots[:MOST_NAMED])
@@ -159,9 +177,9 @@ def _check_one_bot(series: list[_Series]) -> None:
 
 def _impact(series: _Series) -> tuple[Subject, Impact] | None:
     """None for what somebody's own rules call a bottleneck."""
-    bottleneck = BOTTLENECKS.get(series.labels.get("bottleneck", ""))
+    bottleneck = bottlenecks.find(series.labels.get("bottleneck", ""))
     severity = SEVERITIES.get(series.labels.get("bottleneck_severity", ""))
-    if bottleneck is None or severity is None or (bottleneck == OF_WHOLE_BOT) == bool(series.agent):
+    if bottleneck is None or severity is None or (bottleneck.scope == "agent") != bool(series.agent):
         return None
     return Subject(bottleneck, series.agent), Impact(severity, series.value)
 

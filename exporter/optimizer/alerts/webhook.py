@@ -1,7 +1,7 @@
 """Alertmanager's webhook (version "4"): from the bytes of a request to model.Alert.
 
 Of each alert are read its status, when it began, its fingerprint, and the labels `bottleneck`,
-`bottleneck_severity`, `agent` and `bot`. One that is of no use is counted by why; it never costs the others.
+`bottleneck_severity`, `agent` and `bot`. An alert that cannot be used is counted by reason, and never costs the others.
 """
 
 import json
@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from exporter.optimizer.model import BOTTLENECKS, OF_WHOLE_BOT, SEVERITIES, Alert, Subject
+from exporter.optimizer import bottlenecks
+from exporter.optimizer.model import SEVERITIES, Alert, Subject
 
 LARGEST_BODY = 1 << 20
 MOST_ALERTS = 1000
@@ -24,16 +25,16 @@ _MOMENT = re.compile(
 
 
 class EnvelopeError(Exception):
-    """The request as a whole is no webhook of Alertmanager's. The message is for who sends it."""
+    """The request as a whole is no webhook of Alertmanager's. The message is for the sender."""
 
 
 class TooManyError(Exception):
-    """More alerts than are taken at a time. The message is for who sends them."""
+    """More alerts than are accepted at a time. The message is for the sender."""
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
-    """What a request holds: the alerts that can be used, and how many cannot, by reason."""
+class WebhookPayload:
+    """The alerts of a request that can be used, and how many cannot, by reason."""
 
     alerts: tuple[Alert, ...]
     rejected: Counter[str] = field(default_factory=Counter)
@@ -75,7 +76,7 @@ class _RejectedError(Exception):
     """Holds the reason, a label's value."""
 
 
-def parse(body: bytes, bot: str | None) -> Notice:
+def parse(body: bytes, bot: str | None) -> WebhookPayload:
     """The alerts about `bot` (None: about any) in the body of a request; else EnvelopeError or TooManyError."""
     try:
         envelope = _Envelope.model_validate(_document(body))
@@ -94,7 +95,7 @@ def parse(body: bytes, bot: str | None) -> Notice:
             alerts.append(_alert(raw, bot))
         except _RejectedError as reason:
             rejected[str(reason)] += 1
-    return Notice(tuple(alerts), rejected)
+    return WebhookPayload(tuple(alerts), rejected)
 
 
 def _document(body: bytes) -> Any:
@@ -124,12 +125,12 @@ def _alert(raw: Any, bot: str | None) -> Alert:
     except ValidationError:
         raise _RejectedError("malformed") from None
     labels = found.labels
-    if (bottleneck := BOTTLENECKS.get(labels.bottleneck)) is None:
+    if (bottleneck := bottlenecks.find(labels.bottleneck)) is None:
         raise _RejectedError("not_a_bottleneck")
     if bot is not None and labels.bot != bot:
         raise _RejectedError("other_bot")
     severity = SEVERITIES.get(labels.bottleneck_severity)
-    if severity is None or (bottleneck == OF_WHOLE_BOT) == bool(labels.agent):
+    if severity is None or (bottleneck.scope == "agent") != bool(labels.agent):
         raise _RejectedError("malformed")
     return Alert(
         Subject(bottleneck, labels.agent),

@@ -13,8 +13,12 @@ Scope = Literal["agent", "bot"]
 Direction = Literal["lower_is_better", "higher_is_better"]
 Unit = Literal["seconds", "ratio", "score"]
 Statistics = Literal["mean_of_durations", "share", "score"]
-"""How much it varies by chance: durations spread as their mean, a share is binomial, of a score it is not known."""
+"""How much it varies by chance: durations spread as their mean, a share is binomial, of a score it is not known.
+
+A score also looks back over an hour by itself.
+"""
 Severity = Literal["critical", "high", "medium", "low"]
+"""The worst comes first."""
 Adaptation = Literal["GOAL_ADAPTATION", "STRATEGY_ADJUSTMENT", "INCREASE_AUTONOMY"]
 AutonomyStep = Literal["lower", "raise"]
 
@@ -37,7 +41,7 @@ class Threshold:
     """A line of rules/thresholds.yml, and what the alert says of a value beyond it.
 
     `series` is its name without the level, such as "recent_success_ratio:threshold_medium". A bottleneck of high
-    severity pages once it has lasted an hour, in the words of `lasting`; the other severities have none.
+    severity pages once it has lasted an hour, with the text of `lasting`; the other severities have none.
     """
 
     series: str
@@ -52,7 +56,7 @@ class Rules:
 
     `value` is the recorded series that is compared. `impact` is PromQL with {value}, {threshold} (the mildest) and
     {on} (the join of the two): above 0 where the threshold is broken. `condition` is PromQL, too, and says when the
-    value may be judged at all. `pending` is the alerts' `for`. `dashboard` is the uid that they link to, without
+    value may be evaluated at all. `pending` is the alerts' `for`. `dashboard` is the uid that they link to, without
     "tweetbot-".
     """
 
@@ -81,9 +85,9 @@ class Query:
 class Actions:
     """What the optimizer may do about it.
 
-    `adaptations` are for the agent. `autonomy` are the steps that may be taken where the performance ratio asks for
-    one: with the agent, or with each agent where the bottleneck is the bot's. `pause_at` is the severity at which the
-    bot is paused instead. `settling_seconds` is how long a change needs before its effect can be measured.
+    `adaptations` and `autonomy` are for the agent, or for each agent where the bottleneck is the bot's. `autonomy` are
+    the steps that may be taken where an agent's performance ratio asks for one. From the severity `pause_at` on the bot
+    is paused instead. `settling_seconds` is how long a change needs before its effect can be measured.
     """
 
     adaptations: tuple[Adaptation, ...]
@@ -92,9 +96,9 @@ class Actions:
     settling_seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Bottleneck:
-    """One bottleneck: how it is found, measured, judged, told of and acted on.
+    """One bottleneck: how it is found, measured, evaluated, described and acted on. There is one object of each.
 
     `thresholds` begin with the mildest. `measure` and `events` name what is measured, for people. `finding` takes
     {target}, {limit} and {impact}. `advice` is a phrase in the imperative, without a full stop.
@@ -113,6 +117,9 @@ class Bottleneck:
     events: str
     finding: str
     advice: str
+
+    def __repr__(self) -> str:
+        return self.name
 
     @property
     def lower_is_better(self) -> bool:

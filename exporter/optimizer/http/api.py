@@ -1,4 +1,4 @@
-"""What is under /api: Alertmanager's webhook, the ledger as JSON, and taking back. All of it needs the token.
+"""What is under /api: Alertmanager's webhook, the ledger as JSON, and rollbacks. All of it needs the token.
 
 A request is refused as early as possible: before its body is read if it has no token, is too large, or comes too
 soon after too many others.
@@ -16,15 +16,17 @@ import structlog
 from aiohttp import web
 
 from exporter.config import Optimizer
-from exporter.http.rate_limiter import Budget
+from exporter.http.rate_limiter import RateLimiter
 from exporter.http.tokens import read_token
+from exporter.optimizer.alerts.receiver import AlertReceiver
 from exporter.optimizer.alerts.webhook import LARGEST_BODY, EnvelopeError, TooManyError, parse
-from exporter.optimizer.ledger.store import Ledger, LedgerError
+from exporter.optimizer.ledger.errors import LedgerError
+from exporter.optimizer.ledger.store import Ledger
 from exporter.optimizer.metrics import Counts
 from exporter.optimizer.model import State
-from exporter.optimizer.reconcile.engine import NotFoundError, RefusedError
-from exporter.optimizer.reconcile.loop import Worker
-from exporter.optimizer.serialization import document
+from exporter.optimizer.reconcile.loop import ReconcileLoop
+from exporter.optimizer.reconcile.rollback import NotFoundError, RefusedError
+from exporter.optimizer.serialization import serialize
 from exporter.runtime.files import UnreadableFileError
 
 log = structlog.get_logger(__name__)
@@ -34,10 +36,10 @@ TOKEN_KEY = "optimizer.token_file"  # noqa: S105 (a key of the configuration)
 MOST_LISTED = 1000
 USUALLY_LISTED = 100
 # Of alerts, or of KiB sent, whichever is more: an Alertmanager with hundreds of bottlenecks stays far below.
-AT_ONCE = 2000
+BURST = 2000
 PER_SECOND = 50
 BODY_SECONDS = 10.0
-REFUSALS_TOLD_SECONDS = 60.0
+REFUSALS_LOGGED_SECONDS = 60.0
 """Between two log lines about requests without the token."""
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -53,17 +55,25 @@ class _RefusalError(Exception):
 
 
 class Api:
-    """The handlers. `token_file` is read anew for each request, so a token can be changed at any time."""
+    """The handlers. `token_file` is read for each request, so a token can be changed at any time."""
 
-    def __init__(self, config: Optimizer, token_file: Path, ledger: Ledger, worker: Worker) -> None:
+    def __init__(
+        self,
+        config: Optimizer,
+        token_file: Path,
+        ledger: Ledger,
+        receiver: AlertReceiver,
+        loop: ReconcileLoop,
+    ) -> None:
         self.counts = Counts()
         self._config = config
         self._token_file = token_file
         self._ledger = ledger
-        self._worker = worker
-        self._budget = Budget(AT_ONCE, PER_SECOND)
+        self._receiver = receiver
+        self._loop = loop
+        self._limiter = RateLimiter(BURST, PER_SECOND)
         self._token_fault = ""
-        self._refusal_told = -math.inf
+        self._refusal_logged = -math.inf
 
     def routes(self) -> list[web.RouteDef]:
         """An optimization's id is a number, and nothing else gets near the ledger."""
@@ -72,7 +82,7 @@ class Api:
             web.post("/api/v1/alerts", self._alerts),
             web.get(OPTIMIZATIONS_PATH, self._guarded(self._listed)),
             web.get(one, self._guarded(self._one)),
-            web.post(one + "/take-back", self._guarded(self._take_back)),
+            web.post(one + "/roll-back", self._guarded(self._roll_back)),
         ]
 
     async def _alerts(self, request: web.Request) -> web.Response:
@@ -92,7 +102,7 @@ class Api:
             except _RefusalError as refusal:
                 return _problem(str(refusal), refusal.status, refusal.headers)
             except LedgerError as error:
-                self._worker.note(error)
+                self._loop.note(error)
                 return _problem(str(error), 503)
 
         return guarded
@@ -107,8 +117,8 @@ class Api:
         shown = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
         if not hmac.compare_digest(shown, expected):
             self._note_refusal(request)
-            told = "needs the token of optimizer.token_file, as `Authorization: Bearer …`"
-            raise _RefusalError(401, told, {"WWW-Authenticate": "Bearer"})
+            why = "needs the token of optimizer.token_file, as `Authorization: Bearer …`"
+            raise _RefusalError(401, why, {"WWW-Authenticate": "Bearer"})
 
     def _note_token(self, fault: str) -> None:
         if fault and fault != self._token_fault:
@@ -117,39 +127,39 @@ class Api:
 
     def _note_refusal(self, request: web.Request) -> None:
         now = time.monotonic()
-        if now - self._refusal_told >= REFUSALS_TOLD_SECONDS:
-            self._refusal_told = now
+        if now - self._refusal_logged >= REFUSALS_LOGGED_SECONDS:
+            self._refusal_logged = now
             log.warning("a request without the token was refused", peer=request.remote, path=request.path)
 
     async def _webhook(self, request: web.Request) -> web.Response:
         _check_is_json(request)
-        if wait := self._budget.wait():
+        if wait := self._limiter.wait():
             seconds = {"Retry-After": str(math.ceil(wait))}
-            raise _RefusalError(429, "more alerts than are taken; come again later", seconds)
+            raise _RefusalError(429, "more alerts than are accepted; try again later", seconds)
         body = await self._body(request)
         try:
-            # Beside the loop: a large body takes a while.
-            notice = await asyncio.to_thread(parse, body, self._config.bot)
+            # In a thread: a large body takes a while.
+            payload = await asyncio.to_thread(parse, body, self._config.bot)
         except EnvelopeError as error:
             raise _RefusalError(400, str(error)) from None
         except TooManyError as error:
             raise _RefusalError(413, str(error)) from None
-        self._budget.charge(notice.size)
-        self.counts.alerts += notice.size
-        self.counts.rejected.update(notice.rejected)
-        counts = dict(await self._worker.engine.receive(notice.alerts))
+        self._limiter.charge(payload.size)
+        self.counts.alerts += payload.size
+        self.counts.rejected.update(payload.rejected)
+        counts = dict(await self._receiver.receive(payload.alerts))
         accepted = counts.pop("accepted", 0)
         self.counts.rejected.update(counts)
         if accepted:
-            self._worker.wake()
-        return web.json_response({"accepted": accepted, "rejected": {**notice.rejected, **counts}})
+            self._loop.wake()
+        return web.json_response({"accepted": accepted, "rejected": {**payload.rejected, **counts}})
 
     async def _body(self, request: web.Request) -> bytes:
         # Charged before it comes: many slow ones at a time would fill the memory.
         length = LARGEST_BODY if request.content_length is None else request.content_length
         if length > LARGEST_BODY:
             raise _RefusalError(413, f"larger than {LARGEST_BODY >> 20} MiB")
-        self._budget.charge(1 + length / 1024)
+        self._limiter.charge(1 + length / 1024)
         body = bytearray()
         try:
             async with asyncio.timeout(BODY_SECONDS):
@@ -164,24 +174,24 @@ class Api:
         return bytes(body)
 
     async def _listed(self, request: web.Request) -> web.Response:
-        state, limit = _asked(request)
+        state, limit = _parameters(request)
         entries = await self._ledger.optimizations(state, limit)
-        return web.json_response({"optimizations": [document(entry) for entry in entries]})
+        return web.json_response({"optimizations": [serialize(entry) for entry in entries]})
 
     async def _one(self, request: web.Request) -> web.Response:
         entry = await self._ledger.optimization(int(request.match_info["id"]))
         if entry is None:
             raise _RefusalError(404, f"there is no optimization {int(request.match_info['id'])}")
-        return web.json_response(document(entry))
+        return web.json_response(serialize(entry))
 
-    async def _take_back(self, request: web.Request) -> web.Response:
+    async def _roll_back(self, request: web.Request) -> web.Response:
         try:
-            await self._worker.engine.take_back(int(request.match_info["id"]))
+            await self._loop.reconciler.roll_back(int(request.match_info["id"]))
         except NotFoundError as error:
             raise _RefusalError(404, str(error)) from None
         except RefusedError as error:
             raise _RefusalError(409, str(error)) from None
-        self._worker.wake()
+        self._loop.wake()
         response = await self._one(request)
         response.set_status(202)
         return response
@@ -196,7 +206,7 @@ def _check_is_json(request: web.Request) -> None:
         raise _RefusalError(415, "must be JSON (Content-Type: application/json), and not compressed")
 
 
-def _asked(request: web.Request) -> tuple[State | None, int]:
+def _parameters(request: web.Request) -> tuple[State | None, int]:
     """`state` and `limit` of the query."""
     states: dict[str, State] = {state: state for state in get_args(State)}
     state, limit = request.query.get("state"), request.query.get("limit", str(USUALLY_LISTED))

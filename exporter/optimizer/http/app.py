@@ -8,18 +8,22 @@ from prometheus_client.core import Metric
 from exporter.config import Optimizer
 from exporter.http.metrics_handler import MetricsHandler
 from exporter.http.server import make_application
+from exporter.optimizer.alerts.receiver import AlertReceiver
 from exporter.optimizer.http.api import Api
-from exporter.optimizer.ledger.store import Ledger, LedgerError
+from exporter.optimizer.ledger.errors import LedgerError
+from exporter.optimizer.ledger.store import Ledger
 from exporter.optimizer.metrics import Counts, metrics
-from exporter.optimizer.reconcile.loop import Worker
+from exporter.optimizer.reconcile.loop import ReconcileLoop
 
 SCRAPES_AT_A_TIME = 40
 
 
-def make_app(config: Optimizer, token_file: Path, ledger: Ledger, worker: Worker) -> web.Application:
-    """The application, for an open `ledger` and the `worker` that writes into it."""
-    api = Api(config, token_file, ledger, worker)
-    pages = _Pages(config, ledger, worker, api.counts)
+def make_app(
+    config: Optimizer, token_file: Path, ledger: Ledger, receiver: AlertReceiver, loop: ReconcileLoop
+) -> web.Application:
+    """The application, for an open `ledger`, and the `receiver` and the `loop` that write into it."""
+    api = Api(config, token_file, ledger, receiver, loop)
+    pages = _Pages(config, ledger, loop, api.counts)
     page = MetricsHandler(pages.collect, SCRAPES_AT_A_TIME, about_itself=True)
     app = make_application()
     app.router.add_routes(api.routes())
@@ -32,10 +36,10 @@ def make_app(config: Optimizer, token_file: Path, ledger: Ledger, worker: Worker
 class _Pages:
     """What needs no token."""
 
-    def __init__(self, config: Optimizer, ledger: Ledger, worker: Worker, counts: Counts) -> None:
+    def __init__(self, config: Optimizer, ledger: Ledger, loop: ReconcileLoop, counts: Counts) -> None:
         self._config = config
         self._ledger = ledger
-        self._worker = worker
+        self._loop = loop
         self._counts = counts
 
     async def collect(self, _: web.Request) -> list[Metric]:
@@ -43,20 +47,20 @@ class _Pages:
         try:
             tally = await self._ledger.tally()
         except LedgerError as error:
-            self._worker.note(error)
+            self._loop.note(error)
             tally = None
-        return metrics(self._config, tally, self._counts, self._worker.engine)
+        return metrics(self._config, tally, self._counts, self._loop.reconciler)
 
     async def healthy(self, _: web.Request) -> web.Response:
         return web.Response(text="The optimizer is healthy.\n")
 
     async def ready(self, _: web.Request) -> web.Response:
-        """Ready while the ledger can be used: who cannot be asked now is asked again."""
-        if self._worker.fault:
-            return web.Response(status=503, text=f"Not ready: {self._worker.fault}\n")
-        engine = self._worker.engine
-        sides = {"Prometheus": engine.records_up, "the bot's bridge": engine.bot_up}
-        away = "".join(
+        """Ready while the ledger can be used: Prometheus and the bot may be away for a while."""
+        if self._loop.fault:
+            return web.Response(status=503, text=f"Not ready: {self._loop.fault}\n")
+        reconciler = self._loop.reconciler
+        sides = {"Prometheus": reconciler.prometheus_up, "the bot's bridge": reconciler.bot_up}
+        missing = "".join(
             f"- {side} did not answer when last asked\n" for side, up in sides.items() if up is False
         )
-        return web.Response(text=f"The optimizer is ready.\n{away}")
+        return web.Response(text=f"The optimizer is ready.\n{missing}")

@@ -1,23 +1,24 @@
-"""What the ledger holds, as its readers get it. Units as in `model`."""
+"""What the ledger holds, as its readers get it, and what it is given to record. Units as in `model`."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Literal
 
+from exporter.optimizer.bottlenecks.base import Severity
 from exporter.optimizer.model import (
     Action,
-    Bottleneck,
+    Alert,
     Change,
     Measurement,
     Outcome,
-    Severity,
     State,
     Strategy,
     Subject,
 )
 
 ActionStatus = Literal[
-    "planned",  # written down, and not sent yet, or turned away: the bot has done nothing
+    "planned",  # recorded, and not sent yet, or rejected: the bot has done nothing
     "sent",  # sent; the bot has not answered, or has not finished
     "done",
     "failed",  # the bot's own method threw
@@ -25,6 +26,8 @@ ActionStatus = Literal[
     "unanswered",  # sent, and given up: whether the bot carried it out is not known
     "dropped",  # planned, and given up
 ]
+
+RequestName = Literal["execute_adaptation", "adjust_autonomy", "pause", "resume", "restore"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +43,14 @@ class TrackRecord:
 class ActionEntry:
     """One request to the bot. `id` is what the bridge knows it by.
 
-    `action` is None for a restore, which puts back what the action `restores` changed. `restored` is whether
-    what this action changed was put back.
+    `action` is None for a restore of what the action `restores` changed. `restored` is whether what this action
+    changed was restored.
     """
 
     id: str
-    name: Literal["execute_adaptation", "adjust_autonomy", "pause", "resume", "restore"]
+    name: RequestName
     agent: str
-    """Whom it is about, also of a taking back; "" for pause and resume."""
+    """Whom it is about, also of a restore; "" for pause and resume."""
     action: Action | None
     restores: str | None
     bot_start: float | None
@@ -70,7 +73,7 @@ class ActionEntry:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One optimization. `reason` says in words why it stands, or ended, as it did."""
+    """One optimization. `reason` says, for people, why it is in its state, or ended as it did."""
 
     id: int
     subject: Subject
@@ -94,7 +97,7 @@ class Entry:
     threshold: float | None
     threshold_met: bool | None
     aim: Outcome | None
-    """What a restoring ends as, if all goes well."""
+    """The outcome of restoring, if all goes well."""
     alert_resolved: bool
     """Whether all alerts that led to it are over."""
     actions: tuple[ActionEntry, ...]
@@ -102,15 +105,49 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """All that the metrics need. Counts only grow, but for those of `open`."""
+    """All that the metrics need, by the bottleneck's name. Counts only grow, except for those of `open`."""
 
-    closed: Mapping[tuple[Bottleneck, Outcome], int] = field(default_factory=dict)
-    """How often an optimization ended so. One that is taken back after its end has two."""
-    open: Mapping[tuple[Bottleneck, State], int] = field(default_factory=dict)
-    improvements: Mapping[Bottleneck, Sequence[float]] = field(default_factory=dict)
+    closed: Mapping[tuple[str, Outcome], int] = field(default_factory=dict)
+    """How often an optimization ended so. One that is rolled back after its end has two."""
+    open: Mapping[tuple[str, State], int] = field(default_factory=dict)
+    improvements: Mapping[str, Sequence[float]] = field(default_factory=dict)
     """Ratios, all that were measured."""
     actions: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """By agent and name: those that were sent. A taking back is `restore`, of the agent that it is about."""
+    """By agent and name: those that were sent. A rollback is `restore`, of the agent that it is about."""
     failed_actions: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """Those of `actions` that were refused, failed, turned away or never answered. Has the same keys."""
+    """Those of `actions` that were refused, failed, rejected or never answered. Has the same keys."""
     last_action_at: Mapping[tuple[str, str], float] = field(default_factory=dict)
+
+
+AlertOccurrence = tuple[str, float]
+"""One time that an alert fired: its fingerprint, and when it began."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerView:
+    """What the ledger says that matters to new alerts."""
+
+    open: Mapping[Subject, Severity]
+    waiting: Set[Subject]
+    """Those of the open ones for which nothing was done yet."""
+    open_count: int
+    cooling: Mapping[Subject, Severity]
+    """Those whose optimization ended so recently that they are left alone, unless they are worse now."""
+    occurrences: Mapping[AlertOccurrence, bool]
+    """Those seen before: whether they are resolved."""
+    to_renew: Set[AlertOccurrence]
+    """Those of them that were not renewed for long."""
+
+
+@dataclass(slots=True)
+class TriageResult:
+    """What to record of a webhook's alerts. `noted` are the alerts whose occurrences are remembered from now on.
+
+    `renewed` are occurrences that are remembered longer. `counts` are by "accepted" or the reason of the rejection.
+    """
+
+    new: dict[Subject, Alert] = field(default_factory=dict)
+    raised: dict[Subject, Severity] = field(default_factory=dict)
+    noted: list[Alert] = field(default_factory=list)
+    renewed: set[AlertOccurrence] = field(default_factory=set)
+    counts: Counter[str] = field(default_factory=Counter)

@@ -1,159 +1,36 @@
-"""The ledger's file: how it is made, recognised, locked and opened. What is in it is `ledger`'s business."""
+"""The ledger's file: made, recognised, locked and opened."""
 
 import fcntl
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
-from typing import get_args
 
 import aiosqlite
 
-from exporter.optimizer.evaluation import Verdict
-from exporter.optimizer.ledger.entries import ActionStatus
-from exporter.optimizer.model import Bottleneck, Outcome, Severity, State
+from exporter.optimizer.ledger import migrations
+from exporter.optimizer.ledger.errors import DAMAGED, LedgerError, translated
+from exporter.optimizer.ledger.schema import APPLICATION_ID, SCHEMA, VERSION
 
-APPLICATION_ID = 0x54424F4C
-"""In the file's header: tells a ledger from every other SQLite file. "TBOL"."""
-VERSION = 1
-"""Of the schema; `user_version` in the file's header."""
 PATIENCE = 5.0
 """Seconds that a statement waits for whoever has the file locked."""
 
 
-def _one_of(literal: object) -> str:
-    return ", ".join(f"'{value}'" for value in get_args(literal))
-
-
-SCHEMA = f"""
-CREATE TABLE optimizations (
-  id INTEGER PRIMARY KEY,
-  bottleneck TEXT NOT NULL CHECK (bottleneck IN ({_one_of(Bottleneck)})),
-  agent TEXT NOT NULL,
-  severity TEXT NOT NULL CHECK (severity IN ({_one_of(Severity)})),
-  state TEXT NOT NULL CHECK (state IN ({_one_of(State)})),
-  state_since REAL NOT NULL,
-  outcome TEXT CHECK (outcome IN ({_one_of(Outcome)})),
-  reason TEXT NOT NULL,
-  fingerprint TEXT NOT NULL,
-  alert_starts_at REAL NOT NULL,
-  created_at REAL NOT NULL,
-  acted_at REAL,
-  closed_at REAL,
-  strategy TEXT,
-  track_record TEXT,
-  verdict TEXT CHECK (verdict IN ({_one_of(Verdict)})),
-  improvement_ratio REAL,
-  threshold REAL,
-  threshold_met INTEGER CHECK (threshold_met IN (0, 1)),
-  aim TEXT CHECK (aim IN ({_one_of(Outcome)})),
-  CHECK ((state = 'closed') = (outcome IS NOT NULL)),
-  CHECK ((state = 'closed') = (closed_at IS NOT NULL)),
-  CHECK (state <> 'restoring' OR aim IS NOT NULL)
-) STRICT;
-CREATE UNIQUE INDEX one_open_for_a_subject ON optimizations (bottleneck, agent)
-  WHERE state IN ('waiting', 'acting', 'measuring');
-CREATE INDEX open_optimizations ON optimizations (state) WHERE state <> 'closed';
-CREATE INDEX optimizations_by_end ON optimizations (closed_at);
-CREATE INDEX optimizations_judged ON optimizations (bottleneck) WHERE verdict IS NOT NULL;
-
-CREATE TABLE actions (
-  id TEXT PRIMARY KEY,
-  optimization_id INTEGER NOT NULL REFERENCES optimizations,
-  number INTEGER NOT NULL,
-  name TEXT NOT NULL CHECK (name IN ('execute_adaptation', 'adjust_autonomy', 'pause', 'resume', 'restore')),
-  agent TEXT NOT NULL,
-  arguments TEXT NOT NULL,
-  restores TEXT REFERENCES actions,
-  bot_start REAL,
-  status TEXT NOT NULL CHECK (status IN ({_one_of(ActionStatus)})),
-  changes TEXT NOT NULL DEFAULT '[]',
-  error TEXT NOT NULL DEFAULT '',
-  sent_at REAL,
-  answered_at REAL,
-  CHECK (name <> 'restore' OR restores IS NOT NULL),
-  CHECK (status IN ('planned', 'dropped') OR sent_at IS NOT NULL),
-  UNIQUE (optimization_id, number)
-) STRICT;
-CREATE INDEX actions_by_time ON actions (sent_at);
-
-CREATE TABLE performance_history (
-  optimization_id INTEGER NOT NULL REFERENCES optimizations,
-  phase TEXT NOT NULL CHECK (phase IN ('before', 'after')),
-  started_at REAL NOT NULL,
-  ended_at REAL NOT NULL,
-  value REAL,
-  samples INTEGER NOT NULL,
-  note TEXT NOT NULL,
-  events TEXT NOT NULL,
-  PRIMARY KEY (optimization_id, phase)
-) STRICT;
-
--- Each time an optimization came to an end: one that is taken back afterwards has two.
-CREATE TABLE endings (
-  optimization_id INTEGER NOT NULL REFERENCES optimizations,
-  outcome TEXT NOT NULL CHECK (outcome IN ({_one_of(Outcome)})),
-  ended_at REAL NOT NULL
-) STRICT;
-
--- The episodes that were taken note of: none of them leads to an optimization again, but for one that was over
--- while its alert went on. Repeats renew seen_at.
-CREATE TABLE alerts (
-  fingerprint TEXT NOT NULL,
-  starts_at REAL NOT NULL,
-  optimization_id INTEGER REFERENCES optimizations,
-  resolved INTEGER NOT NULL CHECK (resolved IN (0, 1)),
-  seen_at REAL NOT NULL,
-  PRIMARY KEY (fingerprint, starts_at)
-) STRICT;
-CREATE INDEX alerts_by_age ON alerts (seen_at);
-CREATE INDEX alerts_of_an_optimization ON alerts (optimization_id);
-"""
-
-_MEANING = {
-    "SQLITE_NOTADB": "is not a ledger of the optimizer: set optimizer.ledger to a file of its own",
-    "SQLITE_CORRUPT": "is damaged: put a copy of it back, or move it away to begin a new ledger",
-    "SQLITE_FULL": "cannot be written, the disk is full: make room",
-    "SQLITE_READONLY": "cannot be written: give the optimizer's user write access to the file and its directory",
-    "SQLITE_CANTOPEN": "cannot be opened: check that the optimizer's user may read and write it and its directory",
-    "SQLITE_BUSY": "stayed locked: look for a program that holds a lock on it",
-    "SQLITE_IOERR": "cannot be read or written: check the disk",
-}
-
-
-class LedgerError(Exception):
-    """The ledger cannot be used. The message is for the user: which file, what is wrong, and the mend."""
-
-
-@contextmanager
-def told(path: Path) -> Iterator[None]:
-    """Makes LedgerErrors of SQLite's and the system's errors."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        name = getattr(error, "sqlite_errorname", type(error).__name__)
-        meaning = _MEANING.get("_".join(name.split("_")[:2]), f"cannot be used: {error}")
-        raise LedgerError(f"{path} {meaning} ({name})") from error
-    except OSError as error:
-        raise LedgerError(
-            f"{path} cannot be used: {(error.strerror or '').lower()}; check optimizer.ledger"
-        ) from error
-
-
 @asynccontextmanager
 async def writable(path: Path) -> AsyncIterator[aiosqlite.Connection]:
-    """The ledger at `path` for one optimizer alone; made if there is none."""
-    with told(path):
+    """The ledger at `path` for one optimizer alone; created if there is none, upgraded if it is older."""
+    with translated(path):
         _check_is_ledger(path)
         lock = _lock(path)
     try:
-        with told(path):
+        with translated(path):
             if not _exists(path):
                 _create(path)
+            migrations.upgrade(path)
             database = await _connect(path, "rw")
         async with _closed(database):
-            with told(path):
+            with translated(path):
                 await _check(database, path)
             yield database
     finally:
@@ -163,15 +40,15 @@ async def writable(path: Path) -> AsyncIterator[aiosqlite.Connection]:
 @asynccontextmanager
 async def readable(path: Path) -> AsyncIterator[aiosqlite.Connection]:
     """The ledger at `path`, only to be read."""
-    with told(path):
+    with translated(path):
         if not _exists(path):
             raise LedgerError(
-                f"{path} does not exist: start the optimizer, which makes it, or check optimizer.ledger"
+                f"{path} does not exist: start the optimizer, which creates it, or check optimizer.ledger"
             )
         _check_is_ledger(path)
         database = await _connect(path, "ro")
     async with _closed(database):
-        with told(path):
+        with translated(path):
             await _check_version(database, path)
         yield database
 
@@ -222,7 +99,7 @@ def _lock(path: Path) -> int:
 
 
 def _create(path: Path) -> None:
-    """Made beside its place and then put there, so that it is never there in part."""
+    """Created beside its place and then moved there, so that it is never there in part."""
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
     Path(f"{new}-journal").unlink(missing_ok=True)
@@ -253,18 +130,14 @@ async def _connect(path: Path, mode: str) -> aiosqlite.Connection:
 
 async def _check(database: aiosqlite.Connection, path: Path) -> None:
     """Before anything is written."""
-    await _check_version(database, path)
     for pragma in ("synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF"):
         await database.execute_fetchall(f"PRAGMA {pragma}")
     found = list(await database.execute_fetchall("PRAGMA quick_check(1)"))
     if found[0][0] != "ok":
-        raise LedgerError(f"{path} {_MEANING['SQLITE_CORRUPT']}")
+        raise LedgerError(f"{path} {DAMAGED}")
 
 
 async def _check_version(database: aiosqlite.Connection, path: Path) -> None:
     ((found,),) = await database.execute_fetchall("PRAGMA user_version")
     if found != VERSION:
-        raise LedgerError(
-            f"{path} has version {found}, this optimizer knows version {VERSION}: "
-            "use the optimizer that wrote it, or another ledger"
-        )
+        raise LedgerError(migrations.wrong_version(path, found))

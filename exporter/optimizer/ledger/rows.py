@@ -1,13 +1,41 @@
-"""The ledger's rows as what `entries` and `model` call them."""
+"""The ledger's rows as objects of `entries` and `model`. Names are validated here: the schema does not know them."""
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar, get_args
 
 import aiosqlite
 
-from exporter.optimizer.ledger.entries import ActionEntry, Entry, Tally, TrackRecord
-from exporter.optimizer.model import Action, Bottleneck, Change, Measurement, Strategy, Subject
+from exporter.optimizer import bottlenecks
+from exporter.optimizer.bottlenecks.base import Bottleneck, Severity
+from exporter.optimizer.ledger.entries import (
+    ActionEntry,
+    ActionStatus,
+    Entry,
+    RequestName,
+    Tally,
+    TrackRecord,
+)
+from exporter.optimizer.ledger.errors import UnknownValueError
+from exporter.optimizer.model import (
+    SEVERITIES,
+    Action,
+    ActionName,
+    Change,
+    Measurement,
+    Outcome,
+    State,
+    Strategy,
+    Subject,
+)
+
+T = TypeVar("T")
+
+_STATES: Mapping[str, State] = {name: name for name in get_args(State)}
+_OUTCOMES: Mapping[str, Outcome] = {name: name for name in get_args(Outcome)}
+_STATUSES: Mapping[str, ActionStatus] = {name: name for name in get_args(ActionStatus)}
+_REQUESTS: Mapping[str, RequestName] = {name: name for name in get_args(RequestName)}
+_ACTIONS: Mapping[str, ActionName] = {name: name for name in get_args(ActionName)}
 
 ENTRIES = """
 SELECT o.*,
@@ -22,7 +50,7 @@ LEFT JOIN performance_history a ON a.optimization_id = o.id AND a.phase = 'after
 """
 ACTIONS = """
 SELECT actions.*, EXISTS (
-  SELECT 1 FROM actions taking_back WHERE taking_back.restores = actions.id AND taking_back.status = 'done'
+  SELECT 1 FROM actions rollback WHERE rollback.restores = actions.id AND rollback.status = 'done'
 ) AS restored
 FROM actions WHERE optimization_id IN (SELECT value FROM json_each(?)) ORDER BY optimization_id, number
 """
@@ -39,6 +67,11 @@ FROM actions WHERE sent_at IS NOT NULL GROUP BY 1, 2
 """
 
 
+def severity_of(row: aiosqlite.Row) -> Severity:
+    """Of an optimization's row. UnknownValueError for one that is none of ours."""
+    return _known(SEVERITIES, "the severity", row["severity"])
+
+
 async def entries(
     database: aiosqlite.Connection, which: str, parameters: Mapping[str, object]
 ) -> list[Entry]:
@@ -52,7 +85,7 @@ async def entries(
 
 async def tally(database: aiosqlite.Connection) -> Tally:
     """The counts, of one moment if asked within a transaction."""
-    improvements: dict[Bottleneck, list[float]] = {}
+    improvements: dict[str, list[float]] = {}
     for bottleneck, improvement in await database.execute_fetchall(IMPROVEMENTS):
         improvements.setdefault(bottleneck, []).append(improvement)
     sent = list(await database.execute_fetchall(SENT))
@@ -70,11 +103,11 @@ def _entry(row: aiosqlite.Row, actions: tuple[ActionEntry, ...]) -> Entry:
     met = row["threshold_met"]
     return Entry(
         id=row["id"],
-        subject=Subject(row["bottleneck"], row["agent"]),
-        state=row["state"],
-        outcome=row["outcome"],
+        subject=Subject(_bottleneck(row["bottleneck"]), row["agent"]),
+        state=_known(_STATES, "the state", row["state"]),
+        outcome=_outcome(row["outcome"]),
         reason=row["reason"],
-        severity=row["severity"],
+        severity=severity_of(row),
         fingerprint=row["fingerprint"],
         alert_starts_at=row["alert_starts_at"],
         strategy=_strategy(row["strategy"]),
@@ -88,7 +121,7 @@ def _entry(row: aiosqlite.Row, actions: tuple[ActionEntry, ...]) -> Entry:
         improvement_ratio=row["improvement_ratio"],
         threshold=row["threshold"],
         threshold_met=None if met is None else bool(met),
-        aim=row["aim"],
+        aim=_outcome(row["aim"]),
         alert_resolved=bool(row["alert_resolved"]),
         actions=actions,
     )
@@ -113,12 +146,12 @@ def _action(row: aiosqlite.Row) -> ActionEntry:
     restore = row["name"] == "restore"
     return ActionEntry(
         id=row["id"],
-        name=row["name"],
+        name=_known(_REQUESTS, "the action", row["name"]),
         agent=row["agent"],
         action=None if restore else _called(row["name"], row["agent"], json.loads(row["arguments"])),
         restores=row["restores"],
         bot_start=row["bot_start"],
-        status=row["status"],
+        status=_known(_STATUSES, "the status", row["status"]),
         changes=tuple(Change(**change) for change in json.loads(row["changes"])),
         error=row["error"],
         sent_at=row["sent_at"],
@@ -127,5 +160,23 @@ def _action(row: aiosqlite.Row) -> ActionEntry:
     )
 
 
-def _called(name: Any, agent: str, arguments: Mapping[str, Any]) -> Action:
-    return Action(name, agent, tuple(arguments.get("adaptations", ())), arguments.get("direction"))
+def _called(name: str, agent: str, arguments: Mapping[str, Any]) -> Action:
+    known = _known(_ACTIONS, "the action", name)
+    return Action(known, agent, tuple(arguments.get("adaptations", ())), arguments.get("direction"))
+
+
+def _bottleneck(name: str) -> Bottleneck:
+    found = bottlenecks.find(name)
+    if found is None:
+        raise UnknownValueError(f"the bottleneck {name!a}")
+    return found
+
+
+def _outcome(name: str | None) -> Outcome | None:
+    return None if name is None else _known(_OUTCOMES, "the outcome", name)
+
+
+def _known(values: Mapping[str, T], what: str, name: str) -> T:
+    if name not in values:
+        raise UnknownValueError(f"{what} {name!a}")
+    return values[name]

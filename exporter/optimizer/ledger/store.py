@@ -1,7 +1,7 @@
 """The ledger: what the optimizer has seen, decided, done and measured.
 
-An SQLite file of its own (`ledgerfile`). Every change of state is one transaction, and is on the disk before anybody
-is asked for anything because of it.
+An SQLite file of its own (`file`). Every change of state is one transaction, and is on the disk before the bot is asked
+for anything because of it.
 """
 
 import asyncio
@@ -14,33 +14,27 @@ from pathlib import Path
 
 import aiosqlite
 
-from exporter.optimizer.alerts.triage import Admission, Standing
-from exporter.optimizer.evaluation import Judgement
+from exporter.optimizer.bottlenecks.base import Bottleneck, Severity
+from exporter.optimizer.evaluation import Effect
 from exporter.optimizer.ledger import alerts as ledgeralerts
 from exporter.optimizer.ledger import file as ledgerfile
 from exporter.optimizer.ledger import rows as ledgerrows
-from exporter.optimizer.ledger.entries import ActionEntry, Entry, Tally, TrackRecord
-from exporter.optimizer.ledger.file import LedgerError
+from exporter.optimizer.ledger.entries import ActionEntry, Entry, LedgerView, Tally, TrackRecord, TriageResult
+from exporter.optimizer.ledger.errors import translated
 from exporter.optimizer.model import (
     Action,
+    ActionResult,
     Alert,
-    Answer,
-    Bottleneck,
     Measurement,
     Outcome,
-    Severity,
     State,
     Strategy,
     Subject,
 )
 
-__all__ = ["ActionEntry", "Entry", "Ledger", "LedgerError", "Tally", "TrackRecord"]
-
 LONGEST_TEXT = 300
 """Characters of what the bot says about an error."""
 
-Finding = tuple[Measurement, Judgement | None]
-"""What was measured after the actions, and the verdict where there were enough events for one."""
 Parameters = Sequence[object] | Mapping[str, object]
 
 
@@ -56,7 +50,7 @@ class Ledger:
     @classmethod
     @asynccontextmanager
     async def open(cls, path: Path) -> "AsyncIterator[Ledger]":
-        """To read and write; made if there is none. One optimizer at a time."""
+        """To read and write; created if there is none. One optimizer at a time."""
         async with ledgerfile.writable(path) as database:
             yield cls(path, database)
 
@@ -94,14 +88,14 @@ class Ledger:
         """How strategies of this type have done so far."""
         rows = await self._rows(
             "SELECT verdict, improvement_ratio FROM optimizations WHERE bottleneck = ? AND verdict IS NOT NULL",
-            (bottleneck,),
+            (bottleneck.name,),
         )
         improvements = [row["improvement_ratio"] for row in rows if row["improvement_ratio"] is not None]
         succeeded = sum(row["verdict"] == "succeeded" for row in rows)
         return TrackRecord(len(rows), succeeded, statistics.median(improvements) if improvements else None)
 
     async def actions_since(self, moment: float) -> int:
-        """How many actions were sent after `moment` or are planned, takings back not counted."""
+        """How many actions were sent after `moment` or are planned, rollbacks not counted."""
         rows = await self._rows(
             "SELECT count(*) FROM actions WHERE restores IS NULL AND (sent_at > ? OR status = 'planned')",
             (moment,),
@@ -121,27 +115,27 @@ class Ledger:
         return found[0] if found else None
 
     async def cooling(self, now: float, cooldown: float, mode: str) -> Mapping[Subject, Severity]:
-        """Those that were dealt with less than `cooldown` ago, with the worst severity of then.
+        """Those whose optimization ended less than `cooldown` seconds ago, with the worst severity of then.
 
-        In mode act what was only observed was not dealt with.
+        In mode act what was only observed does not count.
         """
         async with self._transaction("DEFERRED"):
             return await ledgeralerts.cooling(self._database, now, cooldown, mode)
 
-    async def standing(self, alerts: Sequence[Alert], now: float, cooldown: float, mode: str) -> Standing:
+    async def view(self, alerts: Sequence[Alert], now: float, cooldown: float, mode: str) -> LedgerView:
         """What matters to `alerts`. In mode act what was only observed counts as if it had never been seen."""
         async with self._transaction("DEFERRED"):
-            return await ledgeralerts.standing(self._database, alerts, now, cooldown, mode)
+            return await ledgeralerts.view(self._database, alerts, now, cooldown, mode)
 
     # Writing
 
-    async def admit(self, admission: Admission, now: float) -> None:
-        """Writes down what became of a webhook's alerts."""
+    async def record(self, triage: TriageResult, now: float) -> None:
+        """What became of a webhook's alerts."""
         async with self._transaction():
-            await ledgeralerts.admit(self._database, admission, now)
+            await ledgeralerts.record(self._database, triage, now)
 
     async def note(self, optimization_id: int, reason: str) -> None:
-        """Says why an open optimization stands as it does."""
+        """Says why an open optimization is as it is."""
         async with self._transaction():
             await self._execute("UPDATE optimizations SET reason = ? WHERE id = ?", (reason, optimization_id))
 
@@ -172,33 +166,33 @@ class Ledger:
                 "UPDATE optimizations SET state = 'acting', state_since = ?, reason = ? WHERE id = ?",
                 (now, "its actions are being sent to the bot", optimization_id),
             )
-            await self._measured(optimization_id, "before", before)
+            await self._record_measurement(optimization_id, "before", before)
             for action in actions:
                 arguments = {"adaptations": action.adaptations, "direction": action.direction}
                 await self._planned(optimization_id, action.name, action.agent, arguments, None, bot_start)
 
     async def send(self, action_id: str, bot_start: float, now: float) -> None:
-        """Before an action is sent, but for the times that it is asked again for its answer."""
+        """Before an action is sent for the first time."""
         async with self._transaction():
             await self._execute(
                 "UPDATE actions SET status = 'sent', sent_at = ?, bot_start = ? WHERE id = ?",
                 (now, bot_start, action_id),
             )
 
-    async def turned_away(self, action_id: str) -> None:
-        """What was sent now was certainly not carried out, nor sent before."""
+    async def unsend(self, action_id: str) -> None:
+        """The first request was rejected: it was certainly not carried out."""
         async with self._transaction():
             await self._execute("UPDATE actions SET status = 'planned' WHERE id = ?", (action_id,))
 
-    async def answer(self, action_id: str, answer: Answer, now: float) -> None:
-        """What the bot answered in the end."""
+    async def finish(self, action_id: str, result: ActionResult, now: float) -> None:
+        """What became of an action."""
         async with self._transaction():
             await self._execute(
                 "UPDATE actions SET status = ?, changes = ?, error = ?, answered_at = ? WHERE id = ?",
                 (
-                    answer.status,
-                    json.dumps([asdict(change) for change in answer.changes]),
-                    _one_line(answer.error),
+                    result.status,
+                    json.dumps([asdict(change) for change in result.changes]),
+                    _one_line(result.error),
                     now,
                     action_id,
                 ),
@@ -219,9 +213,9 @@ class Ledger:
         reason: str,
         now: float,
         targets: Sequence[ActionEntry],
-        finding: Finding | None = None,
+        effect: Effect | None = None,
     ) -> None:
-        """Any state -> restoring: puts back what `targets` changed, in their order. `aim` is the outcome if it can."""
+        """Any state -> restoring: what `targets` changed, in their order. `aim` is the outcome if all goes well."""
         async with self._transaction():
             await self._give_up(optimization_id)
             await self._execute(
@@ -229,7 +223,7 @@ class Ledger:
                 "outcome = NULL, closed_at = NULL WHERE id = ?",
                 (now, reason, aim, optimization_id),
             )
-            await self._found(optimization_id, finding)
+            await self._record_effect(optimization_id, effect)
             for target in targets:
                 name = "resume" if target.name == "pause" else "restore"
                 # A pause outlives the bot's process, so that any process may be asked to resume.
@@ -237,7 +231,7 @@ class Ledger:
                 await self._planned(optimization_id, name, target.agent, {}, target.id, bot_start)
 
     async def close(
-        self, optimization_id: int, outcome: Outcome, reason: str, now: float, finding: Finding | None = None
+        self, optimization_id: int, outcome: Outcome, reason: str, now: float, effect: Effect | None = None
     ) -> None:
         """Any state -> closed. Requests that were not answered until now are given up."""
         async with self._transaction():
@@ -247,7 +241,7 @@ class Ledger:
                 "aim = NULL WHERE id = ?",
                 (now, now, outcome, reason, optimization_id),
             )
-            await self._found(optimization_id, finding)
+            await self._record_effect(optimization_id, effect)
             await self._execute("INSERT INTO endings VALUES (?, ?, ?)", (optimization_id, outcome, now))
 
     # Pieces of a transaction
@@ -270,7 +264,7 @@ class Ledger:
     ) -> None:
         """The action's id: the optimization's, its number there, and something that no other ledger has.
 
-        Nor has a copy of this one that is put back later: the bridge would answer what it did under the same id.
+        Nor has a copy of this one that is restored later: the bridge would repeat its answer to the same id.
         """
         await self._execute(
             """
@@ -289,25 +283,25 @@ class Ledger:
             },
         )
 
-    async def _found(self, optimization_id: int, finding: Finding | None) -> None:
-        if finding is None:
+    async def _record_effect(self, optimization_id: int, effect: Effect | None) -> None:
+        if effect is None:
             return
-        after, judgement = finding
-        await self._measured(optimization_id, "after", after)
-        if judgement is not None:
+        await self._record_measurement(optimization_id, "after", effect.after)
+        evaluation = effect.evaluation
+        if evaluation is not None:
             await self._execute(
                 "UPDATE optimizations SET verdict = ?, improvement_ratio = ?, threshold = ?, threshold_met = ? "
                 "WHERE id = ?",
                 (
-                    judgement.verdict,
-                    judgement.improvement_ratio,
-                    judgement.threshold,
-                    judgement.threshold_met,
+                    evaluation.verdict,
+                    evaluation.improvement_ratio,
+                    evaluation.threshold,
+                    evaluation.threshold_met,
                     optimization_id,
                 ),
             )
 
-    async def _measured(self, optimization_id: int, phase: str, found: Measurement) -> None:
+    async def _record_measurement(self, optimization_id: int, phase: str, found: Measurement) -> None:
         await self._execute(
             "INSERT INTO performance_history VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -328,13 +322,13 @@ class Ledger:
     async def _transaction(self, kind: str = "IMMEDIATE") -> AsyncIterator[None]:
         """All or nothing, and nobody else's statements in between."""
         async with self._lock:
-            with ledgerfile.told(self.path):
+            with translated(self.path):
                 try:
                     await self._execute(f"BEGIN {kind}")
                     yield
                     await self._database.commit()
                 except BaseException:
-                    # Also when it was cancelled, at its very beginning too. Without a transaction this does nothing.
+                    # Also when cancelled, even before BEGIN was carried out: without a transaction this does nothing.
                     await self._database.rollback()
                     raise
 

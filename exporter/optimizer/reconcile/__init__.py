@@ -1,1 +1,1 @@
-"""The loop that leads each optimization through its states."""
+"""Leads each optimization through its states: one file a state, called by the reconciler, called by the loop."""

@@ -12,7 +12,7 @@ CHANGING: Collection[State] = ("acting", "measuring", "restoring")
 def in_the_way(
     entry: Entry, open_ones: Iterable[Entry], states: Collection[State] = CHANGING
 ) -> Entry | None:
-    """Which one is changing the agent of `entry`, which is not: effects of both could not be told apart."""
+    """Which one is changing the agent of `entry`, which is not: the effects of both could not be separated."""
     return next((other for other in open_ones if other.state in states and overlap(entry, other)), None)
 
 
@@ -25,16 +25,16 @@ def settled_at(closed: Entry) -> float:
     """From when on the bot is as a closed optimization left it, and what is measured shows it."""
     assert closed.closed_at is not None
     assert closed.strategy is not None
-    # What was never answered may have been done until it was given up; what a restart undid, at the restart.
+    # What was never answered may have been done until it was given up. A restart undoes at that moment.
     certain = closed.outcome != "interrupted" and all(each.status != "unanswered" for each in closed.actions)
     changed = [each.answered_at for each in closed.actions if each.changes and each.answered_at is not None]
     return (max(changed) if certain else closed.closed_at) + closed.strategy.implementation_seconds
 
 
 def to_restore(entry: Entry, by_hand: bool) -> list[ActionEntry]:
-    """The actions that changed something, or may have, and were not put back: newest first.
+    """The actions that changed something, or may have, and were not restored: newest first.
 
-    A pause is ended only by hand.
+    A pause ends only by hand.
     """
     return [
         action

@@ -1,20 +1,23 @@
-"""Has the engine look at everything, again and again, and whenever there is something new."""
+"""Runs the reconciler again and again, and whenever there is something new."""
 
 import asyncio
 
 import structlog
 
-from exporter.optimizer.ledger.store import LedgerError
-from exporter.optimizer.reconcile.engine import Engine
+from exporter.optimizer.ledger.errors import LedgerError
+from exporter.optimizer.reconcile.reconciler import Reconciler
 
 log = structlog.get_logger(__name__)
 
 
-class Worker:
-    """Steps every `interval` seconds, and when woken. `fault` is what is wrong with the ledger, "" if nothing is."""
+class ReconcileLoop:
+    """Reconciles every `interval` seconds, and when woken.
 
-    def __init__(self, engine: Engine, interval: float) -> None:
-        self.engine = engine
+    `fault` is what is wrong with the ledger, "" if nothing is.
+    """
+
+    def __init__(self, reconciler: Reconciler, interval: float) -> None:
+        self.reconciler = reconciler
         self.fault = ""
         self._interval = interval
         self._news = asyncio.Event()
@@ -32,16 +35,16 @@ class Worker:
             log.info("the ledger can be used again")
 
     async def run(self) -> None:
-        """Until cancelled: whatever goes wrong with one step, the next one is made."""
+        """Until cancelled: whatever goes wrong in one run, the next one is made."""
         while True:
             self._news.clear()
             try:
-                await self.engine.step()
+                await self.reconciler.reconcile()
                 self.note(None)
             except LedgerError as error:
                 self.note(error)
             except Exception:
-                log.exception("step failed: a bug")
+                log.exception("reconciliation failed: a bug")
             try:
                 async with asyncio.timeout(self._interval):
                     await self._news.wait()

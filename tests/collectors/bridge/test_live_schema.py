@@ -19,7 +19,8 @@ from exporter.collectors.bridge.communication import CommunicationCollector
 from exporter.collectors.bridge.self_reports import SelfReportsCollector
 from exporter.collectors.process.collector import SystemCollector
 from exporter.config import load
-from exporter.metrics.exposition import choose_format, encode
+from exporter.http.negotiation import choose_format
+from exporter.metrics.exposition import encode
 from exporter.metrics.merging import merge
 
 from .documents import SCHEMA, VALIDATOR, Document, series, whole

@@ -40,13 +40,14 @@ def spawn() -> Iterator[Spawn]:
 
     yield start
     for process in running:
-        process.kill()
-        process.wait()
+        end(process)
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:
     process.kill()
     process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
 
 
 class Seen:

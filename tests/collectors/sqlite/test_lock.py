@@ -22,7 +22,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tools import ROOT, free_port
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.slow("a bot commits 20,000 times, and an exporter is stopped again and again"),
+    pytest.mark.timeout(900),
+]
 
 EXECUTIONS = 300_000
 DECISIONS = 10_000

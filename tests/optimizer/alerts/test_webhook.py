@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.optimizer.alerts.webhook import MOST_ALERTS, EnvelopeError, Notice, TooManyError, parse
+from exporter.optimizer.alerts.webhook import MOST_ALERTS, EnvelopeError, TooManyError, WebhookPayload, parse
+from exporter.optimizer.bottlenecks.agent_response_time import AGENT_RESPONSE_TIME
+from exporter.optimizer.bottlenecks.system_performance import SYSTEM_PERFORMANCE
 from exporter.optimizer.model import Alert, Subject
 
 FINGERPRINT = "0123456789abcdef"
@@ -62,13 +64,13 @@ def without(key: str) -> dict[str, str]:
 
 def test_what_is_taken_from_an_alert() -> None:
     moment = datetime(2026, 11, 12, 13, 0, 0, 123456, UTC).timestamp()
-    slow = Subject("agent_response_time", "market-hunter")
+    slow = Subject(AGENT_RESPONSE_TIME, "market-hunter")
     whole = {**without("agent"), "bottleneck": "system_performance", "bottleneck_severity": "critical"}
-    notice = parse(envelope(alert(), alert(whole, status="resolved")), "main")
-    assert notice == Notice(
+    payload = parse(envelope(alert(), alert(whole, status="resolved")), "main")
+    assert payload == WebhookPayload(
         (
             Alert(slow, "high", True, FINGERPRINT, moment),
-            Alert(Subject("system_performance", ""), "critical", False, FINGERPRINT, moment),
+            Alert(Subject(SYSTEM_PERFORMANCE, ""), "critical", False, FINGERPRINT, moment),
         ),
         Counter(),
     )
@@ -101,8 +103,8 @@ def test_what_is_taken_from_an_alert() -> None:
     ],
 )
 def test_labels_that_are_of_no_use(labels: Any, reason: str) -> None:
-    notice = parse(envelope(alert(), alert(labels), alert()), "main")
-    assert (len(notice.alerts), notice.rejected, notice.size) == (2, Counter({reason: 1}), 3)
+    payload = parse(envelope(alert(), alert(labels), alert()), "main")
+    assert (len(payload.alerts), payload.rejected, payload.size) == (2, Counter({reason: 1}), 3)
 
 
 @pytest.mark.parametrize(
@@ -130,8 +132,8 @@ def test_labels_that_are_of_no_use(labels: Any, reason: str) -> None:
     ],
 )
 def test_fields_that_are_of_no_use(fields: dict[str, Any]) -> None:
-    notice = parse(envelope(alert(**fields), 7, alert()), "main")
-    assert (len(notice.alerts), notice.rejected) == (1, Counter(malformed=2))
+    payload = parse(envelope(alert(**fields), 7, alert()), "main")
+    assert (len(payload.alerts), payload.rejected) == (1, Counter(malformed=2))
 
 
 @pytest.mark.parametrize("missing", ["status", "labels", "startsAt", "fingerprint"])
@@ -220,12 +222,12 @@ def almost_alerts(draw: st.DrawFn) -> Any:
 @settings(max_examples=300, deadline=None)
 @given(st.lists(almost_alerts() | JSON, max_size=5))
 def test_every_alert_is_taken_or_counted(alerts: list[Any]) -> None:
-    notice = parse(envelope(alert(), *alerts), "main")
-    assert notice.size == len(alerts) + 1
-    assert notice.alerts[0].subject.agent == "market-hunter"
-    assert set(notice.rejected) <= {"malformed", "not_a_bottleneck", "other_bot"}
-    for each in notice.alerts:
-        assert 0 < len(each.subject.agent) <= 128 or each.subject.bottleneck == "system_performance"
+    payload = parse(envelope(alert(), *alerts), "main")
+    assert payload.size == len(alerts) + 1
+    assert payload.alerts[0].subject.agent == "market-hunter"
+    assert set(payload.rejected) <= {"malformed", "not_a_bottleneck", "other_bot"}
+    for each in payload.alerts:
+        assert 0 < len(each.subject.agent) <= 128 or each.subject.bottleneck.name == "system_performance"
 
 
 @settings(max_examples=300, deadline=None)

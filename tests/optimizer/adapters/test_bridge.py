@@ -18,7 +18,7 @@ from exporter.config import Bridge
 from exporter.demo import DemoBot
 from exporter.optimizer.adapters import bridge as bot_module
 from exporter.optimizer.adapters.bridge import BridgedBot
-from exporter.optimizer.model import Action, Answer, Change, NotCarriedOutError, UnavailableError
+from exporter.optimizer.model import Action, ActionResult, Change, NotCarriedOutError, UnavailableError
 
 REGISTER = Path(exporter.__file__).parent / "bridge" / "register.mjs"
 HUNTER = "market-hunter"
@@ -90,12 +90,12 @@ async def node(tmp_path: Path) -> AsyncIterator[str]:
 
 
 @pytest.mark.node
-async def test_what_is_done_to_a_real_bot_and_taken_back(node: str, tmp_path: Path) -> None:
+async def test_what_is_done_to_a_real_bot_and_rolled_back(node: str, tmp_path: Path) -> None:
     async with reached(node, tmp_path / "actions-token") as bot:
         start = await started(bot)
         assert abs(time.time() - start) < 60
         done = await bot.perform("one-1", ADAPT, start)
-        assert done == Answer("done", (Change("Market Hunter", "goals.risk.tolerance", 0.5, 0.1),))
+        assert done == ActionResult("done", (Change("Market Hunter", "goals.risk.tolerance", 0.5, 0.1),))
         assert await bot.perform("one-1", ADAPT, start) == done
 
         lowered = await bot.perform("one-2", LOWER, start)
@@ -112,7 +112,7 @@ async def test_what_is_done_to_a_real_bot_and_taken_back(node: str, tmp_path: Pa
             )
             assert (refused.status, refused.by_client) == ("refused", True)
             assert told in refused.error
-        assert await bot.perform("one-6", Action("pause"), start) == Answer(
+        assert await bot.perform("one-6", Action("pause"), start) == ActionResult(
             "refused", (), "pause is not allowed"
         )
         with pytest.raises(UnavailableError, match="the bot was restarted meanwhile"):
@@ -204,7 +204,7 @@ async def test_the_request_is_what_the_bridge_takes(fake: Fake, tmp_path: Path) 
     fake.status = 202
     async with reached(fake.url, token(tmp_path)) as bot:
         assert await bot.start_time() == 1000.5
-        assert await bot.perform("x-1", ADAPT, 1000.5) == Answer("running")
+        assert await bot.perform("x-1", ADAPT, 1000.5) == ActionResult("running")
         await bot.perform("x-1", LOWER, 1000.5)
         await bot.perform("x-1", Action("resume"), 1000.5)
         await bot.restore("x-1", "w-9", 1000.5)

@@ -13,11 +13,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from exporter.optimizer.bottlenecks.agent_response_time import AGENT_RESPONSE_TIME
+from exporter.optimizer.bottlenecks.agent_success_rate import AGENT_SUCCESS_RATE
+from exporter.optimizer.bottlenecks.base import Severity
 from exporter.optimizer.ledger.entries import Entry
-from exporter.optimizer.model import Answer, Bottleneck, Severity, Subject
-from exporter.optimizer.reconcile.engine import RefusedError
-
-from .fakes import CREATOR, HUNTER, SYSTEM, KilledError, RaisingBot, World, alert
+from exporter.optimizer.model import ActionResult, Subject
+from exporter.optimizer.reconcile.rollback import RefusedError
+from optimizer.fakes import CREATOR, HUNTER, SYSTEM, KilledError, RaisingBot, World, alert
 
 LIMIT = 4
 KEYS = {
@@ -26,16 +28,16 @@ KEYS = {
     "actions": ["execute_adaptation", "adjust_autonomy", "pause"],
 }
 CHANGING = ("acting", "measuring", "restoring")
-KINDS: tuple[Bottleneck, ...] = ("agent_response_time", "agent_success_rate")
+KINDS = (AGENT_RESPONSE_TIME, AGENT_SUCCESS_RATE)
 SUBJECTS = st.sampled_from([*(Subject(kind, agent) for kind in KINDS for agent in (HUNTER, CREATOR)), SYSTEM])
 SEVERITIES: st.SearchStrategy[Severity] = st.sampled_from(["critical", "high", "medium"])
 SCRIPTS = st.sampled_from(
     [
         None,
         None,
-        Answer("running"),
-        Answer("refused", (), "not allowed"),
-        Answer("failed", (), "TypeError"),
+        ActionResult("running"),
+        ActionResult("refused", (), "not allowed"),
+        ActionResult("failed", (), "TypeError"),
     ]
 )
 FAULTS = st.sampled_from(
@@ -92,8 +94,8 @@ class Optimizing(RuleBasedStateMachine):
     def prometheus_sees(
         self, subject: Subject, severity: Severity, impact: float, value: float, samples: int
     ) -> None:
-        self.world.records.sees(subject, severity, impact, value)
-        self.world.records.values[subject] = (value, samples)
+        self.world.metrics.sees(subject, severity, impact, value)
+        self.world.metrics.values[subject] = (value, samples)
 
     @rule(
         subjects=st.lists(SUBJECTS, min_size=1, max_size=3, unique=True),
@@ -110,12 +112,12 @@ class Optimizing(RuleBasedStateMachine):
         severity: Severity,
         kill: Any,
         fault: str,
-        script: Answer | None,
+        script: ActionResult | None,
         share: float,
         seconds: float,
     ) -> None:
         """Seen by all. They are acted on if nothing is in the way, and measured, and all may go wrong meanwhile."""
-        self.world.records.performance = {HUNTER: 0.3, CREATOR: 0.9}
+        self.world.metrics.ratios = {HUNTER: 0.3, CREATOR: 0.9}
         for subject in subjects:
             self.prometheus_sees(subject, severity, 0.4, 0.6, 200)
             self.run(self.world.receive(alert(subject, severity, True, f"{subject}", self.world.clock.now)))
@@ -126,15 +128,15 @@ class Optimizing(RuleBasedStateMachine):
 
     @rule(share=st.sampled_from([0.2, 1.0, 4.0]), seconds=st.sampled_from([400.0, 700.0]))
     def all_becomes_better_or_worse(self, share: float, seconds: float) -> None:
-        values = self.world.records.values
-        self.world.records.values = {
+        values = self.world.metrics.values
+        self.world.metrics.values = {
             subject: ((value or 0.5) * share, 200) for subject, (value, _) in values.items()
         }
         self.a_step_after(seconds)
 
     @rule(subject=SUBJECTS)
     def prometheus_sees_it_no_more(self, subject: Subject) -> None:
-        self.world.records.seen.pop(subject, None)
+        self.world.metrics.seen.pop(subject, None)
 
     @rule(
         performance=st.dictionaries(
@@ -142,7 +144,7 @@ class Optimizing(RuleBasedStateMachine):
         )
     )
     def agents_perform(self, performance: dict[str, float]) -> None:
-        self.world.records.performance = performance
+        self.world.metrics.ratios = performance
 
     @rule(
         fault=FAULTS,
@@ -152,10 +154,15 @@ class Optimizing(RuleBasedStateMachine):
         steps=st.integers(1, 3),
     )
     def steps_while_something_is_out_of_order(
-        self, fault: str, action: Answer | None, restore: Answer | None, seconds: float, steps: int
+        self,
+        fault: str,
+        action: ActionResult | None,
+        restore: ActionResult | None,
+        seconds: float,
+        steps: int,
     ) -> None:
         bot = self.world.bot
-        self.world.records.down = fault in ("prometheus", "all")
+        self.world.metrics.down = fault in ("prometheus", "all")
         bot.down = fault in ("bot", "all")
         bot.lose_answers = fault == "answers"
         bot.turns_away = fault == "turned away"
@@ -169,7 +176,7 @@ class Optimizing(RuleBasedStateMachine):
 
     def in_order(self) -> None:
         bot = self.world.bot
-        self.world.records.down = bot.down = bot.lose_answers = bot.turns_away = bot.silent_adaptations = (
+        self.world.metrics.down = bot.down = bot.lose_answers = bot.turns_away = bot.silent_adaptations = (
             False
         )
         bot.scripted = {}
@@ -200,10 +207,10 @@ class Optimizing(RuleBasedStateMachine):
         self.run(self.world.start(bot=None if acts else RaisingBot(), **self.keys()))
 
     @rule(which=st.integers(1, 6))
-    def taken_back_on_request(self, which: int) -> None:
+    def rolled_back_on_request(self, which: int) -> None:
         async def ask() -> None:
             if await self.world.ledger.optimization(which):
-                await self.world.engine.take_back(which)
+                await self.world.reconciler.roll_back(which)
                 self.requested.add(which)
 
         with suppress(RefusedError):
@@ -253,7 +260,7 @@ class Optimizing(RuleBasedStateMachine):
     @invariant()
     def harm_and_half_done_things_are_put_back_or_said_not_to_be(self) -> None:
         for entry in self.entries():
-            if entry.outcome in ("taken_back", "action_failed"):
+            if entry.outcome in ("rolled_back", "action_failed"):
                 changed = [action for action in entry.actions if action.changes and not action.restores]
                 assert all(action.restored for action in changed)
             if entry.outcome in ("succeeded", "improved", "no_effect"):
@@ -284,7 +291,7 @@ class Optimizing(RuleBasedStateMachine):
 
     def everything_comes_to_an_end(self) -> None:
         self.in_order()
-        self.world.records.seen.clear()
+        self.world.metrics.seen.clear()
         self.a_restart(acts=True)
         for _ in range(40):
             self.a_step_after(1801.0)
@@ -304,5 +311,7 @@ def limits(examples: int) -> settings:
 
 TestOptimizing = Optimizing.TestCase
 TestOptimizing.settings = limits(12)
-TestOptimizingLonger = pytest.mark.slow(pytest.mark.timeout(580)(OptimizingLonger.TestCase))
+TestOptimizingLonger = pytest.mark.slow("searches longer than the one above")(
+    pytest.mark.timeout(580)(OptimizingLonger.TestCase)
+)
 TestOptimizingLonger.settings = limits(200)

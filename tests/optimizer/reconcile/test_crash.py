@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 
 from exporter.optimizer.ledger.store import Ledger
-
-from .crash import AGENTS
+from optimizer.reconcile.crash import AGENTS
 
 
 class Bot:
@@ -62,10 +61,17 @@ async def bot(tmp_path: Path) -> AsyncIterator[Bot]:
 async def run_until_killed(ledger: Path, alerts: str, steps: int, seconds: float) -> None:
     """Kills it `seconds` after so many steps; without any, while it starts and opens or makes its ledger."""
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "optimizer.crash", str(ledger), str(ledger.with_name("bot")), alerts),
+        *(
+            sys.executable,
+            "-m",
+            "optimizer.reconcile.crash",
+            str(ledger),
+            str(ledger.with_name("bot")),
+            alerts,
+        ),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
     assert child.stdout is not None
     try:
@@ -80,7 +86,10 @@ async def run_until_killed(ledger: Path, alerts: str, steps: int, seconds: float
     assert b"Error" not in errors, errors.decode()
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(40, marks=[pytest.mark.slow, pytest.mark.timeout(580)])])
+@pytest.mark.parametrize(
+    "kills",
+    [4, pytest.param(40, marks=[pytest.mark.slow("as many processes as kills"), pytest.mark.timeout(580)])],
+)
 async def test_killed_at_random(tmp_path: Path, bot: Bot, kills: int) -> None:
     ledger = tmp_path / "optimizer.db"
     chance = random.Random(kills)
@@ -96,7 +105,7 @@ async def test_killed_at_random(tmp_path: Path, bot: Bot, kills: int) -> None:
     await run_until_killed(ledger, "old", 16, 0)
     async with Ledger.read(ledger) as found:
         entries = await found.optimizations(limit=1_000_000)
-    assert {(entry.state, entry.outcome) for entry in entries} == {("closed", "taken_back")}, entries
+    assert {(entry.state, entry.outcome) for entry in entries} == {("closed", "rolled_back")}, entries
     assert set(bot.values.values()) == {1}
     asked = Counter(action.id for entry in entries for action in entry.actions)
     assert Counter(bot.executed) == asked, "what was done is what stands in the ledger, each once"

@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +21,18 @@ from structlog.testing import capture_logs
 from tools import wait_until
 
 from exporter import __version__
-from exporter.http.rate_limiter import Budget
+from exporter.http.rate_limiter import RateLimiter
 from exporter.http.server import running
 from exporter.http.sockets import bound_address, open_sockets
 from exporter.metrics.catalogue import FAMILIES
 from exporter.optimizer.http import api
 from exporter.optimizer.http.app import make_app
 from exporter.optimizer.ledger import file as ledgerfile
-from exporter.optimizer.ledger.store import LedgerError
+from exporter.optimizer.ledger.errors import LedgerError
 from exporter.optimizer.model import Subject
-from exporter.optimizer.reconcile.loop import Worker
-
-from .fakes import SLOW, World, world_at
-from .test_webhook import LABELS, alert, envelope
+from exporter.optimizer.reconcile.loop import ReconcileLoop
+from optimizer.alerts.test_webhook import LABELS, alert, envelope
+from optimizer.fakes import SLOW, World, world_at
 
 ALERTS, LISTED = "/api/v1/alerts", "/api/v1/optimizations"
 SESAME = {"Authorization": "Bearer sesame"}
@@ -43,10 +43,10 @@ class Client:
     """Sends with the token, unless told otherwise."""
 
     def __init__(
-        self, world: World, session: ClientSession, port: int, token_file: Path, worker: Worker
+        self, world: World, session: ClientSession, port: int, token_file: Path, loop: ReconcileLoop
     ) -> None:
         self.world, self.session, self.port, self.token_file = world, session, port, token_file
-        self.worker = worker
+        self.loop = loop
 
     async def ask(
         self, path: str, body: Any = None, method: str = "", headers: dict[str, str] = SESAME
@@ -87,10 +87,10 @@ async def served(directory: Path, **keys: Any) -> AsyncIterator[Client]:
     token_file.write_text("sesame\n")
     (listener,) = open_sockets(["127.0.0.1:0"])
     async with world_at(directory / "optimizer.db", **keys) as world:
-        worker = Worker(world.engine, 3600)
-        app = make_app(world.config, token_file, world.ledger, worker)
+        loop = ReconcileLoop(world.reconciler, 3600)
+        app = make_app(world.config, token_file, world.ledger, world.receiver, loop)
         async with running(app, [listener]), ClientSession() as session:
-            yield Client(world, session, bound_address(listener).port, token_file, worker)
+            yield Client(world, session, bound_address(listener).port, token_file, loop)
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ async def test_an_alert_goes_into_the_ledger(client: Client) -> None:
     assert found["open{agent_response_time,waiting}"] == 1
 
 
-PATHS = [("POST", ALERTS), ("GET", LISTED), ("GET", LISTED + "/1"), ("POST", LISTED + "/1/take-back")]
+PATHS = [("POST", ALERTS), ("GET", LISTED), ("GET", LISTED + "/1"), ("POST", LISTED + "/1/roll-back")]
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ BODIES = (
 
 
 async def test_no_body_is_a_500(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api.Budget, "wait", lambda _: 0.0)
+    monkeypatch.setattr(RateLimiter, "wait", lambda _: 0.0)
     loop = asyncio.get_running_loop()
 
     @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
@@ -295,7 +295,7 @@ async def test_a_flood_is_refused_and_the_rest_goes_on(client: Client) -> None:
 
 def test_a_budget_is_repaid_with_time() -> None:
     now = [100.0]
-    budget = Budget(10, 2, lambda: now[0])
+    budget = RateLimiter(10, 2, lambda: now[0])
     budget.charge(4)
     assert budget.wait() == 0
     # Whoever comes while something is left may overdraw it.
@@ -333,7 +333,7 @@ async def test_the_ledger_as_json(client: Client) -> None:
 
 
 def vars_of(subject: Subject) -> tuple[str, str]:
-    return subject.bottleneck, subject.agent
+    return subject.bottleneck.name, subject.agent
 
 
 @pytest.mark.parametrize(
@@ -363,21 +363,21 @@ async def test_questions_to_the_ledger(client: Client, path: str, status: int) -
 async def test_taking_back(client: Client) -> None:
     await client.world.acted()
     before = dict(client.world.bot.levels)
-    status, _, text = await client.ask(LISTED + "/1/take-back", b"{}")
+    status, _, text = await client.ask(LISTED + "/1/roll-back", b"{}")
     assert (status, json.loads(text)["state"]) == (202, "restoring")
-    again, _, why = await client.ask(LISTED + "/1/take-back", b"{}")
+    again, _, why = await client.ask(LISTED + "/1/roll-back", b"{}")
     assert (again, "already" in json.loads(why)["error"]) == (409, True)
-    assert (await client.ask(LISTED + "/7/take-back", b"{}"))[0] == 404
-    assert (await client.ask(LISTED + "/1/take-back"))[0] == 405
+    assert (await client.ask(LISTED + "/7/roll-back", b"{}"))[0] == 404
+    assert (await client.ask(LISTED + "/1/roll-back"))[0] == 405
     await client.world.step()
-    assert (await client.world.entry()).outcome == "taken_back"
+    assert (await client.world.entry()).outcome == "rolled_back"
     assert client.world.bot.levels != before
 
 
 async def test_an_accepted_alert_is_looked_at_at_once(client: Client) -> None:
-    client.world.records.sees()
-    running = asyncio.create_task(client.worker.run())
-    await wait_until(lambda: client.world.engine.last_run is not None)
+    client.world.metrics.sees()
+    running = asyncio.create_task(client.loop.run())
+    await wait_until(lambda: client.world.reconciler.last_run is not None)
     await client.post(envelope(alert()))
     await wait_until(lambda: bool(client.world.bot.executed))
     running.cancel()
@@ -393,18 +393,18 @@ async def test_one_bad_step_is_not_the_last(client: Client, monkeypatch: pytest.
         if len(steps) == 2:
             raise LedgerError("the disk is full")
 
-    monkeypatch.setattr(client.world.engine, "step", step)
+    monkeypatch.setattr(client.world.reconciler, "reconcile", step)
     with capture_logs() as logged:
-        running = asyncio.create_task(client.worker.run())
+        running = asyncio.create_task(client.loop.run())
         for number in (1, 2):
-            await wait_until(lambda number=number: len(steps) == number)
-            client.worker.wake()
+            await wait_until(partial(lambda expected: len(steps) == expected, number))
+            client.loop.wake()
             await asyncio.sleep(0.05)
         await wait_until(lambda: len(steps) == 3)
         await asyncio.sleep(0.05)
     running.cancel()
     assert [event["event"] for event in logged] == [
-        "step failed: a bug",
+        "reconciliation failed: a bug",
         "the ledger cannot be used",
         "the ledger can be used again",
     ]
@@ -448,7 +448,7 @@ async def test_who_is_away_is_said_when_asked(client: Client) -> None:
     ready = "The optimizer is ready.\n"
     assert (await client.ask("/-/ready", headers={}))[::2] == (200, ready)
     assert "prometheus_up" not in await client.metrics()
-    client.world.records.down = True
+    client.world.metrics.down = True
     await client.world.step()
     assert (await client.ask("/-/ready", headers={}))[::2] == (
         200,
@@ -459,7 +459,10 @@ async def test_who_is_away_is_said_when_asked(client: Client) -> None:
 
 async def test_every_family_is_there_and_starts_at_0(client: Client) -> None:
     page = (await client.ask("/metrics", headers={"Accept": "application/openmetrics-text"}))[2]
-    families = {family.name: family for family in openmetrics_parser.text_string_to_metric_families(page)}
+    families = {
+        family.name: family
+        for family in openmetrics_parser.text_string_to_metric_families(page)  # type: ignore[no-untyped-call]
+    }
     ours = [each.name for each in FAMILIES if each.collector == "optimizer"]
     declared = {name.removesuffix("_total").removesuffix("_info") for name in ours}
     when_known = ("actions", "actions_failed", "action_last_timestamp_seconds", "last_run_timestamp_seconds")

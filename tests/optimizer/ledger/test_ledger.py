@@ -16,15 +16,18 @@ from pathlib import Path
 
 import pytest
 
-from exporter.optimizer.alerts.triage import Admission
+from exporter.optimizer.bottlenecks.agent_response_time import AGENT_RESPONSE_TIME
+from exporter.optimizer.bottlenecks.agent_success_rate import AGENT_SUCCESS_RATE
+from exporter.optimizer.bottlenecks.system_performance import SYSTEM_PERFORMANCE
 from exporter.optimizer.ledger import file as ledgerfile
-from exporter.optimizer.ledger.alerts import EPISODES_KEPT_SECONDS, MAX_EPISODES
-from exporter.optimizer.ledger.entries import Entry
-from exporter.optimizer.ledger.store import Ledger, LedgerError
-from exporter.optimizer.model import Action, Alert, Answer, Change, Impact, Measurement, Subject
+from exporter.optimizer.ledger.alerts import MAX_OCCURRENCES, OCCURRENCES_KEPT_SECONDS
+from exporter.optimizer.ledger.entries import Entry, TriageResult
+from exporter.optimizer.ledger.errors import LedgerError
+from exporter.optimizer.ledger.schema import APPLICATION_ID, VERSION
+from exporter.optimizer.ledger.store import Ledger
+from exporter.optimizer.model import Action, ActionResult, Alert, Change, Impact, Measurement, Subject
 from exporter.optimizer.strategies import make
-
-from .fakes import HUNTER, NOON, SLOW, alert, config
+from optimizer.fakes import HUNTER, NOON, SLOW, alert, config
 
 SINCE = NOON - 86_400
 
@@ -40,8 +43,8 @@ async def ledger(path: Path) -> AsyncIterator[Ledger]:
         yield opened
 
 
-def admission(*alerts: Alert) -> Admission:
-    return Admission(new={each.subject: each for each in alerts}, noted=list(alerts))
+def triaged(*alerts: Alert) -> TriageResult:
+    return TriageResult(new={each.subject: each for each in alerts}, noted=list(alerts))
 
 
 async def entry(ledger: Ledger, optimization_id: int = 1) -> Entry:
@@ -52,7 +55,7 @@ async def entry(ledger: Ledger, optimization_id: int = 1) -> Entry:
 
 async def acted(ledger: Ledger, subject: Subject = SLOW) -> Entry:
     """Planned and being carried out: two actions, none sent yet."""
-    await ledger.admit(admission(alert(subject)), NOON)
+    await ledger.record(triaged(alert(subject)), NOON)
     newest = (await ledger.optimizations(limit=1))[0].id
     strategy = make(subject, Impact("high", 0.4), 2.0, {}, config())
     await ledger.plan(newest, strategy, await ledger.track_record(subject.bottleneck))
@@ -74,7 +77,7 @@ class TestFile:
         old = os.umask(0)
         try:
             async with Ledger.open(path) as ledger:
-                await ledger.admit(admission(alert()), NOON)
+                await ledger.record(triaged(alert()), NOON)
                 modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
         finally:
             os.umask(old)
@@ -86,7 +89,7 @@ class TestFile:
             tables = {
                 name for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
             }
-        assert found == [ledgerfile.APPLICATION_ID, ledgerfile.VERSION, "wal"]
+        assert found == [APPLICATION_ID, VERSION, "wal"]
         assert tables == {"optimizations", "actions", "performance_history", "endings", "alerts"}
 
     async def test_what_was_written_is_there_the_next_time(self, path: Path) -> None:
@@ -151,16 +154,18 @@ class TestFile:
         path.with_name("optimizer.db.new").write_bytes(b"half")
         path.with_name("optimizer.db.new-journal").write_bytes(b"half")
         async with Ledger.open(path) as ledger:
-            await ledger.admit(admission(alert()), NOON)
+            await ledger.record(triaged(alert()), NOON)
         assert {file.name for file in path.parent.iterdir()} == {"optimizer.db", "optimizer.db.lock"}
 
     async def test_a_newer_one_is_refused(self, path: Path) -> None:
         async with Ledger.open(path):
             pass
         with closing(sqlite3.connect(path)) as database:
-            database.execute("PRAGMA user_version = 2")
+            database.execute(f"PRAGMA user_version = {VERSION + 1}")
         for way in (Ledger.open, Ledger.read):
-            with pytest.raises(LedgerError, match="has version 2, this optimizer knows version 1: use the"):
+            with pytest.raises(
+                LedgerError, match=f"has version {VERSION + 1}, this release knows version {VERSION}: use the"
+            ):
                 async with way(path):
                     pass
 
@@ -170,7 +175,7 @@ class TestFile:
         with path.open("r+b") as file:
             file.seek(4096)
             file.write(os.urandom(8 * 4096))
-        with pytest.raises(LedgerError, match="is damaged: put a copy of it back"):
+        with pytest.raises(LedgerError, match="is damaged: restore a copy of it"):
             async with Ledger.open(path):
                 pass
 
@@ -179,7 +184,7 @@ class TestFile:
             with pytest.raises(LedgerError, match="is in use by another optimizer: stop that one"):
                 async with Ledger.open(path):
                     pass
-            await first.admit(admission(alert()), NOON)
+            await first.record(triaged(alert()), NOON)
             assert len(await first.optimizations()) == 1
         async with Ledger.open(path):
             pass
@@ -187,7 +192,8 @@ class TestFile:
     async def test_a_second_process_is_refused(self, path: Path) -> None:
         program = (
             "import asyncio, sys\nfrom pathlib import Path\n"
-            "from exporter.optimizer.ledger.store import Ledger, LedgerError\n"
+            "from exporter.optimizer.ledger.errors import LedgerError\n"
+            "from exporter.optimizer.ledger.store import Ledger\n"
             "async def main():\n"
             "    async with Ledger.open(Path(sys.argv[1])): pass\n"
             "try: asyncio.run(main())\n"
@@ -205,7 +211,8 @@ class TestFile:
         path.parent.chmod(0o500)
         program = (
             "import asyncio, os, sys\nfrom pathlib import Path\n"
-            "from exporter.optimizer.ledger.store import Ledger, LedgerError\n"
+            "from exporter.optimizer.ledger.errors import LedgerError\n"
+            "from exporter.optimizer.ledger.store import Ledger\n"
             "async def main():\n"
             "    async with Ledger.open(Path('other.db')): pass\n"
             # The folder's own path may lead through folders that this user may not enter.
@@ -231,10 +238,10 @@ class TestFile:
         await database.execute_fetchall("PRAGMA max_page_count = 1")
         flood = [alert(fingerprint=f"{n}" * 50) for n in range(2000)]
         with pytest.raises(LedgerError, match="the disk is full: make room"):
-            await ledger.admit(Admission(noted=flood), NOON)
+            await ledger.record(TriageResult(noted=flood), NOON)
         assert (await entry(ledger)).state == "acting"
         await database.execute_fetchall("PRAGMA max_page_count = 100000")
-        await ledger.admit(Admission(noted=flood), NOON)
+        await ledger.record(TriageResult(noted=flood), NOON)
 
     async def test_one_that_stays_locked(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(ledgerfile, "PATIENCE", 0.05)
@@ -242,8 +249,8 @@ class TestFile:
             with closing(sqlite3.connect(path, isolation_level=None)) as other:
                 other.execute("BEGIN IMMEDIATE")
                 with pytest.raises(LedgerError, match="stayed locked: look for a program"):
-                    await ledger.admit(admission(alert()), NOON)
-            await ledger.admit(admission(alert()), NOON)
+                    await ledger.record(triaged(alert()), NOON)
+            await ledger.record(triaged(alert()), NOON)
 
 
 class TestReading:
@@ -259,7 +266,7 @@ class TestReading:
             pass
         async with Ledger.read(path) as reader:
             with pytest.raises(LedgerError, match="cannot be written"):
-                await reader.admit(admission(alert()), NOON)
+                await reader.record(triaged(alert()), NOON)
 
     async def test_without_a_ledger(self, path: Path) -> None:
         with pytest.raises(LedgerError, match="does not exist: start the optimizer"):
@@ -268,9 +275,9 @@ class TestReading:
         assert list(path.parent.iterdir()) == []
 
     async def test_newest_first_by_state_and_limited(self, ledger: Ledger) -> None:
-        subjects = [Subject("agent_response_time", name) for name in "abcd"]
-        await ledger.admit(
-            admission(*(alert(subject, fingerprint=subject.agent) for subject in subjects)), NOON
+        subjects = [Subject(AGENT_RESPONSE_TIME, name) for name in "abcd"]
+        await ledger.record(
+            triaged(*(alert(subject, fingerprint=subject.agent) for subject in subjects)), NOON
         )
         await ledger.close(2, "over", "gone", NOON)
         assert [found.id for found in await ledger.optimizations(limit=3)] == [4, 3, 2]
@@ -311,12 +318,12 @@ class TestWriting:
 
     async def test_hostile_text_is_only_text(self, ledger: Ledger) -> None:
         hostile = "'; DROP TABLE optimizations; -- \" {0} %s \\ \N{SNOWMAN} ../../x"
-        subject = Subject("agent_response_time", hostile)
+        subject = Subject(AGENT_RESPONSE_TIME, hostile)
         found = await acted(ledger, subject)
         changes = (Change(hostile, hostile, {"a": [hostile, None, 1.5]}, "\ud800\0"),)
         await ledger.send(found.actions[0].id, SINCE, NOON)
-        await ledger.answer(
-            found.actions[0].id, Answer("failed", changes, f"\0\n{hostile}\ud800" + "x" * 999), NOON
+        await ledger.finish(
+            found.actions[0].id, ActionResult("failed", changes, f"\0\n{hostile}\ud800" + "x" * 999), NOON
         )
         await ledger.close(found.id, "action_failed", hostile, NOON)
         found = await entry(ledger)
@@ -324,13 +331,13 @@ class TestWriting:
         assert found.actions[0].changes == changes
         assert found.actions[0].error.startswith(hostile)
         assert len(found.actions[0].error) <= 300
-        standing = await ledger.standing([alert(subject, fingerprint=hostile)], 0, 0, "act")
-        assert standing.cooling == {subject: "high"}
+        view = await ledger.view([alert(subject, fingerprint=hostile)], 0, 0, "act")
+        assert view.cooling == {subject: "high"}
 
     async def test_half_of_a_change_of_state_is_never_written(
         self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        await ledger.admit(admission(alert()), NOON)
+        await ledger.record(triaged(alert()), NOON)
         planned = ledger._planned
 
         async def cut_off(*arguments: object) -> None:
@@ -345,7 +352,7 @@ class TestWriting:
 
     async def test_cancelled_anywhere_it_goes_on(self, ledger: Ledger) -> None:
         for delay in range(60):
-            task = asyncio.create_task(ledger.admit(admission(alert(fingerprint=f"{delay}")), NOON))
+            task = asyncio.create_task(ledger.record(triaged(alert(fingerprint=f"{delay}")), NOON))
             await asyncio.sleep(delay / 20_000)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -354,33 +361,33 @@ class TestWriting:
         assert await ledger.optimizations("waiting") == []
 
     async def test_many_at_a_time_do_not_mix(self, ledger: Ledger) -> None:
-        subjects = [Subject("agent_response_time", f"a{n}") for n in range(40)]
+        subjects = [Subject(AGENT_RESPONSE_TIME, f"a{n}") for n in range(40)]
         await asyncio.gather(
-            *(ledger.admit(admission(alert(each, fingerprint=each.agent)), NOON) for each in subjects),
+            *(ledger.record(triaged(alert(each, fingerprint=each.agent)), NOON) for each in subjects),
             *(ledger.optimizations() for _ in subjects),
             *(ledger.tally() for _ in subjects),
         )
         assert {found.subject for found in await ledger.optimizations()} == set(subjects)
 
     async def test_two_open_ones_for_a_subject_cannot_be(self, ledger: Ledger) -> None:
-        await ledger.admit(admission(alert()), NOON)
+        await ledger.record(triaged(alert()), NOON)
         with pytest.raises(LedgerError, match="UNIQUE"):
-            await ledger.admit(admission(alert(fingerprint="f2")), NOON)
+            await ledger.record(triaged(alert(fingerprint="f2")), NOON)
 
-    async def test_episodes_are_kept_for_a_while_and_so_many(self, ledger: Ledger) -> None:
+    async def test_occurrences_are_kept_for_a_while_and_so_many(self, ledger: Ledger) -> None:
         old, young = alert(fingerprint="old", firing=False), alert(fingerprint="young", firing=False)
-        await ledger.admit(Admission(noted=[old]), NOON)
-        await ledger.admit(Admission(noted=[young]), NOON + EPISODES_KEPT_SECONDS)
-        both = await ledger.standing([old, young], 0, 0, "act")
-        assert len(both.episodes) == 2
-        await ledger.admit(Admission(noted=[young]), NOON + EPISODES_KEPT_SECONDS + 1)
-        assert (await ledger.standing([old, young], 0, 0, "act")).episodes.keys() == {
+        await ledger.record(TriageResult(noted=[old]), NOON)
+        await ledger.record(TriageResult(noted=[young]), NOON + OCCURRENCES_KEPT_SECONDS)
+        both = await ledger.view([old, young], 0, 0, "act")
+        assert len(both.occurrences) == 2
+        await ledger.record(TriageResult(noted=[young]), NOON + OCCURRENCES_KEPT_SECONDS + 1)
+        assert (await ledger.view([old, young], 0, 0, "act")).occurrences.keys() == {
             ("young", young.starts_at)
         }
-        flood = [replace(young, fingerprint=f"{n}") for n in range(MAX_EPISODES)]
-        await ledger.admit(Admission(noted=flood), NOON + EPISODES_KEPT_SECONDS + 2)
-        assert not (await ledger.standing([young], 0, 0, "act")).episodes
-        assert len((await ledger.standing(flood, 0, 0, "act")).episodes) == MAX_EPISODES
+        flood = [replace(young, fingerprint=f"{n}") for n in range(MAX_OCCURRENCES)]
+        await ledger.record(TriageResult(noted=flood), NOON + OCCURRENCES_KEPT_SECONDS + 2)
+        assert not (await ledger.view([young], 0, 0, "act")).occurrences
+        assert len((await ledger.view(flood, 0, 0, "act")).occurrences) == MAX_OCCURRENCES
 
 
 async def test_the_tally(ledger: Ledger) -> None:
@@ -388,19 +395,19 @@ async def test_the_tally(ledger: Ledger) -> None:
     first = await acted(ledger)
     adapt, pause = first.actions
     await ledger.send(adapt.id, SINCE, NOON + 1)
-    await ledger.answer(adapt.id, Answer("done", (Change(HUNTER, "x", 1, 2),)), NOON + 2)
+    await ledger.finish(adapt.id, ActionResult("done", (Change(HUNTER, "x", 1, 2),)), NOON + 2)
     await ledger.send(pause.id, SINCE, NOON + 3)
     await ledger.restore(1, "action_failed", "no answer", NOON + 4, [adapt])
     restore = (await entry(ledger)).actions[2]
     await ledger.send(restore.id, SINCE, NOON + 5)
-    await ledger.answer(restore.id, Answer("refused", (), "changed since"), NOON + 6)
-    await ledger.close(1, "not_taken_back", "changed since", NOON + 7)
-    over, waiting = Subject("agent_success_rate", HUNTER), Subject("system_performance", "")
-    await ledger.admit(admission(alert(over, fingerprint="o"), alert(waiting, fingerprint="w")), NOON)
+    await ledger.finish(restore.id, ActionResult("refused", (), "changed since"), NOON + 6)
+    await ledger.close(1, "rollback_failed", "changed since", NOON + 7)
+    over, waiting = Subject(AGENT_SUCCESS_RATE, HUNTER), Subject(SYSTEM_PERFORMANCE, "")
+    await ledger.record(triaged(alert(over, fingerprint="o"), alert(waiting, fingerprint="w")), NOON)
     await ledger.close(2, "over", "gone", NOON)
     tally = await ledger.tally()
     assert tally.closed == {
-        ("agent_response_time", "not_taken_back"): 1,
+        ("agent_response_time", "rollback_failed"): 1,
         ("agent_success_rate", "over"): 1,
     }
     assert tally.open == {("system_performance", "waiting"): 1}

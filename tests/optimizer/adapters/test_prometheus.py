@@ -5,7 +5,7 @@ import json
 import random
 import re
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,16 @@ from exporter.http.client import fetch_json
 from exporter.metrics.catalogue import FAMILIES
 from exporter.optimizer.adapters import prometheus
 from exporter.optimizer.adapters.prometheus import Prometheus, quoted
-from exporter.optimizer.model import BOTTLENECKS, Impact, Measurement, Subject, UnavailableError
-from exporter.optimizer.queries import RECIPES
+from exporter.optimizer.bottlenecks import BOTTLENECKS, find
+from exporter.optimizer.bottlenecks.agent_response_time import AGENT_RESPONSE_TIME
+from exporter.optimizer.bottlenecks.agent_success_rate import AGENT_SUCCESS_RATE
+from exporter.optimizer.bottlenecks.base import Bottleneck
+from exporter.optimizer.bottlenecks.coordination_efficiency import COORDINATION_EFFICIENCY
+from exporter.optimizer.bottlenecks.system_performance import SYSTEM_PERFORMANCE
+from exporter.optimizer.model import Impact, Measurement, Performance, Subject, UnavailableError
+from optimizer.adapters.history import History, Sample, remembering
 
-from .history import History, Sample, remembering
-
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 NOW = time.time()
 BEGIN, HOUR = NOW - 7200, 3600.0
 HUNTER, CREATOR = "market-hunter", "content-creator"
@@ -45,7 +49,7 @@ class Counters:
             step = 15 * self._random.choice([1] * 20 + [2, 5]) + self._random.random()
             self.moments.append(round(self.moments[-1] + step, 3))
 
-    def add(self, name: str, most: float, start: float = 0.0, unit: float = 1.0, **labels: str) -> None:
+    def add(self, name: str, most: float, start: float, labels: Mapping[str, str], unit: float = 1.0) -> None:
         """A counter that grows by up to `most` units from scrape to scrape; a third of the time it does not."""
         value, samples = start, []
         for moment in self.moments:
@@ -62,18 +66,18 @@ def of_bot(bot: str, seed: int, start: float) -> dict[str, list[Sample]]:
     for agent in (HUNTER, CREATOR):
         for kind in KINDS:
             labels = {"bot": bot, "instance": f"{bot}:9464", "agent": agent, "execution_type": kind}
-            counters.add("tweetbot_executions_total", 5, start, **labels)
-            counters.add("tweetbot_executions_succeeded_total", 3, start, **labels)
-            counters.add("tweetbot_executions_failed_total", 2, 0, **labels)
-            counters.add("tweetbot_execution_duration_seconds_sum", 40, start, 0.25, **labels)
-            counters.add("tweetbot_execution_duration_seconds_count", 5, start, **labels)
+            counters.add("tweetbot_executions_total", 5, start, labels)
+            counters.add("tweetbot_executions_succeeded_total", 3, start, labels)
+            counters.add("tweetbot_executions_failed_total", 2, 0, labels)
+            counters.add("tweetbot_execution_duration_seconds_sum", 40, start, labels, 0.25)
+            counters.add("tweetbot_execution_duration_seconds_count", 5, start, labels)
         for other in ("x", "y"):
             labels = {"bot": bot, "instance": f"{bot}:9464", "from_agent": agent, "to_agent": other}
-            counters.add("tweetbot_messages_total", 6, start, **labels)
-            counters.add("tweetbot_messages_failed_total", 1, 0, **labels)
+            counters.add("tweetbot_messages_total", 6, start, labels)
+            counters.add("tweetbot_messages_failed_total", 1, 0, labels)
     negotiator = {"bot": bot, "instance": f"{bot}:9464", "agent": HUNTER}
-    counters.add("tweetbot_negotiations_total", 4, start, **negotiator)
-    counters.add("tweetbot_negotiations_succeeded_total", 2, 0, **negotiator)
+    counters.add("tweetbot_negotiations_total", 4, start, negotiator)
+    counters.add("tweetbot_negotiations_succeeded_total", 2, 0, negotiator)
     where = f'{{job="tweetbot",bot="{bot}",instance="{bot}:9464"}}'
     counters.series[f"tweetbot_database_replacements_total{where}"] = [(at, 1.0) for at in counters.moments]
     draw = random.Random(seed + 1)
@@ -116,6 +120,8 @@ RECORDED: History = {
     f'agent:coordination_ratio:threshold_medium{ONE},agent="{HUNTER}"}}': lately(0.6),
     f"bot:overall_score:threshold_high{ONE}}}": lately(0.75),
     f'tweetbot_agent_performance_ratio{ONE},agent="{HUNTER}"}}': lately(0.45),
+    f'agent:performance_ratio:threshold_low{ONE},agent="{HUNTER}"}}': lately(0.5),
+    f'agent:performance_ratio:threshold_high{ONE},agent="{CREATOR}"}}': lately(0.8),
     f'tweetbot_agent_performance_ratio{ONE},agent="{CREATOR}"}}': lately(float("nan")),
 }
 
@@ -187,7 +193,7 @@ def expected(
     def of(name: str) -> float:
         return counted(series, f"tweetbot_{name}", subject.agent, start, end)
 
-    match subject.bottleneck:
+    match subject.bottleneck.name:
         case "agent_response_time":
             part, whole = of("execution_duration_seconds_sum"), of("execution_duration_seconds_count")
         case "agent_success_rate":
@@ -205,9 +211,16 @@ def expected(
     return (part / whole if whole else None), whole
 
 
-SUBJECTS = [Subject(each, agent) for each in BOTTLENECKS.values() for agent in (HUNTER, CREATOR)]
+def named(name: str) -> Bottleneck:
+    found = find(name)
+    assert found is not None
+    return found
+
+
 SUBJECTS = [
-    each if each.bottleneck != "system_performance" else Subject(each.bottleneck, "") for each in SUBJECTS
+    Subject(each, agent if each.scope == "agent" else "")
+    for each in BOTTLENECKS
+    for agent in (HUNTER, CREATOR)
 ]
 AGAIN = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -240,7 +253,7 @@ async def test_a_whole_hour_has_events(url: str) -> None:
 
 async def test_live_counters_that_began_anew_are_counted_on(url: str) -> None:
     """Of the whole hour: what came before the reset and what came after it; increase() extrapolates a little."""
-    subject = Subject("coordination_efficiency", CREATOR)
+    subject = Subject(COORDINATION_EFFICIENCY, CREATOR)
     whole = of_bot("restarted", 3, 1000)
     value, samples = expected(whole, subject, BEGIN, BEGIN + HOUR)
     measured = await Prometheus(url, "restarted").measure(subject, BEGIN, BEGIN + HOUR)
@@ -250,8 +263,8 @@ async def test_live_counters_that_began_anew_are_counted_on(url: str) -> None:
 
 @pytest.mark.parametrize("bot", ["shrunk", "replaced"])
 @pytest.mark.parametrize("bottleneck", ["agent_response_time", "agent_success_rate", "system_performance"])
-async def test_nothing_is_measured_across_a_new_database(url: str, bot: str, bottleneck: Any) -> None:
-    subject = Subject(bottleneck, "" if bottleneck == "system_performance" else HUNTER)
+async def test_nothing_is_measured_across_a_new_database(url: str, bot: str, bottleneck: str) -> None:
+    subject = Subject(named(bottleneck), "" if bottleneck == "system_performance" else HUNTER)
     measured = await Prometheus(url, bot).measure(subject, BEGIN, BEGIN + HOUR)
     assert measured == Measurement(BEGIN, BEGIN + HOUR, None, 0, measured.note)
     assert "database" in measured.note
@@ -268,8 +281,8 @@ async def test_nothing_is_measured_across_a_new_database(url: str, bot: str, bot
         ("lost-executions", "system_performance"),
     ],
 )
-async def test_nothing_is_measured_across_a_single_lost_row(url: str, bot: str, bottleneck: Any) -> None:
-    subject = Subject(bottleneck, "" if bottleneck == "system_performance" else HUNTER)
+async def test_nothing_is_measured_across_a_single_lost_row(url: str, bot: str, bottleneck: str) -> None:
+    subject = Subject(named(bottleneck), "" if bottleneck == "system_performance" else HUNTER)
     measured = await Prometheus(url, bot).measure(subject, BEGIN, BEGIN + HOUR)
     assert measured == Measurement(BEGIN, BEGIN + HOUR, None, 0, measured.note)
     assert "lost rows" in measured.note
@@ -279,42 +292,42 @@ async def test_nothing_is_measured_across_a_single_lost_row(url: str, bot: str, 
 
 async def test_coordination_says_what_it_is_of(url: str) -> None:
     for agent, events in ((HUNTER, "negotiations"), (CREATOR, "messages")):
-        subject = Subject("coordination_efficiency", agent)
+        subject = Subject(COORDINATION_EFFICIENCY, agent)
         assert (await Prometheus(url, "one").measure(subject, BEGIN, BEGIN + HOUR)).events == events
 
 
 async def test_messages_do_not_depend_on_the_database(url: str) -> None:
     measured = await Prometheus(url, "replaced").measure(
-        Subject("coordination_efficiency", HUNTER), BEGIN, BEGIN + HOUR
+        Subject(COORDINATION_EFFICIENCY, HUNTER), BEGIN, BEGIN + HOUR
     )
     assert measured.value is not None
 
 
 async def test_an_agent_that_is_not_there_has_no_value(url: str) -> None:
     for agent in ("nobody", f'{HUNTER}"}}', ".*", ""):
-        measured = await Prometheus(url, "one").measure(Subject("agent_response_time", agent), BEGIN, NOW)
+        measured = await Prometheus(url, "one").measure(Subject(AGENT_RESPONSE_TIME, agent), BEGIN, NOW)
         assert (measured.value, measured.samples) == (None, 0)
         assert measured.note == "no executions with a duration were counted"
-    empty = await Prometheus(url, "one").measure(Subject("agent_response_time", HUNTER), NOW, NOW)
+    empty = await Prometheus(url, "one").measure(Subject(AGENT_RESPONSE_TIME, HUNTER), NOW, NOW)
     assert empty.note == "no time has passed"
 
 
 async def test_what_the_rules_recorded(url: str) -> None:
-    records = Prometheus(url, "one")
-    assert await records.agents() == {HUNTER, CREATOR}
-    assert await records.impacts() == {
-        Subject("agent_success_rate", HUNTER): Impact("critical", 0.25),
-        Subject("agent_response_time", HUNTER): Impact("high", 0.4),
-        Subject("system_performance", ""): Impact("high", 0.1),
+    metrics = Prometheus(url, "one")
+    assert await metrics.agents() == {HUNTER, CREATOR}
+    assert await metrics.impacts() == {
+        Subject(AGENT_SUCCESS_RATE, HUNTER): Impact("critical", 0.25),
+        Subject(AGENT_RESPONSE_TIME, HUNTER): Impact("high", 0.4),
+        Subject(SYSTEM_PERFORMANCE, ""): Impact("high", 0.1),
     }
-    assert await records.thresholds() == {
-        Subject("agent_response_time", HUNTER): 2,
-        Subject("agent_response_time", CREATOR): 4,
-        Subject("agent_success_rate", HUNTER): 0.7,
-        Subject("coordination_efficiency", HUNTER): 0.6,
-        Subject("system_performance", ""): 0.75,
+    assert await metrics.thresholds() == {
+        Subject(AGENT_RESPONSE_TIME, HUNTER): 2,
+        Subject(AGENT_RESPONSE_TIME, CREATOR): 4,
+        Subject(AGENT_SUCCESS_RATE, HUNTER): 0.7,
+        Subject(COORDINATION_EFFICIENCY, HUNTER): 0.6,
+        Subject(SYSTEM_PERFORMANCE, ""): 0.75,
     }
-    assert await records.performance_ratios() == {HUNTER: 0.45}
+    assert await metrics.performance() == {HUNTER: Performance(0.45, 0.5, None)}
 
 
 async def test_several_bots_need_a_name(url: str) -> None:
@@ -351,8 +364,10 @@ def test_every_series_that_is_asked_for_exists() -> None:
         for rule in group["rules"]
     }
     exported = {family.name + suffix for family in FAMILIES for suffix in ("", "_sum", "_count")}
-    asked = [expression for recipe in RECIPES.values() for expression in recipe.parts.values()]
-    asked += [prometheus._AGENTS, prometheus._IMPACTS, prometheus._PERFORMANCE, *prometheus._THRESHOLDS]
+    asked = [expression for each in BOTTLENECKS for expression in each.query.parts.values()]
+    asked += [each.in_force(each.thresholds[0]) for each in BOTTLENECKS]
+    asked += [prometheus._AGENTS, prometheus._IMPACTS, prometheus._PERFORMANCE]
+    asked += [prometheus._LOW_PERFORMANCE, prometheus._HIGH_PERFORMANCE]
     names = {name for text in asked for name in re.findall(r"tweetbot_\w+|\w+:\w+:\w+", text)}
     assert len(names) > 15
     assert names <= recorded | exported
@@ -393,12 +408,12 @@ def vector(*series: Any, **more: Any) -> bytes:
         (b'{"status":"error"}', 200, "does not answer as Prometheus does"),
         (vector({"metric": {}, "value": [1, "x"]}), 200, "does not answer as Prometheus does"),
         (vector({"metric": {"agent": 7}, "value": [1, "1"]}), 200, "does not answer as Prometheus does"),
-        (vector(warnings=["half of it is missing"]), 200, "warns that its answer may not be whole"),
+        (vector(warnings=["half of it is missing"]), 200, "warns that its response may be incomplete"),
     ],
 )
 async def test_an_answer_that_is_none(body: bytes, status: int, told: str) -> None:
-    async with answering(body, status) as records:
-        for asked in (records.agents(), records.impacts(), records.thresholds()):
+    async with answering(body, status) as metrics:
+        for asked in (metrics.agents(), metrics.impacts(), metrics.thresholds()):
             with pytest.raises(UnavailableError, match=told):
                 await asked
 
@@ -415,7 +430,17 @@ JSON = st.recursive(
 )
 LABELS = st.dictionaries(
     st.sampled_from(["__name__", "agent", "bot", "part", "bottleneck", "bottleneck_severity"]),
-    st.sampled_from([*BOTTLENECKS, "high", "", "rebased", "executions", *prometheus._THRESHOLDS]),
+    st.sampled_from(
+        [
+            *(each.name for each in BOTTLENECKS),
+            "high",
+            "",
+            "rebased",
+            "executions",
+            prometheus._LOW_PERFORMANCE,
+        ]
+        + [each.in_force(each.thresholds[0]) for each in BOTTLENECKS]
+    ),
 )
 SERIES = st.fixed_dictionaries(
     {
@@ -429,13 +454,13 @@ SERIES = st.fixed_dictionaries(
 @given(JSON | st.lists(SERIES, max_size=4))
 async def test_no_answer_is_an_unexpected_error(found: Any) -> None:
     body = vector(*found) if isinstance(found, list) else json.dumps(found).encode()
-    async with answering(body) as records:
-        measured = records.measure(Subject("agent_response_time", HUNTER), 1, 2)
+    async with answering(body) as metrics:
+        measured = metrics.measure(Subject(AGENT_RESPONSE_TIME, HUNTER), 1, 2)
         asked = (
-            records.agents(),
-            records.impacts(),
-            records.thresholds(),
-            records.performance_ratios(),
+            metrics.agents(),
+            metrics.impacts(),
+            metrics.thresholds(),
+            metrics.performance(),
             measured,
         )
         for result in await asyncio.gather(*asked, return_exceptions=True):

@@ -2,17 +2,20 @@
 
 import random
 from collections import Counter
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.optimizer.evaluation import Judgement, comparable, enough, judge, lacking, window
-from exporter.optimizer.model import BOTTLENECKS, Measurement
+from exporter.optimizer.bottlenecks import BOTTLENECKS
+from exporter.optimizer.bottlenecks.agent_response_time import AGENT_RESPONSE_TIME as RESPONSE
+from exporter.optimizer.bottlenecks.agent_success_rate import AGENT_SUCCESS_RATE as SUCCESS
+from exporter.optimizer.bottlenecks.base import Bottleneck
+from exporter.optimizer.bottlenecks.coordination_efficiency import COORDINATION_EFFICIENCY as COORDINATION
+from exporter.optimizer.bottlenecks.system_performance import SYSTEM_PERFORMANCE as SYSTEM
+from exporter.optimizer.evaluation import Evaluation, comparable, enough, evaluate, shortfall, window
+from exporter.optimizer.model import Measurement
 
-RESPONSE, SUCCESS, COORDINATION = "agent_response_time", "agent_success_rate", "coordination_efficiency"
-SYSTEM = "system_performance"
 HOUR = 3600.0
 
 
@@ -20,16 +23,16 @@ def measured(value: float | None, samples: int = 60, note: str = "") -> Measurem
     return Measurement(0.0, 3600.0, value, samples, note)
 
 
-def judged(
-    kind: Any,
+def evaluated(
+    kind: Bottleneck,
     before: float,
     after: float,
     threshold: float | None = None,
     samples: tuple[int, int] = (1_000_000, 1_000_000),
     last_look: bool = False,
-) -> Judgement | None:
+) -> Evaluation | None:
     first, second = measured(before, samples[0]), measured(after, samples[1])
-    return judge(kind, first, second, threshold, 0.05, last_look)
+    return evaluate(kind, first, second, threshold, 0.05, last_look)
 
 
 @pytest.mark.parametrize(
@@ -57,15 +60,15 @@ def judged(
     ],
 )
 def test_verdicts_on_many_events(
-    kind: str, before: float, after: float, threshold: float | None, verdict: str
+    kind: Bottleneck, before: float, after: float, threshold: float | None, verdict: str
 ) -> None:
-    found = judged(kind, before, after, threshold)
+    found = evaluated(kind, before, after, threshold)
     assert found is not None
     assert found.verdict == verdict
 
 
 def test_a_value_before_of_zero_has_no_improvement_in_percent() -> None:
-    found = judged(SUCCESS, 0.0, 0.5, 0.7)
+    found = evaluated(SUCCESS, 0.0, 0.5, 0.7)
     assert found is not None
     assert found.improvement_ratio is None
     assert "better" not in found.reason
@@ -86,23 +89,23 @@ def test_a_value_before_of_zero_has_no_improvement_in_percent() -> None:
     ],
 )
 def test_what_may_be_chance_is_looked_at_longer_and_is_never_an_effect(
-    kind: str, before: float, after: float, threshold: float, verdict: str
+    kind: Bottleneck, before: float, after: float, threshold: float, verdict: str
 ) -> None:
     few = (60, 20)
-    assert judged(kind, before, after, threshold, few) is None
-    found = judged(kind, before, after, threshold, few, last_look=True)
+    assert evaluated(kind, before, after, threshold, few) is None
+    found = evaluated(kind, before, after, threshold, few, last_look=True)
     assert found is not None
     assert found.verdict == verdict
     assert found.may_be_harmful == (after in (0.55, 0.45, 3.4))
-    assert ("taken back to be safe" in found.reason) == found.may_be_harmful
+    assert ("rolled back to be safe" in found.reason) == found.may_be_harmful
     assert ("may be chance" in found.reason) == (abs(after - before) > 0.05 * before)
 
 
 @pytest.mark.parametrize(
     ("kind", "before", "after"), [(SUCCESS, 0.62, 0.3), (COORDINATION, 0.54, 0.2), (RESPONSE, 2.8, 7.0)]
 )
-def test_clear_harm_is_seen_on_few_events(kind: str, before: float, after: float) -> None:
-    found = judged(kind, before, after, 0.7, (60, 20))
+def test_clear_harm_is_seen_on_few_events(kind: Bottleneck, before: float, after: float) -> None:
+    found = evaluated(kind, before, after, 0.7, (60, 20))
     assert found is not None
     assert found.verdict == "harmful"
     assert not found.may_be_harmful
@@ -113,7 +116,7 @@ def test_clear_harm_is_seen_on_few_events(kind: str, before: float, after: float
 THRESHOLDS = {SUCCESS: 0.6, COORDINATION: 0.6, RESPONSE: 2.0}
 
 
-def ended(chance: random.Random, kind: Any, before: float, after: float, an_hour: int) -> Judgement:
+def ended(chance: random.Random, kind: Bottleneck, before: float, after: float, an_hour: int) -> Evaluation:
     """A bottleneck of `an_hour` events each hour, from the hour before the action to the six hours after it."""
 
     def counted(mean: float, events: int) -> float:
@@ -132,7 +135,7 @@ def ended(chance: random.Random, kind: Any, before: float, after: float, an_hour
             total, samples = total + more * counted(after, more), samples + more
         if samples >= 20:
             value = (total / samples, samples)
-            found = judged(kind, first, value[0], threshold, (an_hour, samples), last_look=look == 0)
+            found = evaluated(kind, first, value[0], threshold, (an_hour, samples), last_look=look == 0)
         if found:
             break
     assert found is not None
@@ -142,7 +145,7 @@ def ended(chance: random.Random, kind: Any, before: float, after: float, an_hour
 @pytest.mark.parametrize(("kind", "value"), [(SUCCESS, 0.55), (COORDINATION, 0.5), (RESPONSE, 2.4)])
 @pytest.mark.parametrize("an_hour", [20, 100, 400])
 def test_an_action_that_does_nothing_is_seldom_said_to_have_an_effect(
-    kind: str, value: float, an_hour: int
+    kind: Bottleneck, value: float, an_hour: int
 ) -> None:
     chance = random.Random(7)
     verdicts = Counter(ended(chance, kind, value, value, an_hour).verdict for _ in range(1000))
@@ -151,7 +154,9 @@ def test_an_action_that_does_nothing_is_seldom_said_to_have_an_effect(
 
 @pytest.mark.parametrize(("kind", "before", "after"), [(SUCCESS, 0.55, 0.35), (COORDINATION, 0.55, 0.35)])
 @pytest.mark.parametrize("an_hour", [100, 400])
-def test_real_harm_is_nearly_always_taken_back(kind: str, before: float, after: float, an_hour: int) -> None:
+def test_real_harm_is_nearly_always_rolled_back(
+    kind: Bottleneck, before: float, after: float, an_hour: int
+) -> None:
     chance = random.Random(7)
     found = [ended(chance, kind, before, after, an_hour) for _ in range(1000)]
     verdicts = Counter(each.verdict for each in found)
@@ -204,7 +209,7 @@ def test_only_the_same_events_are_compared() -> None:
     assert comparable(negotiations, negotiations) == negotiations
     found = comparable(negotiations, messages)
     assert (found.value, found.samples) == (None, 40)
-    assert lacking(COORDINATION, found, 20) == (
+    assert shortfall(COORDINATION, found, 20) == (
         "40 messages without a value (messages cannot be compared with negotiations before)"
     )
     nothing = Measurement(0.0, HOUR, None, 0, "the database was replaced")
@@ -212,7 +217,7 @@ def test_only_the_same_events_are_compared() -> None:
 
 
 @given(
-    st.sampled_from(sorted(BOTTLENECKS)),
+    st.sampled_from(BOTTLENECKS),
     st.floats(0, 10),
     st.floats(0, 10),
     st.none() | st.floats(0, 3),
@@ -220,9 +225,9 @@ def test_only_the_same_events_are_compared() -> None:
     st.integers(1, 10_000),
 )
 def test_the_last_look_always_ends_it_and_never_calls_worse_a_gain(
-    kind: str, before: float, after: float, threshold: float | None, first: int, second: int
+    kind: Bottleneck, before: float, after: float, threshold: float | None, first: int, second: int
 ) -> None:
-    found = judged(kind, before, after, threshold, (first, second), last_look=True)
+    found = evaluated(kind, before, after, threshold, (first, second), last_look=True)
     assert found is not None
     worse = after > before if kind == RESPONSE else after < before
     if worse:
@@ -246,7 +251,7 @@ def test_the_last_look_always_ends_it_and_never_calls_worse_a_gain(
 )
 def test_what_is_not_enough_and_why(measurement: Measurement, told: str) -> None:
     assert not enough(measurement, 20)
-    assert lacking(RESPONSE, measurement, 20) == told
+    assert shortfall(RESPONSE, measurement, 20) == told
 
 
 @pytest.mark.parametrize("value", [None, float("nan"), float("inf")])

@@ -19,17 +19,16 @@ from urllib.request import Request, urlopen
 
 import pytest
 import yaml
+from optimizer.adapters.history import remembering
+from optimizer.adapters.test_prometheus import ONE, impact, lately
+from optimizer.alerts.test_webhook import alert, envelope
+from optimizer.fakes import HUNTER, OTHER_SLOW, world_at
+from optimizer.fakes import alert as made_up
 from tools import free_port, needed
 
 from exporter.cli import main as cli
 from exporter.cli import optimizations_table as command
 from exporter.runtime import logging as logs
-
-from .fakes import HUNTER, OTHER_SLOW, world_at
-from .fakes import alert as made_up
-from .history import remembering
-from .test_prometheus import ONE, impact, lately
-from .test_webhook import alert, envelope
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -193,7 +192,7 @@ def test_observing_touches_no_bot(start: Start, tmp_path: Path) -> None:
     assert {action["status"] for action in entry["actions"]} <= {"planned", "dropped"}
 
 
-@pytest.mark.slow
+@pytest.mark.slow("a real Alertmanager, until it has sent")
 def test_what_a_real_alertmanager_sends(start: Start, tmp_path: Path) -> None:
     process = start(f"--optimizer.prometheus-url=http://127.0.0.1:{free_port()}", "--optimizer.bot=main")
     port, own = port_of(process), free_port()
@@ -352,7 +351,7 @@ def test_the_ledger_is_printed(
     assert [each["id"] for each in json.loads(ran([*base, "--json", "--limit=1"], capsys)[1])] == [2]
     assert [each["id"] for each in json.loads(ran([*base, "--json", "--state=measuring"], capsys)[1])] == [1]
     assert len(ran([*base, "--state=closed"], capsys)[1].splitlines()) == 1
-    for wrong in ("--limit=0", "--limit=x", "--state=open", "--take-back=one", "--take-back=-1"):
+    for wrong in ("--limit=0", "--limit=x", "--state=open", "--roll-back=one", "--roll-back=-1"):
         assert ran([*base, wrong], capsys)[0] == 2
 
 
@@ -381,7 +380,7 @@ def test_no_ledger_is_one_clear_line(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_taking_back_asks_the_running_optimizer(
+def test_rollback_asks_the_running_optimizer(
     ledger: Path,
     start: Start,
     tmp_path: Path,
@@ -395,20 +394,20 @@ def test_taking_back_asks_the_running_optimizer(
     process = start(f"--optimizer.prometheus-url={away}", *ACT)
     port = port_of(process)
     base = ["optimizations", "--optimizer.token-file=token", f"--optimizer.listen-address=:{port}"]
-    code, out, _ = ran([*base, "--take-back=1"], capsys)
-    assert (code, out) == (0, "optimization 1 is restoring: asked to take it back\n")
+    code, out, _ = ran([*base, "--roll-back=1"], capsys)
+    assert (code, out) == (0, "optimization 1 is restoring: a rollback was requested\n")
     for number, told in ((1, "already"), (2, ""), (7, "there is no optimization 7")):
-        code, out, err = ran([*base, f"--take-back={number}"], capsys)
+        code, out, err = ran([*base, f"--roll-back={number}"], capsys)
         assert (code, out) == (1, "")
         assert told in err
     (tmp_path / "token2").write_text("other")
     assert (
         "it has another optimizer.token_file"
-        in ran([*base, "--take-back=1", "--optimizer.token-file=token2"], capsys)[2]
+        in ran([*base, "--roll-back=1", "--optimizer.token-file=token2"], capsys)[2]
     )
     process.kill()
     process.wait()
-    assert "does the optimizer run?" in ran([*base, "--take-back=1"], capsys)[2]
+    assert "does the optimizer run?" in ran([*base, "--roll-back=1"], capsys)[2]
     for missing, told in (([], "token_file is needed"), (["--optimizer.token-file=none"], "does not exist")):
-        code, _, err = ran(["optimizations", *missing, "--take-back=1"], capsys)
+        code, _, err = ran(["optimizations", *missing, "--roll-back=1"], capsys)
         assert (code, told in err) == (2, True)

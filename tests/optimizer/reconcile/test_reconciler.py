@@ -1,4 +1,4 @@
-"""The engine: each row of the table of an optimization's life, and what may go wrong in between."""
+"""The reconciler: each row of the table of an optimization's life, and what may go wrong in between."""
 
 import asyncio
 import time
@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.optimizer.model import Answer, Change, Measurement, Subject
-from exporter.optimizer.reconcile.engine import Engine, NotFoundError, RefusedError
-
-from .fakes import (
+from exporter.optimizer.bottlenecks.agent_response_time import AGENT_RESPONSE_TIME
+from exporter.optimizer.bottlenecks.agent_success_rate import AGENT_SUCCESS_RATE
+from exporter.optimizer.model import ActionResult, Change, Measurement, Subject
+from exporter.optimizer.reconcile.reconciler import Reconciler
+from exporter.optimizer.reconcile.rollback import NotFoundError, RefusedError
+from optimizer.fakes import (
     COORDINATION,
     CREATOR,
     FAILING,
@@ -48,7 +50,7 @@ class TestReceiving:
     async def test_asks_neither_prometheus_nor_the_bot(self, world: World) -> None:
         await world.start(bot=RaisingBot())
         await world.receive(alert())
-        assert world.records.calls == 0
+        assert world.metrics.calls == 0
 
     async def test_the_same_alert_again_is_repeated_also_in_one_request(self, world: World) -> None:
         assert await world.receive(alert(), alert()) == {"accepted": 1, "repeated": 1}
@@ -77,7 +79,7 @@ class TestReceiving:
     async def test_an_alert_that_shared_does_not_begin_one_of_its_own_later(self, world: World) -> None:
         await world.start(cooldown_seconds=0)
         await world.receive(alert(), alert(severity="critical", fingerprint="f2"))
-        world.records.sees()
+        world.metrics.sees()
         world.bot.silent_adaptations = True
         await world.step()
         assert (await world.entry()).outcome == "no_effect"
@@ -95,27 +97,27 @@ class TestReceiving:
         assert not (await world.entry()).alert_resolved
 
     async def test_unknown_agents_are_rejected_once_the_known_ones_are_known(self, world: World) -> None:
-        forged = alert(Subject("agent_response_time", "../../etc/passwd"))
-        assert await world.receive(alert(Subject("agent_response_time", "new-agent"))) == {"accepted": 1}
+        forged = alert(Subject(AGENT_RESPONSE_TIME, "../../etc/passwd"))
+        assert await world.receive(alert(Subject(AGENT_RESPONSE_TIME, "new-agent"))) == {"accepted": 1}
         await world.step()
         assert await world.receive(forged) == {"unknown_agent": 1}
-        world.records.down = True
+        world.metrics.down = True
         await world.step()
         assert await world.receive(forged) == {"unknown_agent": 1}
 
     async def test_too_many_open(self, world: World) -> None:
-        flood = [alert(Subject("agent_response_time", f"agent-{n}"), fingerprint=f"{n}") for n in range(150)]
+        flood = [alert(Subject(AGENT_RESPONSE_TIME, f"agent-{n}"), fingerprint=f"{n}") for n in range(150)]
         assert await world.receive(*flood) == {"accepted": 100, "full": 50}
         assert await world.receive(flood[120]) == {"full": 1}
         await world.step()
         await world.step(10 * MINUTE)
-        world.records.known |= {"agent-120"}
+        world.metrics.known |= {"agent-120"}
         await world.step()
         assert await world.receive(flood[120]) == {"accepted": 1}
 
     async def test_cooldown_after_an_action_and_its_end(self, world: World) -> None:
         await world.acted()
-        world.records.values[SLOW] = (1.5, 25)
+        world.metrics.values[SLOW] = (1.5, 25)
         await world.step(3 * MINUTE)
         assert (await world.entry()).outcome == "succeeded"
         world.clock.pass_(6 * HOUR - 1)
@@ -128,7 +130,7 @@ class TestReceiving:
         self, world: World
     ) -> None:
         await world.start(mode="observe")
-        world.records.sees()
+        world.metrics.sees()
         await world.receive(alert())
         await world.step()
         again = alert(starts_at=NOON + HOUR)
@@ -139,7 +141,7 @@ class TestReceiving:
 
     async def test_mode_act_takes_what_was_only_observed(self, world: World) -> None:
         await world.start(mode="observe", bot=RaisingBot())
-        world.records.sees()
+        world.metrics.sees()
         await world.receive(alert())
         await world.step()
         assert (await world.entry()).outcome == "observed"
@@ -156,8 +158,8 @@ class TestReceiving:
             await asyncio.sleep(60)
             raise AssertionError
 
-        world.records.agents = hang  # type: ignore[method-assign]
-        step = asyncio.create_task(world.engine.step())
+        world.metrics.agents = hang  # type: ignore[method-assign]
+        step = asyncio.create_task(world.reconciler.reconcile())
         await hung.wait()
         async with asyncio.timeout(20):
             assert await world.receive(alert()) == {"accepted": 1}
@@ -192,7 +194,7 @@ class TestWaiting:
     async def test_a_resolved_alert_does_not_matter_while_prometheus_sees_the_bottleneck(
         self, world: World
     ) -> None:
-        world.records.sees()
+        world.metrics.sees()
         await world.receive(alert())
         await world.receive(alert(firing=False))
         await world.step()
@@ -205,12 +207,12 @@ class TestWaiting:
             episode = alert(starts_at=NOON + second)
             accepted += (await world.receive(episode)).get("accepted", 0)
             await world.receive(alert(starts_at=NOON + second, firing=False))
-            await world.engine.step()
+            await world.reconciler.reconcile()
         assert accepted == len(await world.ledger.optimizations()) == 2
 
     async def test_observe_writes_down_what_it_would_do_and_never_asks_the_bot(self, world: World) -> None:
         await world.start(mode="observe", bot=RaisingBot())
-        world.records.sees()
+        world.metrics.sees()
         await world.receive(alert())
         await world.step()
         entry = await world.entry()
@@ -228,24 +230,24 @@ class TestWaiting:
         assert entry.state == "measuring"
         assert entry.reason == "mode observe asks nothing of the bot: goes on in mode act"
         with pytest.raises(RefusedError, match=r"set optimizer\.mode to act"):
-            await world.engine.take_back(1)
-        world.records.values[SLOW] = (1.0, 30)
+            await world.reconciler.roll_back(1)
+        world.metrics.values[SLOW] = (1.0, 30)
         await world.start(mode="act")
         await world.step()
         assert (await world.entry()).outcome == "succeeded"
 
     async def test_advised_where_no_action_is_allowed(self, world: World) -> None:
         await world.start(actions=["adjust_autonomy"])
-        world.records.sees()
+        world.metrics.sees()
         await world.receive(alert())
         await world.step()
         entry = await world.entry()
         assert entry.outcome == "advised"
-        assert "make its decision logic faster" in entry.reason
+        assert "make the agent's decision logic faster" in entry.reason
         assert world.bot.names == []
 
     async def test_severity_and_impact_are_prometheus_s(self, world: World) -> None:
-        world.records.sees(FAILING, "medium", 0.08, 0.62)
+        world.metrics.sees(FAILING, "medium", 0.08, 0.62)
         await world.start(mode="observe")
         await world.receive(alert(FAILING, "critical"))
         await world.step()
@@ -255,9 +257,9 @@ class TestWaiting:
         assert entry.strategy.expected_improvement_ratio == pytest.approx(0.056)
 
     async def test_one_change_at_a_time_for_an_agent(self, world: World) -> None:
-        world.records.sees(SLOW)
-        world.records.sees(FAILING, "medium", 0.08, 0.62)
-        world.records.sees(OTHER_SLOW)
+        world.metrics.sees(SLOW)
+        world.metrics.sees(FAILING, "medium", 0.08, 0.62)
+        world.metrics.sees(OTHER_SLOW)
         await world.receive(
             alert(FAILING, "medium", fingerprint="b"), alert(), alert(OTHER_SLOW, fingerprint="c")
         )
@@ -267,31 +269,31 @@ class TestWaiting:
         assert (
             await world.entry(1)
         ).reason == "waits for optimization 2 of the same agent, which is measuring"
-        world.records.values[SLOW] = (1.0, 30)
+        world.metrics.values[SLOW] = (1.0, 30)
         await world.step(3 * MINUTE)
         await world.step()
         assert (await world.entry(1)).state == "measuring"
 
     async def test_the_whole_bot_waits_for_all_and_all_for_it(self, world: World) -> None:
-        world.records.performance = {HUNTER: 0.4}
+        world.metrics.ratios = {HUNTER: 0.4}
         await world.acted(SLOW)
-        world.records.sees(SYSTEM, "critical", 0.2, 0.55)
+        world.metrics.sees(SYSTEM, "critical", 0.2, 0.55)
         await world.receive(alert(SYSTEM, "critical", fingerprint="s"))
         await world.step()
         assert (await world.entry(2)).state == "waiting"
-        world.records.values[SLOW] = (1.0, 30)
+        world.metrics.values[SLOW] = (1.0, 30)
         await world.step(3 * MINUTE)
         await world.step()
         assert (await world.entry(2)).state == "measuring"
-        world.records.sees(OTHER_SLOW)
+        world.metrics.sees(OTHER_SLOW)
         await world.receive(alert(OTHER_SLOW, fingerprint="o"))
         await world.step()
         assert (await world.entry(3)).state == "waiting"
 
     async def test_the_most_urgent_goes_first(self, world: World) -> None:
         await world.start(actions_per_hour=1)
-        world.records.sees(OTHER_SLOW, "medium", 0.9)
-        world.records.sees(SLOW, "high", 0.1)
+        world.metrics.sees(OTHER_SLOW, "medium", 0.9)
+        world.metrics.sees(SLOW, "high", 0.1)
         await world.receive(alert(OTHER_SLOW, "critical", fingerprint="o"), alert())
         await world.step()
         assert (await world.entry(2)).state == "measuring"
@@ -302,10 +304,10 @@ class TestWaiting:
 
     async def test_what_is_planned_counts_for_the_limit_before_it_is_sent(self, world: World) -> None:
         await world.start(actions_per_hour=2)
-        world.records.performance = {HUNTER: 0.3}
-        world.records.sees(FAILING, "critical", 0.3, 0.4)
-        world.records.sees(OTHER_SLOW)
-        world.bot.scripted["execute_adaptation"] = Answer("running")
+        world.metrics.ratios = {HUNTER: 0.3}
+        world.metrics.sees(FAILING, "critical", 0.3, 0.4)
+        world.metrics.sees(OTHER_SLOW)
+        world.bot.scripted["execute_adaptation"] = ActionResult("running")
         await world.receive(alert(FAILING, "critical"), alert(OTHER_SLOW, fingerprint="o"))
         await world.step()
         first, second = (await world.entry(1)).actions
@@ -313,11 +315,11 @@ class TestWaiting:
         assert (await world.entry(2)).state == "waiting"
 
     async def test_a_waiting_one_gets_the_strategy_of_the_moment(self, world: World) -> None:
-        world.records.sees(impact=0.2)
-        world.records.values[SLOW] = (2.4, 5)
+        world.metrics.sees(impact=0.2)
+        world.metrics.values[SLOW] = (2.4, 5)
         await world.receive(alert())
         await world.step()
-        world.records.sees(severity="critical", impact=0.4)
+        world.metrics.sees(severity="critical", impact=0.4)
         await world.step()
         entry = await world.entry()
         assert entry.strategy is not None
@@ -325,8 +327,8 @@ class TestWaiting:
         assert entry.severity == "critical"
 
     async def test_a_step_without_news_writes_nothing(self, world: World) -> None:
-        world.records.sees(OTHER_SLOW)
-        world.records.values[OTHER_SLOW] = (2.4, 5)
+        world.metrics.sees(OTHER_SLOW)
+        world.metrics.values[OTHER_SLOW] = (2.4, 5)
         await world.receive(alert(FAILING, fingerprint="unconfirmed"), alert(OTHER_SLOW, fingerprint="few"))
         await world.acted()
         before = world.ledger._database.total_changes
@@ -338,14 +340,14 @@ class TestWaiting:
     async def test_takings_back_are_not_limited(self, world: World) -> None:
         await world.start(actions_per_hour=1)
         await world.acted()
-        world.records.values[SLOW] = (9.0, 30)
+        world.metrics.values[SLOW] = (9.0, 30)
         await world.step(3 * MINUTE)
         await world.step()
-        assert (await world.entry()).outcome == "taken_back"
+        assert (await world.entry()).outcome == "rolled_back"
 
     async def test_waits_for_enough_events_before_and_gives_up(self, world: World) -> None:
-        world.records.sees()
-        world.records.values[SLOW] = (2.8, 19)
+        world.metrics.sees()
+        world.metrics.values[SLOW] = (2.8, 19)
         await world.receive(alert())
         await world.step(HOUR)
         entry = await world.entry()
@@ -357,44 +359,44 @@ class TestWaiting:
         assert world.bot.names == []
 
     async def test_acts_as_soon_as_there_are_enough(self, world: World) -> None:
-        world.records.sees()
-        world.records.values[SLOW] = (2.8, 19)
+        world.metrics.sees()
+        world.metrics.values[SLOW] = (2.8, 19)
         await world.receive(alert())
         await world.step()
-        world.records.values[SLOW] = (2.8, 20)
+        world.metrics.values[SLOW] = (2.8, 20)
         await world.step(MINUTE)
         entry = await world.entry()
         assert entry.state == "measuring"
         assert entry.before == Measurement(NOON + MINUTE - HOUR, NOON + MINUTE, 2.8, 20)
 
     async def test_prometheus_away(self, world: World) -> None:
-        world.records.sees()
+        world.metrics.sees()
         await world.receive(alert())
-        world.records.down = True
+        world.metrics.down = True
         with capture_logs() as logs:
             for _ in range(5):
                 await world.step(HOUR)
         entry = await world.entry()
         assert entry.state == "waiting"
         assert "did not answer in time" in entry.reason
-        assert world.engine.records_up is False
+        assert world.reconciler.prometheus_up is False
         assert [line["event"] for line in logs] == ["Prometheus is not available"]
-        world.records.down = False
+        world.metrics.down = False
         await world.step()
-        assert world.engine.records_up is True
+        assert world.reconciler.prometheus_up is True
         assert (await world.entry()).state == "measuring"
 
     async def test_nothing_is_sent_while_the_bot_is_away(self, world: World) -> None:
-        world.records.sees()
+        world.metrics.sees()
         await world.receive(alert())
         world.bot.down = True
         await world.step()
         assert (await world.entry()).state == "waiting"
-        assert world.engine.bot_up is False
+        assert world.reconciler.bot_up is False
         world.bot.down = False
         await world.step()
         assert world.bot.names == [f"execute_adaptation {HUNTER}"]
-        assert world.engine.bot_up is True
+        assert world.reconciler.bot_up is True
 
 
 class TestActing:
@@ -411,7 +413,7 @@ class TestActing:
         assert entry.track_record.measured == 0
 
     async def test_an_answer_that_was_lost_is_asked_for_again_under_the_same_id(self, world: World) -> None:
-        world.records.sees()
+        world.metrics.sees()
         await world.receive(alert())
         world.bot.lose_answers = True
         await world.step()
@@ -423,9 +425,9 @@ class TestActing:
         assert len(world.bot.executed) == 1
 
     async def test_a_bot_that_is_still_busy_is_asked_again(self, world: World) -> None:
-        world.records.sees()
+        world.metrics.sees()
         await world.receive(alert())
-        world.bot.scripted["execute_adaptation"] = Answer("running")
+        world.bot.scripted["execute_adaptation"] = ActionResult("running")
         await world.step()
         entry = await world.entry()
         assert entry.state == "acting"
@@ -435,20 +437,20 @@ class TestActing:
         assert (await world.entry()).state == "measuring"
 
     async def test_a_bot_that_never_finishes(self, world: World) -> None:
-        world.records.sees()
+        world.metrics.sees()
         await world.receive(alert())
-        world.bot.scripted["execute_adaptation"] = Answer("running")
+        world.bot.scripted["execute_adaptation"] = ActionResult("running")
         await world.step()
         await world.step(11 * MINUTE)
         entry = await world.entry()
-        assert entry.outcome == "not_taken_back"
+        assert entry.outcome == "rollback_failed"
         assert "given up after 10 min (the bot has not finished yet" in entry.reason
         assert entry.actions[0].status == "unanswered"
 
     async def test_what_was_asked_for_and_never_answered_is_not_asked_for_again_late(
         self, world: World
     ) -> None:
-        world.records.sees()
+        world.metrics.sees()
         await world.receive(alert())
         world.bot.lose_answers = True
         await world.step()
@@ -460,7 +462,7 @@ class TestActing:
         assert world.bot.names == [f"execute_adaptation {HUNTER}", "restore"]
 
     async def test_a_bot_that_turns_requests_away_has_done_nothing(self, world: World) -> None:
-        world.records.sees()
+        world.metrics.sees()
         await world.receive(alert())
         world.bot.turns_away = True
         for _ in range(11):
@@ -475,7 +477,7 @@ class TestActing:
         assert tally.actions == tally.failed_actions == {(HUNTER, "execute_adaptation"): 1}
 
     async def test_turned_away_after_an_answer_was_lost_is_not_known(self, world: World) -> None:
-        world.records.sees()
+        world.metrics.sees()
         await world.receive(alert())
         world.bot.lose_answers = True
         await world.step()
@@ -483,13 +485,13 @@ class TestActing:
         for _ in range(22):
             await world.step(MINUTE)
         entry = await world.entry()
-        assert (entry.outcome, entry.actions[0].status) == ("not_taken_back", "unanswered")
+        assert (entry.outcome, entry.actions[0].status) == ("rollback_failed", "unanswered")
 
     @pytest.mark.parametrize("status", ["refused", "failed"])
     async def test_refused_or_failed(self, world: World, status: Any) -> None:
-        world.records.sees()
+        world.metrics.sees()
         await world.receive(alert())
-        world.bot.scripted["execute_adaptation"] = Answer(status, (), "the method\x1b[2J is\nmissing")
+        world.bot.scripted["execute_adaptation"] = ActionResult(status, (), "the method\x1b[2J is\nmissing")
         await world.step()
         entry = await world.entry()
         assert entry.outcome == "action_failed"
@@ -499,9 +501,9 @@ class TestActing:
         assert tally.failed_actions == {(HUNTER, "execute_adaptation"): 1}
 
     async def test_a_failure_half_way_restores_what_was_done(self, world: World) -> None:
-        world.records.performance = {HUNTER: 0.3}
-        world.records.sees(FAILING, "medium", 0.08, 0.62)
-        world.bot.scripted["adjust_autonomy"] = Answer("failed", (), "TypeError: level")
+        world.metrics.ratios = {HUNTER: 0.3}
+        world.metrics.sees(FAILING, "medium", 0.08, 0.62)
+        world.bot.scripted["adjust_autonomy"] = ActionResult("failed", (), "TypeError: level")
         await world.receive(alert(FAILING, "medium"))
         await world.step()
         entry = await world.entry()
@@ -510,23 +512,23 @@ class TestActing:
         assert entry.actions[0].restored
         assert world.bot.levels[HUNTER] == 0.8
         assert entry.reason == (
-            "market-hunter: adjust_autonomy lower: failed: TypeError: level; what was changed is put back"
+            "market-hunter: adjust_autonomy lower: failed: TypeError: level; what was changed is restored"
         )
 
     async def test_what_a_failed_action_changed_before_it_failed_is_restored_too(self, world: World) -> None:
-        world.records.sees()
+        world.metrics.sees()
         world.bot.levels[HUNTER] = 0.5
         changes = (Change(HUNTER, "autonomyLevel", 0.8, 0.5),)
-        world.bot.scripted["execute_adaptation"] = Answer("failed", changes, "threw")
+        world.bot.scripted["execute_adaptation"] = ActionResult("failed", changes, "threw")
         await world.receive(alert())
         await world.step()
         assert world.bot.levels[HUNTER] == 0.8
         assert (await world.entry()).outcome == "action_failed"
 
     async def test_later_actions_are_not_sent_after_a_failure(self, world: World) -> None:
-        world.records.performance = {HUNTER: 0.3, CREATOR: 0.2}
-        world.records.sees(SYSTEM, "high", 0.1, 0.65)
-        world.bot.scripted[f"adjust_autonomy {CREATOR}"] = Answer("refused", (), "unknown agent")
+        world.metrics.ratios = {HUNTER: 0.3, CREATOR: 0.2}
+        world.metrics.sees(SYSTEM, "high", 0.1, 0.65)
+        world.bot.scripted[f"adjust_autonomy {CREATOR}"] = ActionResult("refused", (), "unknown agent")
         await world.receive(alert(SYSTEM))
         await world.step()
         entry = await world.entry()
@@ -534,7 +536,7 @@ class TestActing:
         assert entry.outcome == "action_failed"
 
     async def test_the_bot_restarted(self, world: World) -> None:
-        world.records.sees()
+        world.metrics.sees()
         await world.receive(alert())
         world.bot.lose_answers = True
         await world.step()
@@ -547,30 +549,30 @@ class TestActing:
 
     async def test_actions_that_changed_nothing_have_no_effect(self, world: World) -> None:
         world.bot.silent_adaptations = True
-        world.records.sees()
+        world.metrics.sees()
         await world.receive(alert())
         await world.step()
         entry = await world.entry()
         assert entry.outcome == "no_effect"
-        assert entry.reason.startswith("the bot told of no value that was changed")
+        assert entry.reason.startswith("the bot reported no changed value")
         assert (entry.after, entry.improvement_ratio) == (None, None)
-        assert (await world.ledger.track_record("agent_response_time")).measured == 0
+        assert (await world.ledger.track_record(AGENT_RESPONSE_TIME)).measured == 0
         assert await world.receive(alert(starts_at=NOON)) == {"cooldown": 1}
 
     async def test_pause_is_sent_alone_and_ends_with_advice(self, world: World) -> None:
         await world.start(actions=["adjust_autonomy", "pause"])
-        world.records.performance = {HUNTER: 0.3}
-        world.records.sees(SYSTEM, "critical", 0.2, 0.55)
-        world.records.values[SYSTEM] = (None, 0)
+        world.metrics.ratios = {HUNTER: 0.3}
+        world.metrics.sees(SYSTEM, "critical", 0.2, 0.55)
+        world.metrics.values[SYSTEM] = (None, 0)
         await world.receive(alert(SYSTEM, "critical"))
         await world.step()
         entry = await world.entry()
         assert (entry.outcome, world.bot.names, world.bot.paused) == ("advised", ["pause"], True)
-        assert "take this back, which resumes it" in entry.reason
+        assert "roll this back, which resumes the bot" in entry.reason
 
     async def test_an_unanswered_pause_is_not_ended_by_itself(self, world: World) -> None:
         await world.start(actions=["pause"])
-        world.records.sees(SYSTEM, "critical", 0.2, 0.55)
+        world.metrics.sees(SYSTEM, "critical", 0.2, 0.55)
         world.bot.lose_answers = True
         await world.receive(alert(SYSTEM, "critical"))
         await world.step()
@@ -584,13 +586,13 @@ class TestActing:
 class TestMeasuring:
     async def test_nothing_is_judged_before_the_change_had_its_time(self, world: World) -> None:
         await world.acted()
-        world.records.values[SLOW] = (9.0, 500)
+        world.metrics.values[SLOW] = (9.0, 500)
         await world.step(2 * MINUTE)
         assert (await world.entry()).state == "measuring"
 
     async def test_succeeded(self, world: World) -> None:
         await world.acted()
-        world.records.values[SLOW] = (1.15, 25)
+        world.metrics.values[SLOW] = (1.15, 25)
         await world.step(10 * MINUTE)
         entry = await world.entry()
         assert entry.outcome == "succeeded"
@@ -605,8 +607,8 @@ class TestMeasuring:
 
     async def test_improved(self, world: World) -> None:
         await world.acted()
-        world.records.limits[SLOW] = 1.0
-        world.records.values[SLOW] = (1.4, 100)
+        world.metrics.limits[SLOW] = 1.0
+        world.metrics.values[SLOW] = (1.4, 100)
         await world.step(10 * MINUTE)
         entry = await world.entry()
         assert (entry.outcome, entry.threshold_met) == ("improved", False)
@@ -614,7 +616,7 @@ class TestMeasuring:
 
     async def test_no_effect(self, world: World) -> None:
         await world.acted()
-        world.records.values[SLOW] = (2.9, 25)
+        world.metrics.values[SLOW] = (2.9, 25)
         await world.step(6 * HOUR)
         assert (await world.entry()).state == "measuring"
         await world.step(2 * MINUTE)
@@ -623,39 +625,39 @@ class TestMeasuring:
         assert "within the margin of 5.0 %" in entry.reason
         assert world.bot.levels[HUNTER] == 0.76, "it stays"
 
-    async def test_harm_is_taken_back(self, world: World) -> None:
+    async def test_harm_is_rolled_back(self, world: World) -> None:
         await world.acted()
-        world.records.values[SLOW] = (7.0, 25)
+        world.metrics.values[SLOW] = (7.0, 25)
         await world.step(10 * MINUTE)
         entry = await world.entry()
-        assert entry.outcome == "taken_back"
+        assert entry.outcome == "rolled_back"
         assert entry.reason == (
             "response time 2.80 s -> 7.00 s over 25 executions (before: 60), 150.0 % worse; "
             "worse by more than the margin of 5.0 %; the threshold of 2.00 s is not met; "
-            "what was changed is put back"
+            "what was changed is restored"
         )
         assert world.bot.levels[HUNTER] == 0.8
         assert entry.improvement_ratio == pytest.approx(-1.5)
         assert [action.name for action in entry.actions] == ["execute_adaptation", "restore"]
         assert (entry.actions[0].restored, entry.actions[1].agent) == (True, HUNTER)
 
-    async def test_what_may_be_harm_is_taken_back_in_the_last_look(self, world: World) -> None:
+    async def test_what_may_be_harm_is_rolled_back_in_the_last_look(self, world: World) -> None:
         await world.acted()
-        world.records.values[SLOW] = (3.4, 25)
+        world.metrics.values[SLOW] = (3.4, 25)
         await world.step(6 * HOUR)
         assert (await world.entry()).state == "measuring"
         await world.step(2 * MINUTE)
         entry = await world.entry()
-        assert entry.outcome == "taken_back"
-        assert "so few that it may be chance; taken back to be safe; " in entry.reason
+        assert entry.outcome == "rolled_back"
+        assert "so few that it may be chance; rolled back to be safe; " in entry.reason
         assert world.bot.levels[HUNTER] == 0.8
-        assert (await world.ledger.track_record("agent_response_time")).measured == 1
+        assert (await world.ledger.track_record(AGENT_RESPONSE_TIME)).measured == 1
 
     async def test_other_events_than_before_say_nothing(self, world: World) -> None:
-        world.records.events = "negotiations"
+        world.metrics.events = "negotiations"
         await world.acted(COORDINATION, before=0.3)
-        world.records.events = "messages"
-        world.records.values[COORDINATION] = (1.0, 250)
+        world.metrics.events = "messages"
+        world.metrics.values[COORDINATION] = (1.0, 250)
         await world.start()
         await world.step(6 * HOUR)
         assert (await world.entry()).state == "measuring"
@@ -667,9 +669,9 @@ class TestMeasuring:
         assert entry.before.events == "negotiations"
 
     async def test_the_overall_score_is_judged_by_the_last_hour_of_its_time(self, world: World) -> None:
-        world.records.performance = {HUNTER: 0.3}
+        world.metrics.ratios = {HUNTER: 0.3}
         await world.acted(SYSTEM, before=0.5)
-        world.records.values[SYSTEM] = (0.8, 500)
+        world.metrics.values[SYSTEM] = (0.8, 500)
         deadline = NOON + 10 * MINUTE + 6 * HOUR
         await world.step(deadline - NOON - 1)
         assert (await world.entry()).state == "measuring"
@@ -678,29 +680,29 @@ class TestMeasuring:
         assert entry.outcome == "succeeded"
         assert entry.after == Measurement(deadline - HOUR, deadline, 0.8, 500)
 
-    async def test_several_actions_are_taken_back_newest_first(self, world: World) -> None:
-        world.records.performance = {HUNTER: 0.3}
+    async def test_several_actions_are_rolled_back_newest_first(self, world: World) -> None:
+        world.metrics.ratios = {HUNTER: 0.3}
         await world.acted(FAILING, severity="medium", impact=0.08, before=0.62)
-        world.records.values[FAILING] = (0.2, 60)
+        world.metrics.values[FAILING] = (0.2, 60)
         await world.step(10 * MINUTE)
         entry = await world.entry()
-        assert entry.outcome == "taken_back"
+        assert entry.outcome == "rolled_back"
         assert [action.restores for action in entry.actions[2:]] == [
             entry.actions[1].id,
             entry.actions[0].id,
         ]
         assert world.bot.levels[HUNTER] == 0.8
 
-    async def test_harm_that_somebody_changed_since_is_not_taken_back(self, world: World) -> None:
+    async def test_harm_that_somebody_changed_since_is_a_failed_rollback(self, world: World) -> None:
         entry = await world.acted()
         world.bot.levels[HUNTER] = 0.42
-        world.records.values[SLOW] = (7.0, 25)
+        world.metrics.values[SLOW] = (7.0, 25)
         await world.step(10 * MINUTE)
         action = entry.actions[0].id
         entry = await world.entry()
-        assert entry.outcome == "not_taken_back"
+        assert entry.outcome == "rollback_failed"
         assert entry.reason.endswith(
-            f"not put back, look at it yourself: {action}: changed since: autonomyLevel"
+            f"not restored, check it yourself: {action}: changed since: autonomyLevel"
         )
         assert world.bot.levels[HUNTER] == 0.42
 
@@ -709,7 +711,7 @@ class TestMeasuring:
         self, world: World, found: tuple[float | None, int]
     ) -> None:
         await world.acted()
-        world.records.values[SLOW] = found
+        world.metrics.values[SLOW] = found
         await world.step(6 * HOUR)
         assert (await world.entry()).state == "measuring"
         await world.step(3 * MINUTE)
@@ -722,35 +724,35 @@ class TestMeasuring:
 
     async def test_after_a_long_stop_only_its_own_time_is_measured(self, world: World) -> None:
         await world.acted()
-        world.records.values[SLOW] = (1.0, 30)
+        world.metrics.values[SLOW] = (1.0, 30)
         await world.start()
         await world.step(48 * HOUR)
-        _, start, end = world.records.asked[-1]
+        _, start, end = world.metrics.asked[-1]
         assert (start, end) == (NOON + 2 * MINUTE, NOON + 2 * MINUTE + 6 * HOUR)
         assert (await world.entry()).outcome == "succeeded"
 
     async def test_without_a_threshold_only_the_change_counts(self, world: World) -> None:
         await world.acted()
-        world.records.limits.clear()
-        world.records.values[SLOW] = (1.0, 30)
+        world.metrics.limits.clear()
+        world.metrics.values[SLOW] = (1.0, 30)
         await world.step(10 * MINUTE)
         entry = await world.entry()
         assert (entry.outcome, entry.threshold_met) == ("improved", None)
 
     async def test_prometheus_away_at_the_deadline(self, world: World) -> None:
         await world.acted()
-        world.records.down = True
+        world.metrics.down = True
         await world.step(6 * HOUR + 5 * MINUTE)
         assert (await world.entry()).state == "measuring"
-        world.records.down = False
-        world.records.values[SLOW] = (9.0, 30)
+        world.metrics.down = False
+        world.metrics.values[SLOW] = (9.0, 30)
         await world.step()
-        assert (await world.entry()).outcome == "taken_back"
+        assert (await world.entry()).outcome == "rolled_back"
 
     async def test_the_bot_restarted(self, world: World) -> None:
         await world.acted()
         world.bot.restart()
-        world.records.values[SLOW] = (9.0, 30)
+        world.metrics.values[SLOW] = (9.0, 30)
         await world.step(10 * MINUTE)
         entry = await world.entry()
         assert entry.outcome == "interrupted"
@@ -759,7 +761,7 @@ class TestMeasuring:
     async def test_the_bot_is_away(self, world: World) -> None:
         await world.acted()
         world.bot.down = True
-        world.records.values[SLOW] = (1.0, 30)
+        world.metrics.values[SLOW] = (1.0, 30)
         await world.step(HOUR)
         assert (await world.entry()).state == "measuring"
         await world.step(6 * HOUR)
@@ -770,19 +772,19 @@ class TestMeasuring:
     async def test_its_own_implementation_time_may_be_configured(self, world: World) -> None:
         await world.start(implementation_seconds={"agent_response_time": 5.0})
         await world.acted()
-        world.records.values[SLOW] = (1.0, 30)
+        world.metrics.values[SLOW] = (1.0, 30)
         await world.step(6)
         assert (await world.entry()).outcome == "succeeded"
 
     async def test_later_strategies_show_how_earlier_ones_did(self, world: World) -> None:
         await world.start(cooldown_seconds=0)
         for number, after in enumerate((1.4, 2.8)):
-            world.records.sees()
+            world.metrics.sees()
             await world.receive(alert(starts_at=NOON + number))
             await world.step()
-            world.records.values[SLOW] = (after, 30)
+            world.metrics.values[SLOW] = (after, 30)
             await world.step(7 * HOUR)
-        world.records.sees()
+        world.metrics.sees()
         await world.receive(alert(starts_at=NOON + 2))
         await world.step()
         entry = await world.entry(3)
@@ -794,7 +796,7 @@ class TestMeasuring:
 class TestRestoring:
     async def harmed(self, world: World) -> None:
         await world.acted()
-        world.records.values[SLOW] = (9.0, 30)
+        world.metrics.values[SLOW] = (9.0, 30)
 
     async def test_a_restore_whose_answer_was_lost(self, world: World) -> None:
         await self.harmed(world)
@@ -804,7 +806,7 @@ class TestRestoring:
         await world.start()
         world.bot.lose_answers = False
         await world.step(MINUTE)
-        assert (await world.entry()).outcome == "taken_back"
+        assert (await world.entry()).outcome == "rolled_back"
         assert world.bot.names == [f"execute_adaptation {HUNTER}", "restore"]
 
     async def test_the_bot_stays_away(self, world: World) -> None:
@@ -816,19 +818,19 @@ class TestRestoring:
         assert (await world.entry()).state == "restoring"
         await world.step(MINUTE)
         entry = await world.entry()
-        assert entry.outcome == "not_taken_back"
+        assert entry.outcome == "rollback_failed"
         assert "refuses connections" in entry.reason
         assert entry.reason.startswith("response time 2.80 s -> 9.00 s")
 
     async def test_after_a_long_stop_it_is_still_put_back(self, world: World) -> None:
         await self.harmed(world)
-        world.bot.scripted["restore"] = Answer("running")
+        world.bot.scripted["restore"] = ActionResult("running")
         await world.step(10 * MINUTE)
         assert (await world.entry()).state == "restoring"
         world.bot.scripted.clear()
         await world.start()
         await world.step(48 * HOUR)
-        assert (await world.entry()).outcome == "taken_back"
+        assert (await world.entry()).outcome == "rolled_back"
 
     async def test_the_bot_restarted(self, world: World) -> None:
         await self.harmed(world)
@@ -844,47 +846,47 @@ class TestRestoring:
         world.bot.lose_answers = True
         await world.step(10 * MINUTE)
         world.bot.lose_answers = False
-        world.records.down = True
+        world.metrics.down = True
         await world.step()
-        assert (await world.entry()).outcome == "taken_back"
+        assert (await world.entry()).outcome == "rolled_back"
 
 
-class TestTakingBackOnRequest:
-    async def test_unknown_or_with_nothing_to_take_back(self, world: World) -> None:
+class TestRollbackOnRequest:
+    async def test_unknown_or_with_nothing_to_roll_back(self, world: World) -> None:
         with pytest.raises(NotFoundError, match="there is no optimization 7"):
-            await world.engine.take_back(7)
+            await world.reconciler.roll_back(7)
         await world.receive(alert())
         with pytest.raises(RefusedError, match="optimization 1 has changed nothing"):
-            await world.engine.take_back(1)
+            await world.reconciler.roll_back(1)
 
     async def test_while_it_is_measured(self, world: World) -> None:
         await world.acted()
-        await world.engine.take_back(1)
+        await world.reconciler.roll_back(1)
         assert (await world.entry()).state == "restoring"
-        with pytest.raises(RefusedError, match="being taken back already"):
-            await world.engine.take_back(1)
+        with pytest.raises(RefusedError, match="being rolled back already"):
+            await world.reconciler.roll_back(1)
         await world.step()
         entry = await world.entry()
         assert (entry.outcome, entry.reason) == (
-            "taken_back",
-            "asked to take it back; what was changed is put back",
+            "rolled_back",
+            "a rollback was requested; what was changed is restored",
         )
-        with pytest.raises(RefusedError, match="changed nothing that is still to be taken back"):
-            await world.engine.take_back(1)
+        with pytest.raises(RefusedError, match="changed nothing that is still to be rolled back"):
+            await world.reconciler.roll_back(1)
 
     async def test_after_its_end_and_both_ends_are_counted(self, world: World) -> None:
         await world.acted()
-        world.records.values[SLOW] = (1.0, 30)
+        world.metrics.values[SLOW] = (1.0, 30)
         await world.step(10 * MINUTE)
         before = await world.ledger.tally()
-        await world.engine.take_back(1)
+        await world.reconciler.roll_back(1)
         during = await world.ledger.tally()
         await world.step()
         after = await world.ledger.tally()
         assert before.closed == during.closed == {("agent_response_time", "succeeded"): 1}
         assert after.closed == {
             ("agent_response_time", "succeeded"): 1,
-            ("agent_response_time", "taken_back"): 1,
+            ("agent_response_time", "rolled_back"): 1,
         }
         assert during.open == {("agent_response_time", "restoring"): 1}
         assert (await world.entry()).improvement_ratio is not None
@@ -892,96 +894,99 @@ class TestTakingBackOnRequest:
 
     async def test_a_pause_is_resumed_also_in_the_bot_s_next_process(self, world: World) -> None:
         await world.start(actions=["pause"])
-        world.records.sees(SYSTEM, "critical", 0.2, 0.55)
+        world.metrics.sees(SYSTEM, "critical", 0.2, 0.55)
         await world.receive(alert(SYSTEM, "critical"))
         await world.step()
         world.bot.restart()
-        await world.engine.take_back(1)
+        await world.reconciler.roll_back(1)
         await world.step()
         entry = await world.entry()
-        assert (entry.outcome, world.bot.paused) == ("taken_back", False)
+        assert (entry.outcome, world.bot.paused) == ("rolled_back", False)
         assert world.bot.names == ["pause", "resume"]
 
     async def test_before_the_bot_took_anything(self, world: World) -> None:
-        world.records.sees()
+        world.metrics.sees()
         await world.receive(alert())
         world.bot.turns_away = True
         await world.step()
-        await world.engine.take_back(1)
+        await world.reconciler.roll_back(1)
         entry = await world.entry()
-        assert (entry.outcome, entry.reason) == ("taken_back", "asked to take it back; nothing was changed")
+        assert (entry.outcome, entry.reason) == (
+            "rolled_back",
+            "a rollback was requested; nothing was changed",
+        )
 
     async def test_while_it_acts_what_was_not_sent_is_never_sent(self, world: World) -> None:
-        world.records.performance = {HUNTER: 0.3, CREATOR: 0.2}
-        world.records.sees(SYSTEM, "high", 0.1, 0.65)
-        world.bot.scripted[f"adjust_autonomy {HUNTER}"] = Answer("running")
+        world.metrics.ratios = {HUNTER: 0.3, CREATOR: 0.2}
+        world.metrics.sees(SYSTEM, "high", 0.1, 0.65)
+        world.bot.scripted[f"adjust_autonomy {HUNTER}"] = ActionResult("running")
         await world.receive(alert(SYSTEM))
         await world.step()
-        await world.engine.take_back(1)
+        await world.reconciler.roll_back(1)
         world.bot.scripted.clear()
         await world.step(MINUTE)
         entry = await world.entry()
         first, second, *_ = entry.actions
         assert (first.status, first.restored, second.status) == ("done", True, "unanswered")
         assert world.bot.levels == {HUNTER: 0.8, CREATOR: 0.8}
-        assert entry.outcome == "not_taken_back"
+        assert entry.outcome == "rollback_failed"
         assert entry.reason == (
-            f"asked to take it back; not put back, look at it yourself: {second.id}: nothing to restore"
+            f"a rollback was requested; not restored, check it yourself: {second.id}: nothing to restore"
         )
 
     async def test_not_over_a_later_change_of_the_same_agent(self, world: World) -> None:
         await world.acted()
-        world.records.values[SLOW] = (1.0, 30)
+        world.metrics.values[SLOW] = (1.0, 30)
         await world.step(10 * MINUTE)
         await world.acted(FAILING, severity="medium", impact=0.08, before=0.62)
         with pytest.raises(RefusedError, match="optimization 2 of the same agent is measuring"):
-            await world.engine.take_back(1)
-        await world.engine.take_back(2)
+            await world.reconciler.roll_back(1)
+        await world.reconciler.roll_back(2)
         await world.step()
-        await world.engine.take_back(1)
+        await world.reconciler.roll_back(1)
         await world.step()
-        assert (await world.entry(1)).outcome == "taken_back"
+        assert (await world.entry(1)).outcome == "rolled_back"
         assert world.bot.levels[HUNTER] == 0.8
 
     async def test_again_after_it_could_not_be(self, world: World) -> None:
         await world.acted()
         world.bot.levels[HUNTER] = 0.1
-        await world.engine.take_back(1)
+        await world.reconciler.roll_back(1)
         await world.step()
-        assert (await world.entry()).outcome == "not_taken_back"
+        assert (await world.entry()).outcome == "rollback_failed"
         world.bot.levels[HUNTER] = 0.76
-        await world.engine.take_back(1)
+        await world.reconciler.roll_back(1)
         await world.step()
-        assert (await world.entry()).outcome == "taken_back"
+        assert (await world.entry()).outcome == "rolled_back"
         assert world.bot.levels[HUNTER] == pytest.approx(0.8)
 
     async def test_beside_a_waiting_one_of_the_same_subject(self, world: World) -> None:
         await world.start(cooldown_seconds=0)
         await world.acted()
-        world.records.values[SLOW] = (1.0, 30)
+        world.metrics.values[SLOW] = (1.0, 30)
         await world.step(10 * MINUTE)
-        world.records.seen.clear()
+        world.metrics.seen.clear()
         await world.receive(alert(starts_at=NOON + 1))
-        await world.engine.take_back(1)
+        await world.reconciler.roll_back(1)
         await world.step()
-        assert (await world.entry(1)).outcome == "taken_back"
+        assert (await world.entry(1)).outcome == "rolled_back"
         assert (await world.entry(2)).state == "waiting"
 
 
 def test_mode_act_without_a_bot_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="needs a bot"):
-        Engine(config(), None, None, None)  # type: ignore[arg-type]
+        Reconciler(config(), None, None, None)  # type: ignore[arg-type]
 
 
 async def test_one_line_for_each_change_of_state_and_none_for_a_webhook(world: World) -> None:
-    world.records.sees()
+    world.metrics.sees()
     with capture_logs() as logs:
         await world.receive(alert())
         for _ in range(50):
             await world.receive(alert(), alert(fingerprint="again"))
         for _ in range(3):
             await world.step()
-        world.records.values[SLOW] = (9.0, 30)
+        world.metrics.values[SLOW] = (9.0, 30)
         for _ in range(3):
             await world.step(10 * MINUTE)
     assert [line["event"] for line in logs] == [
@@ -989,20 +994,22 @@ async def test_one_line_for_each_change_of_state_and_none_for_a_webhook(world: W
         "optimization acting",
         "optimization measuring",
         "optimization restoring",
-        "optimization taken back",
+        "optimization rolled back",
     ]
 
 
 async def test_last_run(world: World) -> None:
-    assert world.engine.last_run is None
+    assert world.reconciler.last_run is None
     await world.step(7)
-    assert world.engine.last_run == NOON + 7
+    assert world.reconciler.last_run == NOON + 7
 
 
-@pytest.mark.parametrize("requests", [20, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "requests", [20, pytest.param(1000, marks=pytest.mark.slow("as many as a flood has"))]
+)
 async def test_a_flood_of_alerts_leaves_a_small_ledger(world: World, requests: int) -> None:
     """A thousand in each request, all forged in another way, for the agents that there are."""
-    world.records.sees()
+    world.metrics.sees()
     await world.step()
     accepted = 0
     began = time.monotonic()
@@ -1010,7 +1017,7 @@ async def test_a_flood_of_alerts_leaves_a_small_ledger(world: World, requests: i
     for request in range(requests):
         batch = [
             alert(
-                Subject("agent_success_rate", (HUNTER, CREATOR, "nobody")[n % 3]),
+                Subject(AGENT_SUCCESS_RATE, (HUNTER, CREATOR, "nobody")[n % 3]),
                 fingerprint=f"{request}-{n}",
                 firing=n % 7 > 0,
                 starts_at=NOON - n,
