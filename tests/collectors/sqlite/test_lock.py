@@ -234,7 +234,7 @@ def copy_of(path: Path) -> Path:
 
 @pytest.mark.parametrize("journal", ["DELETE", "TRUNCATE", "PERSIST", "MEMORY", "OFF", "WAL"])
 async def test_no_commit_waits(journal: str, path: Path, record_property: Any) -> None:
-    async with writing(copy_of(path), journal, 0.001, COMMITS // 10) as bot:
+    async with writing(copy_of(path), journal, 0.001, COMMITS) as bot:
         alone = await bot.seen()
     wal, largest_wal = Path(f"{path}-wal"), 0
     async with Exporter(path) as exporter:

@@ -116,7 +116,7 @@ def asking_for_locks(path: Path) -> Iterator[Callable[[], bool]]:
 
 @pytest.mark.parametrize(("journal", "locks"), [("DELETE", False), ("DELETE", True), ("WAL", True)])
 async def test_whether_a_read_locks(path, monkeypatch, journal, locks):
-    """Asked in the middle of the first reads. Where it locks, nothing else that it opened and closed dropped the lock."""
+    """Asked in the middle of the first reads. Where there is one, nothing that was closed meanwhile dropped it."""
     if journal == "DELETE" and locks:
         monkeypatch.setattr(filesystem, "LOCAL", set())
     row, seen = session._Connection.row, []
