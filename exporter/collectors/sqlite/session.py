@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -73,6 +73,14 @@ class DiscardedError(Exception):
     """The bot wrote while the file was read."""
 
 
+class Query(NamedTuple):
+    """A statement that gives one row, and the seconds that it may take."""
+
+    statement: str
+    parameters: Mapping[str, Any]
+    budget: float
+
+
 class Way(Enum):
     """How a file is read, and why."""
 
@@ -98,10 +106,10 @@ class _Connection(sqlite3.Connection):
         for pragma in ("query_only = 1", "temp_store = MEMORY", "mmap_size = 0"):
             self.execute(f"PRAGMA {pragma}")
 
-    def row(self, statement: str, parameters: Mapping[str, Any], budget: float) -> Row:
+    def row(self, query: Query) -> Row:
         """All rows are fetched, though there is but one: an unfinished statement would hold its lock on."""
-        self.budget, self.began = budget, time.monotonic()
-        return tuple(self.execute(statement, parameters).fetchall()[0])
+        self.budget, self.began = query.budget, time.monotonic()
+        return tuple(self.execute(query.statement, query.parameters).fetchall()[0])
 
     def _is_over_budget(self) -> bool:
         return time.monotonic() - self.began > self.budget
@@ -136,14 +144,14 @@ class Session:
             stamp = self._look(file)
             return stamp, file.log_state() if stamp.log else (0, b"")
 
-    def read(self, statement: str, parameters: Mapping[str, Any], budget: float) -> Row:
-        """The one row of a statement. BusyError and HotJournalError may be over at the next try."""
+    def read(self, query: Query) -> Row:
+        """The one row of a query. BusyError and HotJournalError may be over at the next try."""
         time.sleep(max(0.0, self._rested - time.monotonic()))
         patience = time.monotonic() + PATIENCE
         discarded = 0
         while True:
             try:
-                return self._attempt(statement, parameters, budget)
+                return self._attempt(query)
             except DiscardedError as error:
                 discarded += 1
                 if discarded == DISCARDS:
@@ -155,17 +163,17 @@ class Session:
                 self._rested = max(self._rested, time.monotonic() + SHORTEST_PAUSE)
             time.sleep(INTERVAL)
 
-    def _attempt(self, statement: str, parameters: Mapping[str, Any], budget: float) -> Row:
+    def _attempt(self, query: Query) -> Row:
         with self._opened() as file:
             began = stamping_clock()
             stamp = self._look(file)
             way = self._way_of(stamp)
             self._say(way)
             if way is Way.UNLOCKED:
-                return self._unlocked(file, stamp, began, statement, parameters, budget)
+                return self._unlocked(file, stamp, began, query)
             if way is Way.LOG:
-                return self._from_log(file, statement, parameters, budget)
-            return self._locked(stamp, statement, parameters, budget)
+                return self._from_log(file, query)
+            return self._locked(stamp, query)
 
     def _opened(self) -> DatabaseFile:
         try:
@@ -224,15 +232,7 @@ class Session:
                 how=way.value,
             )
 
-    def _unlocked(
-        self,
-        file: DatabaseFile,
-        stamp: Stamp,
-        began: int,
-        statement: str,
-        parameters: Mapping[str, Any],
-        budget: float,
-    ) -> Row:
+    def _unlocked(self, file: DatabaseFile, stamp: Stamp, began: int, query: Query) -> Row:
         if file.is_being_changed() or stamp.may_be_repeated(began):
             raise BusyError
         in_transaction = file.has_open_transaction()
@@ -241,7 +241,7 @@ class Session:
         # With `nolock` SQLite takes the journal of a program that lives for a hot one, and knows no WAL mode.
         flag = "immutable=1" if stamp.is_wal or in_transaction else "nolock=1"
         try:
-            row = self._timed(self._connection(stamp, flag), statement, parameters, budget)
+            row = self._timed(self._connection(stamp, flag), query)
         except sqlite3.Error as error:
             failure: sqlite3.Error | None = error
         else:
@@ -263,9 +263,7 @@ class Session:
         self._kept = connection, flag, stamp
         return connection
 
-    def _from_log(
-        self, file: DatabaseFile, statement: str, parameters: Mapping[str, Any], budget: float
-    ) -> Row:
+    def _from_log(self, file: DatabaseFile, query: Query) -> Row:
         """With a shared lock nobody can remove the log, which SQLite would else make, as the exporter's user."""
         self.close()
         if not file.share():
@@ -274,16 +272,16 @@ class Session:
             raise DiscardedError
         try:
             with closing(self._connect(READ_ONLY_INDEX)) as connection:
-                return self._timed(connection, statement, parameters, budget)
+                return self._timed(connection, query)
         except sqlite3.Error as error:
             raise self._meaning(error) from error
 
-    def _locked(self, stamp: Stamp, statement: str, parameters: Mapping[str, Any], budget: float) -> Row:
+    def _locked(self, stamp: Stamp, query: Query) -> Row:
         # The last resort, for a row that may otherwise be left out, is given the time of other reads.
-        allowed = self._locked_budget if budget <= READ_BUDGET else READ_BUDGET
+        allowed = self._locked_budget if query.budget <= READ_BUDGET else READ_BUDGET
         began = time.monotonic()
         try:
-            row = self._timed(self._locking(stamp), statement, parameters, min(budget, allowed))
+            row = self._timed(self._locking(stamp), query._replace(budget=min(query.budget, allowed)))
         except sqlite3.Error as error:
             meaning = self._meaning(error)
             if isinstance(meaning, TooLongError):
@@ -325,12 +323,10 @@ class Session:
             raise
         return connection
 
-    def _timed(
-        self, connection: _Connection, statement: str, parameters: Mapping[str, Any], budget: float
-    ) -> Row:
+    def _timed(self, connection: _Connection, query: Query) -> Row:
         began = time.monotonic()
         try:
-            return connection.row(statement, parameters, budget)
+            return connection.row(query)
         finally:
             self._note(time.monotonic() - began)
 

@@ -57,12 +57,12 @@ def cut_at_random(seed: int) -> Iterator[None]:
     chance = random.Random(seed)
     read, stops = Session.read, 0
 
-    def stopping(self, statement, parameters, budget):
+    def stopping(self, query):
         nonlocal stops
         stops = stops + 1 if stops < 3 and chance.random() < 0.2 else 0
         if stops:
             raise TooLongError
-        return read(self, statement, parameters, budget)
+        return read(self, query)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(follower, "Range", lambda after, upto, _: Range(after, upto, chance.randint(1, 5)))
