@@ -74,11 +74,15 @@ async def test_nothing_is_held_between_two_reads(way, path, checked_reads):
 
 
 async def test_a_read_that_is_cut_off_holds_nothing(way, path, checked_reads, monkeypatch):
+    steps = session.STEPS_BETWEEN_CHECKS
     monkeypatch.setattr(session, "STEPS_BETWEEN_CHECKS", 10)
     async with following(path) as followed:
         followed.source._reader.budget = 0
         assert await followed.fails() == f"{path} is read too slowly: 5 reads took over 0.025 s each"
-        followed.source._reader.budget = session.READ_BUDGET
+        monkeypatch.setattr(session, "STEPS_BETWEEN_CHECKS", steps)
+        async with followed.source._lock:
+            await followed.source._reader.close()
+            followed.source._reader.budget = session.READ_BUDGET
         await followed.recovered()
         assert await followed.executions() == {"a": 300}
     assert len(checked_reads) > 10
