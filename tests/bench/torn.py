@@ -27,6 +27,7 @@ from exporter.collectors.sqlite.session import (
     BusyError,
     DiscardedError,
     HotJournalError,
+    Query,
     ReplacedError,
     Session,
     TooLongError,
@@ -65,7 +66,7 @@ while True:
     time.sleep(chance.choice([0, 0.0002, 0.001, 0.004, 0.01]))
 """
 
-CHECK = "SELECT sum(amount), count(*), sum(length(padding)) >= 0 FROM account"
+CHECK = Query("SELECT sum(amount), count(*), sum(length(padding)) >= 0 FROM account", {}, session.READ_BUDGET)
 
 
 def make_file(path: Path, page_size: int) -> None:
@@ -100,7 +101,7 @@ def search(path: Path, mode: str, seconds: float, chance: random.Random) -> Coun
         until = time.monotonic() + seconds
         while time.monotonic() < until and writer.poll() is None:
             try:
-                row = reads.read(CHECK, {}, session.READ_BUDGET)
+                row = reads.read(CHECK)
             except (BusyError, HotJournalError, TooLongError, ReplacedError) as error:
                 seen[type(error).__name__] += 1
             except sqlite3.Error as error:
@@ -120,7 +121,7 @@ def search(path: Path, mode: str, seconds: float, chance: random.Random) -> Coun
     # Killed in the middle of anything: what is there is right, or known not to be.
     with suppress(BusyError, HotJournalError, TooLongError, sqlite3.Error):
         seen["after a kill"] += 1
-        if mode in KILLED and (row := reads.read(CHECK, {}, session.READ_BUDGET))[:2] != (SUM, ROWS):
+        if mode in KILLED and (row := reads.read(CHECK))[:2] != (SUM, ROWS):
             seen["TORN"] += 1
             print("TORN after a kill", mode, exclusive, row, flush=True)
     reads.close()

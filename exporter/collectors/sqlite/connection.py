@@ -20,6 +20,7 @@ from exporter.collectors.sqlite.session import (
     READ_BUDGET,
     BusyError,
     HotJournalError,
+    Query,
     ReplacedError,
     Row,
     Session,
@@ -110,7 +111,7 @@ class Reader:
     async def row(self, statement: str, parameters: Mapping[str, Any]) -> Row:
         """The one row that the statement gives. Raises TooLongError, ReplacedError or CollectorError."""
         while True:
-            read = partial(self._session.read, statement, parameters, self.budget)
+            read = partial(self._session.read, Query(statement, parameters, self.budget))
             try:
                 return await self._called(read)
             except BusyError as error:
@@ -131,6 +132,10 @@ class Reader:
             return await self._worker.run(call, max(0.0, self.deadline - time.monotonic()) + HANGS_AFTER)
         except TimeoutError as error:
             raise CollectorError(f"{self.path} does not answer: check the disk") from error
+        except OSError as error:
+            raise CollectorError(
+                f"{self.path} or what lies beside it cannot be read: {error.strerror}"
+            ) from error
 
     def _note_hold(self, hold: float) -> None:
         self.longest_hold = max(self.longest_hold, hold)

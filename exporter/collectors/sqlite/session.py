@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -24,8 +24,9 @@ READ_BUDGET = 0.025
 LOCKED_BUDGET = 0.0005
 """Seconds that a read may take where the bot's commit has to wait for it. After one that was cut off the next may take
 twice as long, up to READ_BUDGET."""
-STEPS_BETWEEN_CHECKS = 400
-"""Steps of SQLite's machine between two looks at the clock: about 50 microseconds."""
+STEPS_BETWEEN_CHECKS = 4000
+"""Steps of SQLite's machine between two looks at the clock: about half a millisecond, a tenth of it under a lock. At
+each the thread may have to wait for Python's interpreter."""
 PATIENCE = 0.1
 """Seconds that a read waits for the bot at a try: it has the file for itself for 91 ms at the most."""
 INTERVAL = 0.002
@@ -73,6 +74,14 @@ class DiscardedError(Exception):
     """The bot wrote while the file was read."""
 
 
+class Query(NamedTuple):
+    """A statement that gives one row, and the seconds that it may take."""
+
+    statement: str
+    parameters: Mapping[str, Any]
+    budget: float
+
+
 class Way(Enum):
     """How a file is read, and why."""
 
@@ -91,17 +100,20 @@ class _Connection(sqlite3.Connection):
 
     def prepare(self) -> None:
         self.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
-        self.set_progress_handler(self._is_over_budget, STEPS_BETWEEN_CHECKS)
+        self.check_every(STEPS_BETWEEN_CHECKS)
         # A text that is no UTF-8 would fail the whole statement.
         self.text_factory = lambda text: text.decode(errors="replace")
         # A page of a mapped file would be gone where the bot truncates it.
         for pragma in ("query_only = 1", "temp_store = MEMORY", "mmap_size = 0"):
             self.execute(f"PRAGMA {pragma}")
 
-    def row(self, statement: str, parameters: Mapping[str, Any], budget: float) -> Row:
+    def check_every(self, steps: int) -> None:
+        self.set_progress_handler(self._is_over_budget, steps)
+
+    def row(self, query: Query) -> Row:
         """All rows are fetched, though there is but one: an unfinished statement would hold its lock on."""
-        self.budget, self.began = budget, time.monotonic()
-        return tuple(self.execute(statement, parameters).fetchall()[0])
+        self.budget, self.began = query.budget, time.monotonic()
+        return tuple(self.execute(query.statement, query.parameters).fetchall()[0])
 
     def _is_over_budget(self) -> bool:
         return time.monotonic() - self.began > self.budget
@@ -136,14 +148,14 @@ class Session:
             stamp = self._look(file)
             return stamp, file.log_state() if stamp.log else (0, b"")
 
-    def read(self, statement: str, parameters: Mapping[str, Any], budget: float) -> Row:
-        """The one row of a statement. BusyError and HotJournalError may be over at the next try."""
+    def read(self, query: Query) -> Row:
+        """The one row of a query. BusyError and HotJournalError may be over at the next try."""
         time.sleep(max(0.0, self._rested - time.monotonic()))
         patience = time.monotonic() + PATIENCE
         discarded = 0
         while True:
             try:
-                return self._attempt(statement, parameters, budget)
+                return self._attempt(query)
             except DiscardedError as error:
                 discarded += 1
                 if discarded == DISCARDS:
@@ -155,17 +167,17 @@ class Session:
                 self._rested = max(self._rested, time.monotonic() + SHORTEST_PAUSE)
             time.sleep(INTERVAL)
 
-    def _attempt(self, statement: str, parameters: Mapping[str, Any], budget: float) -> Row:
+    def _attempt(self, query: Query) -> Row:
         with self._opened() as file:
             began = stamping_clock()
             stamp = self._look(file)
             way = self._way_of(stamp)
             self._say(way)
             if way is Way.UNLOCKED:
-                return self._unlocked(file, stamp, began, statement, parameters, budget)
+                return self._unlocked(file, stamp, began, query)
             if way is Way.LOG:
-                return self._from_log(file, statement, parameters, budget)
-            return self._locked(stamp, statement, parameters, budget)
+                return self._from_log(file, query)
+            return self._locked(stamp, query)
 
     def _opened(self) -> DatabaseFile:
         try:
@@ -224,15 +236,7 @@ class Session:
                 how=way.value,
             )
 
-    def _unlocked(
-        self,
-        file: DatabaseFile,
-        stamp: Stamp,
-        began: int,
-        statement: str,
-        parameters: Mapping[str, Any],
-        budget: float,
-    ) -> Row:
+    def _unlocked(self, file: DatabaseFile, stamp: Stamp, began: int, query: Query) -> Row:
         if file.is_being_changed() or stamp.may_be_repeated(began):
             raise BusyError
         in_transaction = file.has_open_transaction()
@@ -241,7 +245,7 @@ class Session:
         # With `nolock` SQLite takes the journal of a program that lives for a hot one, and knows no WAL mode.
         flag = "immutable=1" if stamp.is_wal or in_transaction else "nolock=1"
         try:
-            row = self._timed(self._connection(stamp, flag), statement, parameters, budget)
+            row = self._timed(self._connection(stamp, flag), query)
         except sqlite3.Error as error:
             failure: sqlite3.Error | None = error
         else:
@@ -251,7 +255,7 @@ class Session:
             self.close()
             raise DiscardedError
         if failure is not None:
-            raise self._meaning(failure)
+            raise _meaning(failure)
         return row
 
     def _connection(self, stamp: Stamp, flag: str) -> _Connection:
@@ -263,9 +267,7 @@ class Session:
         self._kept = connection, flag, stamp
         return connection
 
-    def _from_log(
-        self, file: DatabaseFile, statement: str, parameters: Mapping[str, Any], budget: float
-    ) -> Row:
+    def _from_log(self, file: DatabaseFile, query: Query) -> Row:
         """With a shared lock nobody can remove the log, which SQLite would else make, as the exporter's user."""
         self.close()
         if not file.share():
@@ -274,18 +276,18 @@ class Session:
             raise DiscardedError
         try:
             with closing(self._connect(READ_ONLY_INDEX)) as connection:
-                return self._timed(connection, statement, parameters, budget)
+                return self._timed(connection, query)
         except sqlite3.Error as error:
-            raise self._meaning(error) from error
+            raise _meaning(error) from error
 
-    def _locked(self, stamp: Stamp, statement: str, parameters: Mapping[str, Any], budget: float) -> Row:
+    def _locked(self, stamp: Stamp, query: Query) -> Row:
         # The last resort, for a row that may otherwise be left out, is given the time of other reads.
-        allowed = self._locked_budget if budget <= READ_BUDGET else READ_BUDGET
+        allowed = self._locked_budget if query.budget <= READ_BUDGET else READ_BUDGET
         began = time.monotonic()
         try:
-            row = self._timed(self._locking(stamp), statement, parameters, min(budget, allowed))
+            row = self._timed(self._locking(stamp), query._replace(budget=min(query.budget, allowed)))
         except sqlite3.Error as error:
-            meaning = self._meaning(error)
+            meaning = _meaning(error)
             if isinstance(meaning, TooLongError):
                 self._locked_budget = min(READ_BUDGET, self._locked_budget * 2)
             raise meaning from error
@@ -305,7 +307,9 @@ class Session:
                 self._kept = connection, flag, stamp
                 return connection
         self.close()
-        return self._connection(stamp, READ_ONLY_INDEX)
+        connection = self._connection(stamp, READ_ONLY_INDEX)
+        connection.check_every(STEPS_BETWEEN_CHECKS // 10)
+        return connection
 
     def _connect(self, flag: str) -> _Connection:
         connection = sqlite3.connect(
@@ -325,24 +329,23 @@ class Session:
             raise
         return connection
 
-    def _timed(
-        self, connection: _Connection, statement: str, parameters: Mapping[str, Any], budget: float
-    ) -> Row:
+    def _timed(self, connection: _Connection, query: Query) -> Row:
         began = time.monotonic()
         try:
-            return connection.row(statement, parameters, budget)
+            return connection.row(query)
         finally:
             self._note(time.monotonic() - began)
 
-    def _meaning(self, error: sqlite3.Error) -> Exception:
-        """What an error of SQLite says, but for a fault of the file, which stays what it is."""
-        name = getattr(error, "sqlite_errorname", "")
-        if name == "SQLITE_TOOBIG":
-            return TooLargeError()
-        if name == "SQLITE_INTERRUPT":
-            return TooLongError()
-        if name.startswith("SQLITE_BUSY"):
-            return BusyError()
-        if name == HOT_JOURNAL:
-            return HotJournalError()
-        return error
+
+def _meaning(error: sqlite3.Error) -> Exception:
+    """What an error of SQLite says, but for a fault of the file, which stays what it is."""
+    name = getattr(error, "sqlite_errorname", "")
+    if name == "SQLITE_TOOBIG":
+        return TooLargeError()
+    if name == "SQLITE_INTERRUPT":
+        return TooLongError()
+    if name.startswith("SQLITE_BUSY"):
+        return BusyError()
+    if name == HOT_JOURNAL:
+        return HotJournalError()
+    return error

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from exporter.collectors.sqlite import connection, filesystem
 from exporter.collectors.sqlite.filesystem import Mount, mount_of
 from exporter.collectors.sqlite.seqlock import DatabaseFile
-from exporter.collectors.sqlite.session import Session
+from exporter.collectors.sqlite.session import Query, Session
 
 from .bots import append, execute, executions, write_bot
 from .harness import following
@@ -170,7 +170,7 @@ MOUNTED = """
 import subprocess, sys
 from pathlib import Path
 from exporter.collectors.base import CollectorError
-from exporter.collectors.sqlite.session import Session
+from exporter.collectors.sqlite.session import Query, Session
 directory, path, mounted = map(Path, sys.argv[1:])
 mounted.mkdir(parents=True)
 alone = mounted / "a file.db"
@@ -180,7 +180,7 @@ subprocess.run(["mount", "--bind", path, alone], check=True)
 subprocess.run(["mount", "--bind", directory, mounted / "directory"], check=True)
 for each in alone, mounted / "directory" / path.name:
     try:
-        print(Session(each, lambda _: None, None).read("SELECT count(*) FROM agent_executions", {}, 1.0))
+        print(Session(each, lambda _: None, None).read(Query("SELECT count(*) FROM agent_executions", {}, 1.0)))
     except CollectorError as error:
         print(error)
 """
@@ -208,6 +208,6 @@ def test_a_link_to_a_file_leads_to_what_lies_beside_the_file(path, tmp_path):
     link.parent.mkdir()
     link.symlink_to(path)
     session = Session(link, lambda _: None, None)
-    assert session.read("SELECT count(*) FROM agent_executions", {}, 1.0) == (3,)
+    assert session.read(Query("SELECT count(*) FROM agent_executions", {}, 1.0)) == (3,)
     assert [each.name for each in Path(link.parent).iterdir()] == ["link.db"]
     session.close()

@@ -23,7 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tools import ROOT, free_port
 
 pytestmark = [
-    pytest.mark.slow("a writer beside the exporter, stopped and throttled, for thousands of commits"),
+    pytest.mark.slow("a bot commits 20,000 times, and an exporter is stopped again and again"),
     pytest.mark.timeout(900),
 ]
 
@@ -234,7 +234,7 @@ def copy_of(path: Path) -> Path:
 
 @pytest.mark.parametrize("journal", ["DELETE", "TRUNCATE", "PERSIST", "MEMORY", "OFF", "WAL"])
 async def test_no_commit_waits(journal: str, path: Path, record_property: Any) -> None:
-    async with writing(copy_of(path), journal, 0.001, COMMITS // 10) as bot:
+    async with writing(copy_of(path), journal, 0.001, COMMITS) as bot:
         alone = await bot.seen()
     wal, largest_wal = Path(f"{path}-wal"), 0
     async with Exporter(path) as exporter:

@@ -15,7 +15,7 @@ import pytest
 
 from exporter.collectors.sqlite import session
 from exporter.collectors.sqlite.seqlock import DatabaseFile, Stamp
-from exporter.collectors.sqlite.session import BusyError, HotJournalError, Session, TooLongError, Way
+from exporter.collectors.sqlite.session import BusyError, HotJournalError, Query, Session, TooLongError, Way
 
 from .bots import execute
 
@@ -94,9 +94,9 @@ def meanwhile(monkeypatch):
     left: list[Callable[[], object]] = []
     tries: list[str] = []
 
-    def interrupted(self, statement, parameters, budget):
-        tries.append(statement)
-        found = row(self, statement, parameters, budget)
+    def interrupted(self, query):
+        tries.append(query.statement)
+        found = row(self, query)
         if left:
             left.pop()()
         return found
@@ -111,7 +111,7 @@ def meanwhile(monkeypatch):
 
 
 def read(reads: Session) -> tuple[int, int]:
-    return reads.read(SUM, {}, 10.0)  # type: ignore[return-value]
+    return reads.read(Query(SUM, {}, 10.0))  # type: ignore[return-value]
 
 
 def test_a_read_that_nobody_wrote_into_is_kept(reads, meanwhile):
@@ -244,9 +244,9 @@ def test_a_read_in_the_tick_of_a_write_waits_for_the_next(path, reads, meanwhile
     monkeypatch.setattr(session.time, "sleep", waited.append)
     monkeypatch.setattr(session, "stamping_clock", lambda: path.stat().st_ctime_ns - 1)
     with pytest.raises(BusyError):
-        reads._attempt(SUM, {}, 1.0)
+        reads._attempt(Query(SUM, {}, 1.0))
     monkeypatch.setattr(session, "stamping_clock", lambda: path.stat().st_ctime_ns + 1)
-    assert reads._attempt(SUM, {}, 1.0) == (1100, 100)
+    assert reads._attempt(Query(SUM, {}, 1.0)) == (1100, 100)
 
 
 SECOND = 1_000_000_000
