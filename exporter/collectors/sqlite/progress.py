@@ -27,7 +27,7 @@ T = TypeVar("T")
 TARGET_HOLD = READ_BUDGET * 0.2
 """Seconds that a range is made to take. The longer a read, the likelier it is that a busy machine stops it in the
 middle, where it holds its lock."""
-TARGET_BYTES = LONGEST_VALUE // 4
+TARGET_BYTES = LONGEST_VALUE // 2
 FIRST_LIMIT = 256
 ATTEMPTS = 5
 HEAD_ROWS = 2048
@@ -286,9 +286,9 @@ class Progress:
 
     async def look_below(self) -> None:
         """Looks for rows among the numbers that were passed over, some of them at a time."""
-        if not self.caught_up or self._below:
+        if not self.caught_up or self._below or self.oldest is None:
             return
-        gaps = self._covered.next_gaps(GAPS_LOOKED_AT)
+        gaps = self._covered.next_gaps(GAPS_LOOKED_AT, self.oldest)
         if gaps:
             self._below = await patiently(self._reader, lambda: self.rows.in_gaps(gaps, MAX_ROWS))
 

@@ -269,11 +269,14 @@ class Covered:
         if self._starts and self._starts[0] < row_id:
             self._starts[0] = row_id
 
-    def next_gaps(self, most: int) -> list[tuple[int, int]]:
-        """Some ranges of numbers in which no row was read: that below all others, and the next ones in turn."""
+    def next_gaps(self, most: int, oldest: int) -> list[tuple[int, int]]:
+        """Some ranges of numbers in which no row was read, and rows may be by now.
+
+        That below all others, where there is a row (`oldest` is the lowest number), and the next ones in turn.
+        """
         if not self._starts:
             return []
-        gaps = [(LOWEST, self._starts[0] - 1)] if self._starts[0] > LOWEST else []
+        gaps = [(oldest, self._starts[0] - 1)] if oldest < self._starts[0] else []
         between = len(self._starts) - 1
         for place in range(min(between, most)):
             place = (self._next_gap + place) % between
