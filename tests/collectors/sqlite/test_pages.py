@@ -18,6 +18,7 @@ from oracle.page import difference
 
 from exporter.collectors.sqlite import connection as reader
 from exporter.collectors.sqlite import progress as progress_module
+from exporter.collectors.sqlite import ranges as ranges_module
 from exporter.collectors.sqlite.connection import TooLongError
 from exporter.collectors.sqlite.ranges import RowReader
 
@@ -73,6 +74,7 @@ def cut_at_random(seed: int) -> Iterator[None]:
         patch.setattr(progress_module, "HEAD_ROWS", chance.randint(0, 6))
         patch.setattr(reader.Reader, "row", stopping)
         patch.setattr(progress_module, "READ_BUDGET", 0)
+        patch.setattr(ranges_module, "READ_BUDGET", 0)
         yield
 
 
