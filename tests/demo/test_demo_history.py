@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tools import NO_REAL_DATA
 
+from demo.simulated import MakeDatabase, RecordingSchedule, SimulatedDatabase, simulate
 from exporter.demo.clock import Clock
-from exporter.demo.schedule import Schedule
 
 PLAIN = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -24,35 +24,35 @@ JSON_COLUMNS = {
 }
 
 
-def tables(database):
+def tables(database: SimulatedDatabase) -> list[str]:
     listed = database.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     return [name for (name,) in listed]
 
 
 @pytest.mark.parametrize("scenario", ["healthy", "degraded", "failing", "harmful"])
-def test_same_seed_gives_the_same_history(simulated, scenario):
-    first = list(simulated(scenario, seed=7, history_days=0.5).advance(0))
-    assert first == list(simulated(scenario, seed=7, history_days=0.5).advance(0))
-    assert first != list(simulated(scenario, seed=8, history_days=0.5).advance(0))
+def test_same_seed_gives_the_same_history(scenario: str) -> None:
+    first = list(simulate(scenario, seed=7, history_days=0.5).advance(0))
+    assert first == list(simulate(scenario, seed=7, history_days=0.5).advance(0))
+    assert first != list(simulate(scenario, seed=8, history_days=0.5).advance(0))
 
 
-def test_history_is_relative_to_the_start(simulated, tmp_path):
-    one = simulated(history_days=0.5)
-    other = simulated(history_days=0.5, start=one.clock.start + timedelta(days=400, seconds=17.3))
+def test_history_is_relative_to_the_start(tmp_path: Path) -> None:
+    one = simulate(history_days=0.5)
+    other = simulate(history_days=0.5, start=one.clock.start + timedelta(days=400, seconds=17.3))
     shown = [[(t.at, [s.sql for s in t.statements]) for t in each.advance(0)] for each in (one, other)]
     assert shown[0] == shown[1]
     assert one.portfolio.value == other.portfolio.value
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(cuts=st.lists(st.integers(-43_200_000, 0), max_size=6))
-def test_steps_do_not_show(simulated, cuts):
-    whole = list(simulated("failing", history_days=0.5).advance(0))
-    cut = simulated("failing", history_days=0.5)
+def test_steps_do_not_show(cuts: list[int]) -> None:
+    whole = list(simulate("failing", history_days=0.5).advance(0))
+    cut = simulate("failing", history_days=0.5)
     assert [t for until in [*sorted(cuts), 0] for t in cut.advance(until)] == whole
 
 
-def test_it_takes_less_than_three_seconds(make_database):
+def test_it_takes_less_than_three_seconds(make_database: MakeDatabase) -> None:
     begin = time.process_time()
     database = make_database("healthy", seed=99)
     assert time.process_time() - begin < 3
@@ -61,17 +61,17 @@ def test_it_takes_less_than_three_seconds(make_database):
     assert 350 < database.value("SELECT count(*) FROM trades") < 500
 
 
-def test_every_table_has_rows(two_hours):
+def test_every_table_has_rows(two_hours: SimulatedDatabase) -> None:
     assert all(two_hours.value(f"SELECT count(*) FROM {table}") > 0 for table in tables(two_hours))
 
 
-def test_the_file_is_as_the_bot_makes_it(history):
+def test_the_file_is_as_the_bot_makes_it(history: SimulatedDatabase) -> None:
     assert history.value("PRAGMA journal_mode") == "delete"
     assert history.value("PRAGMA encoding") == "UTF-8"
     assert history.value("PRAGMA integrity_check") == "ok"
 
 
-def test_the_schema_is_upstreams(history):
+def test_the_schema_is_upstreams(history: SimulatedDatabase) -> None:
     if not REAL.exists():
         pytest.skip(NO_REAL_DATA)
     with closing(sqlite3.connect(f"{REAL.as_uri()}?mode=ro&immutable=1", uri=True)) as real:
@@ -82,7 +82,7 @@ def test_the_schema_is_upstreams(history):
         assert history.rows(indexes) == real.execute(indexes).fetchall()
 
 
-def test_both_forms_of_timestamps(two_hours):
+def test_both_forms_of_timestamps(two_hours: SimulatedDatabase) -> None:
     for table in tables(two_hours):
         columns = [row[1] for row in two_hours.rows(f"PRAGMA table_info({table})")]
         if "timestamp" in columns:
@@ -91,7 +91,7 @@ def test_both_forms_of_timestamps(two_hours):
             assert all(form.fullmatch(stamp) for (stamp,) in stamps), table
 
 
-def test_rows_come_in_order_of_time_and_none_after_the_last_step(two_hours):
+def test_rows_come_in_order_of_time_and_none_after_the_last_step(two_hours: SimulatedDatabase) -> None:
     end = two_hours.simulation.clock.plain(120 * 60_000)
     for table in ("agent_executions", "trades", "market_data", "portfolio_history", "system_alerts"):
         stamps = [stamp for (stamp,) in two_hours.rows(f"SELECT timestamp FROM {table} ORDER BY rowid")]
@@ -99,7 +99,7 @@ def test_rows_come_in_order_of_time_and_none_after_the_last_step(two_hours):
         assert stamps[-1] <= end
 
 
-def test_json_is_valid_and_of_a_real_bots_size(history):
+def test_json_is_valid_and_of_a_real_bots_size(history: SimulatedDatabase) -> None:
     for table, columns in JSON_COLUMNS.items():
         for column in columns:
             assert history.value(f"SELECT min(json_valid({column})) FROM {table}") == 1
@@ -110,7 +110,7 @@ def test_json_is_valid_and_of_a_real_bots_size(history):
     assert 100 < reasoning < 400
 
 
-def test_nothing_happens_while_the_bot_is_paused(history):
+def test_nothing_happens_while_the_bot_is_paused(history: SimulatedDatabase) -> None:
     begin = history.value("SELECT max(processed_at) FROM system_commands WHERE command = 'pause_system'")
     end = history.value(
         "SELECT min(processed_at) FROM system_commands WHERE command = 'resume_system' AND processed_at > ?",
@@ -123,14 +123,14 @@ def test_nothing_happens_while_the_bot_is_paused(history):
     assert history.value("SELECT value FROM system_config WHERE key = 'system_status'") == "running"
 
 
-def test_control_tables_show_what_the_contract_knows(two_hours):
+def test_control_tables_show_what_the_contract_knows(two_hours: SimulatedDatabase) -> None:
     statuses = {status for (status,) in two_hours.rows("SELECT DISTINCT status FROM system_commands")}
     assert {"processed", "failed"} <= statuses <= {"processed", "failed", "pending"}
     levels = {level for (level,) in two_hours.rows("SELECT DISTINCT level FROM system_alerts")}
     assert {"info", "warning", "critical"} <= levels <= {"info", "warning", "critical", "error"}
 
 
-def test_market_data_moves_and_may_lack_the_index(two_hours):
+def test_market_data_moves_and_may_lack_the_index(two_hours: SimulatedDatabase) -> None:
     low, high, distinct = two_hours.rows(
         "SELECT min(fear_greed_index), max(fear_greed_index), count(DISTINCT price_usd) FROM market_data"
     )[0]
@@ -140,7 +140,7 @@ def test_market_data_moves_and_may_lack_the_index(two_hours):
 
 
 @pytest.mark.parametrize("speed", [0.1, 1.0, 40.0])
-def test_windows_are_of_the_live_pace_at_any_speed(make_database, speed):
+def test_windows_are_of_the_live_pace_at_any_speed(make_database: MakeDatabase, speed: float) -> None:
     database = make_database("degraded", speed=speed, history_days=1.0)
     oldest = database.simulation.clock.plain(database.simulation.clock.warm_up_from)
     windows = database.rows(
@@ -150,25 +150,29 @@ def test_windows_are_of_the_live_pace_at_any_speed(make_database, speed):
     assert all(rows >= 50 for _, rows in windows)
 
 
-def test_speed_makes_events_as_much_more_often(simulated):
+def test_speed_makes_events_as_much_more_often() -> None:
     counts = []
     for speed in (1.0, 10.0):
-        simulation = simulated(speed=speed, history_days=0.5)
+        simulation = simulate(speed=speed, history_days=0.5)
         list(simulation.advance(0))
         counts.append(sum(1 for _ in simulation.advance(20 * 60_000)))
     assert 9 < counts[1] / counts[0] < 11
 
 
-def test_a_person_sees_movement_within_a_minute(make_database):
+def test_a_person_sees_movement_within_a_minute(make_database: MakeDatabase) -> None:
     database = make_database("healthy", seed=3, history_days=0.5)
-    before = dict(database.rows("SELECT agent_name, count(*) FROM agent_executions GROUP BY 1"))
+    before: dict[str, int] = dict(
+        database.rows("SELECT agent_name, count(*) FROM agent_executions GROUP BY 1")
+    )
     database.advance(60_000)
-    after = dict(database.rows("SELECT agent_name, count(*) FROM agent_executions GROUP BY 1"))
+    after: dict[str, int] = dict(
+        database.rows("SELECT agent_name, count(*) FROM agent_executions GROUP BY 1")
+    )
     assert all(after[agent] > before[agent] for agent in before)
 
 
-def test_after_a_sleep_nothing_is_made_up_for(simulated):
-    simulation = simulated(history_days=0.5)
+def test_after_a_sleep_nothing_is_made_up_for() -> None:
+    simulation = simulate(history_days=0.5)
     list(simulation.advance(60_000))
     slept_until = 8 * 3_600_000
     simulation.postpone(slept_until - 60_000)
@@ -178,25 +182,22 @@ def test_after_a_sleep_nothing_is_made_up_for(simulated):
     assert all(transaction.at > slept_until for transaction in later)
 
 
-def test_schedule_keeps_the_pause_free():
-    schedule, seen = Schedule(range(100, 200)), []
-    for at in (99, 100, 150, 200):
-        schedule.add(at, lambda moment: seen.append(moment) or [])
-    schedule.add(150, lambda moment: seen.append(("always", moment)) or [], during_pause=True)
-    while due := schedule.next_until(1000):
-        due[1](due[0])
-    assert seen == [99, ("always", 150), 200, 200, 250]
+def test_schedule_keeps_the_pause_free() -> None:
+    schedule = RecordingSchedule(range(100, 200))
+    schedule.add_pausable(99, 100, 150, 200)
+    schedule.add_unpausable(150)
+    assert schedule.run(1000) == [99, ("always", 150), 200, 200, 250]
 
 
 @given(st.integers(-3 * 86_400_000, 86_400_000))
-def test_forms_of_time_agree(simulated, at):
-    clock = simulated().clock
+def test_forms_of_time_agree(at: int) -> None:
+    clock = simulate().clock
     assert clock.iso(at)[:19] == clock.plain(at).replace(" ", "T")
     assert clock.since_start(clock.moment(at)) == at
     assert clock.epoch_ms(at) == round(clock.moment(at).timestamp() * 1000)
 
 
-def test_the_warm_up_cuts_a_long_gap_short(simulated):
-    clock: Clock = simulated().clock
+def test_the_warm_up_cuts_a_long_gap_short() -> None:
+    clock: Clock = simulate().clock
     gaps = [clock.gap(at, 38) for at in (-clock.history_ms, clock.warm_up_from - 1000, clock.warm_up_from, 0)]
     assert gaps == [760_000, 39_000, 38_000, 38_000]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -16,6 +17,7 @@ import psutil
 import pytest
 
 import exporter
+from demo.simulated import Json, read
 from exporter.demo import DemoBot, DemoError
 
 ROOT = Path(exporter.__file__).parents[1]
@@ -35,11 +37,10 @@ asyncio.run(main())
 """
 
 
-def small(directory=None, **options):
-    return DemoBot(directory, history_days=0.5, **options)
+small = partial(DemoBot, history_days=0.5)
 
 
-async def ended(pid, seconds=5.0):
+async def ended(pid: int, seconds: float = 5.0) -> bool:
     """The process is gone within so many seconds."""
     for _ in range(round(seconds / 0.05)):
         if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
@@ -48,23 +49,24 @@ async def ended(pid, seconds=5.0):
     return False
 
 
-async def fetched(url):
+async def fetched(url: str) -> Json:
     async with aiohttp.ClientSession() as session, session.get(url) as response:
         assert response.status == 200
         assert response.content_type == "application/json"
-        return await response.json()
+        document: Json = await response.json()
+        return document
 
 
-async def test_it_starts_goes_on_live_and_stops(tmp_path, reader):
+async def test_it_starts_goes_on_live_and_stops(tmp_path: Path) -> None:
     bot = small(tmp_path / "made", scenario="degraded", seed=3, speed=50)
     await bot.start()
     try:
         assert bot.database_path == tmp_path / "made" / "trading.db"
         assert bot.pid != os.getpid()
-        first = (await asyncio.to_thread(reader, bot.database_path, ROWS))[0][0]
+        first = (await asyncio.to_thread(read, bot.database_path, ROWS))[0][0]
         before = await fetched(bot.state_url)
         await asyncio.sleep(2)
-        assert (await asyncio.to_thread(reader, bot.database_path, ROWS))[0][0] > first + 10
+        assert (await asyncio.to_thread(read, bot.database_path, ROWS))[0][0] > first + 10
         after = await fetched(bot.state_url)
         assert after["process"]["pid"] == bot.pid
         assert after["agents"][0]["id"] == "market-hunter"
@@ -77,14 +79,14 @@ async def test_it_starts_goes_on_live_and_stops(tmp_path, reader):
     await bot.stop()
 
 
-async def test_live_rows_have_the_real_time(tmp_path, reader):
+async def test_live_rows_have_the_real_time(tmp_path: Path) -> None:
     async with small(tmp_path, speed=50) as bot:
         await asyncio.sleep(1.5)
         newest = "SELECT abs(unixepoch('now') - unixepoch(max(timestamp))) FROM agent_executions"
-        assert (await asyncio.to_thread(reader, bot.database_path, newest))[0][0] <= 2
+        assert (await asyncio.to_thread(read, bot.database_path, newest))[0][0] <= 2
 
 
-async def test_a_temporary_directory_goes_with_it():
+async def test_a_temporary_directory_goes_with_it() -> None:
     async with small() as bot:
         assert bot.database_path.exists()
         directory = bot.database_path.parent
@@ -93,11 +95,12 @@ async def test_a_temporary_directory_goes_with_it():
 
 
 @pytest.mark.parametrize("given", [True, False])
-async def test_it_ends_when_its_parent_is_killed(tmp_path, given):
+async def test_it_ends_when_its_parent_is_killed(tmp_path: Path, given: bool) -> None:
     arguments = [str(tmp_path)] if given else []
     parent = await asyncio.create_subprocess_exec(
         sys.executable, "-c", PARENT, *arguments, stdout=subprocess.PIPE, cwd=ROOT
     )
+    assert parent.stdout
     pid, database = (await asyncio.wait_for(parent.stdout.readline(), 30)).split()
     assert psutil.pid_exists(int(pid))
     parent.kill()
@@ -106,7 +109,7 @@ async def test_it_ends_when_its_parent_is_killed(tmp_path, given):
     assert os.path.exists(database) is given  # noqa: PTH110 - a look at a local file
 
 
-async def test_its_last_error_is_returned_when_it_dies_of_a_lock(tmp_path):
+async def test_its_last_error_is_returned_when_it_dies_of_a_lock(tmp_path: Path) -> None:
     async with small(tmp_path, speed=50) as bot:
         await asyncio.to_thread(hold_until_it_dies, bot.database_path, bot.pid)
         output = await asyncio.wait_for(bot.wait(), 5)
@@ -114,7 +117,7 @@ async def test_its_last_error_is_returned_when_it_dies_of_a_lock(tmp_path):
     assert "Traceback" not in output
 
 
-def hold_until_it_dies(path, pid):
+def hold_until_it_dies(path: Path, pid: int) -> None:
     with closing(sqlite3.connect(path, isolation_level=None, timeout=2)) as connection:
         connection.execute("BEGIN")
         connection.execute("SELECT count(*) FROM trades").fetchall()
@@ -125,13 +128,13 @@ def hold_until_it_dies(path, pid):
                 break
 
 
-async def test_being_killed_is_reported(tmp_path):
+async def test_being_killed_is_reported(tmp_path: Path) -> None:
     async with small(tmp_path) as bot:
         os.kill(bot.pid, signal.SIGKILL)
         assert await asyncio.wait_for(bot.wait(), 5) == "the demo bot ended with code -9"
 
 
-async def test_two_in_one_directory_are_refused(tmp_path):
+async def test_two_in_one_directory_are_refused(tmp_path: Path) -> None:
     async with small(tmp_path):
         with pytest.raises(DemoError, match=r"another demo is running in .*: stop it or choose"):
             await small(tmp_path).start()
@@ -139,7 +142,7 @@ async def test_two_in_one_directory_are_refused(tmp_path):
         assert bot.database_path.exists()
 
 
-async def test_a_foreign_file_is_refused(tmp_path):
+async def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "trading.db").write_text("precious")
     with pytest.raises(DemoError, match="was not written by the demo"):
         await small(tmp_path).start()
@@ -147,13 +150,13 @@ async def test_a_foreign_file_is_refused(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["trading.db"]
 
 
-async def test_a_directory_that_cannot_be_made_is_named(tmp_path):
+async def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DemoError, match=r"cannot write in .*file/below: Not a directory"):
         await small(tmp_path / "file" / "below").start()
 
 
-async def test_a_port_in_use_is_named(tmp_path):
+async def test_a_port_in_use_is_named(tmp_path: Path) -> None:
     async with small(tmp_path / "one") as bot:
         port = int(bot.state_url.split(":")[2].split("/")[0])
         with pytest.raises(DemoError, match=f"cannot listen on 127.0.0.1:{port}"):
@@ -171,26 +174,28 @@ async def test_a_port_in_use_is_named(tmp_path):
         ({"state_port": 70000}, "state-port must be between 0 and 65535, not 70000"),
     ],
 )
-def test_bad_options_are_reported_before_anything_starts(options, message):
+def test_bad_options_are_reported_before_anything_starts(options: Json, message: str) -> None:
     with pytest.raises(DemoError) as raised:
         DemoBot(**options)
     assert str(raised.value) == message
 
 
-def command(*arguments, **options):
+def command(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
     line = [sys.executable, "-m", "exporter.demo", *arguments]
-    return subprocess.run(line, capture_output=True, text=True, cwd=ROOT, timeout=30, check=False, **options)
+    return subprocess.run(
+        line, input=stdin, capture_output=True, text=True, cwd=ROOT, timeout=30, check=False
+    )
 
 
-def test_the_command_says_what_is_wrong_without_a_traceback(tmp_path):
+def test_the_command_says_what_is_wrong_without_a_traceback(tmp_path: Path) -> None:
     done = command("--directory", str(tmp_path), "--scenario", "gloomy")
     assert done.returncode == 2
     assert done.stderr == "demo: unknown scenario 'gloomy': one of healthy, degraded, failing, harmful\n"
     assert done.stdout == ""
 
 
-def test_the_command_ends_with_standard_input(tmp_path):
-    done = command("--directory", str(tmp_path), "--history-days=0.5", "--until-stdin-closes", input="")
+def test_the_command_ends_with_standard_input(tmp_path: Path) -> None:
+    done = command("--directory", str(tmp_path), "--history-days=0.5", "--until-stdin-closes", stdin="")
     assert done.returncode == 0
     assert done.stderr == ""
     output = json.loads(done.stdout)

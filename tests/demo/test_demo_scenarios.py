@@ -1,10 +1,13 @@
 """The scenarios keep their promises: plain SQL over the file, as a user would check them."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
-from exporter.demo.scenarios import DEGRADED, FAILING, HARMFUL, HEALTHY, SCENARIOS
+from demo.simulated import MINUTE, MakeDatabase, SimulatedDatabase
+from exporter.demo.scenarios import DEGRADED, FAILING, HARMFUL, HEALTHY, SCENARIOS, Scenario
 
-MINUTE = 60_000
 WINDOWS = """
 SELECT agent_name, count(*), avg(success), avg(execution_time_ms) / 1000.0, avg(error_message IS NOT NULL)
 FROM (SELECT *, row_number() OVER (PARTITION BY agent_name ORDER BY timestamp DESC, id DESC) AS place
@@ -17,17 +20,17 @@ SELECT max(1 - total_value_usd / peak) FROM
 """
 
 
-def windows(database):
+def windows(database: SimulatedDatabase) -> dict[str, list[Any]]:
     return {agent: rest for agent, *rest in database.rows(WINDOWS)}
 
 
 @pytest.fixture(scope="module")
-def steps():
+def steps() -> range:
     """Moments of a live afternoon, close enough to see every kind of window."""
     return range(0, 180 * MINUTE, 9 * MINUTE)
 
 
-def assert_healthy(agent, window):
+def assert_healthy(agent: str, window: Sequence[float]) -> None:
     rows, success, seconds, errors = window
     assert rows == 50, agent
     assert success >= 0.9, agent
@@ -35,7 +38,7 @@ def assert_healthy(agent, window):
     assert errors <= 0.1, agent
 
 
-def test_healthy_crosses_no_threshold_at_any_moment(make_database, steps):
+def test_healthy_crosses_no_threshold_at_any_moment(make_database: MakeDatabase, steps: range) -> None:
     database = make_database("healthy", seed=11)
     for until in steps:
         database.advance(until)
@@ -43,7 +46,7 @@ def test_healthy_crosses_no_threshold_at_any_moment(make_database, steps):
             assert_healthy(agent, window)
 
 
-def test_healthy_succeeds_in_about_97_percent(make_database):
+def test_healthy_succeeds_in_about_97_percent(make_database: MakeDatabase) -> None:
     database = make_database("healthy", seed=12)
     database.advance(60 * MINUTE)
     assert database.value("SELECT avg(success) FROM agent_executions") == pytest.approx(0.975, abs=0.01)
@@ -54,7 +57,9 @@ def test_healthy_succeeds_in_about_97_percent(make_database):
 
 
 @pytest.mark.parametrize("scenario", [DEGRADED, HARMFUL])
-def test_degraded_is_exactly_the_example(make_database, steps, scenario):
+def test_degraded_is_exactly_the_example(
+    make_database: MakeDatabase, steps: range, scenario: Scenario
+) -> None:
     database = make_database(scenario.name, seed=13)
     for until in steps:
         database.advance(until)
@@ -66,7 +71,7 @@ def test_degraded_is_exactly_the_example(make_database, steps, scenario):
             assert_healthy(agent, window)
 
 
-def test_degraded_was_healthy_before(make_database):
+def test_degraded_was_healthy_before(make_database: MakeDatabase) -> None:
     database = make_database("degraded", seed=14)
     before = database.simulation.clock.plain(database.simulation.clock.trouble_from)
     sql = "SELECT avg(success), avg(execution_time_ms) FROM agent_executions "
@@ -76,7 +81,7 @@ def test_degraded_was_healthy_before(make_database):
     assert milliseconds < 1300
 
 
-def test_failing_stops_an_agent_and_fails_another(make_database, steps):
+def test_failing_stops_an_agent_and_fails_another(make_database: MakeDatabase, steps: range) -> None:
     database = make_database("failing", seed=15)
     newest = "SELECT max(timestamp) FROM agent_executions WHERE agent_name = 'narrative-architect'"
     for until in steps:
@@ -92,7 +97,7 @@ def test_failing_stops_an_agent_and_fails_another(make_database, steps):
     assert database.value("SELECT count(*) FROM system_alerts WHERE level IN ('error', 'critical')") > 15
 
 
-def test_failing_is_overconfident(make_database):
+def test_failing_is_overconfident(make_database: MakeDatabase) -> None:
     database = make_database("failing", seed=16)
     database.advance(240 * MINUTE)
     resolved = database.rows(
@@ -106,7 +111,7 @@ def test_failing_is_overconfident(make_database):
 
 
 @pytest.mark.parametrize("scenario", [HEALTHY, DEGRADED])
-def test_confidences_are_calibrated(make_database, scenario):
+def test_confidences_are_calibrated(make_database: MakeDatabase, scenario: Scenario) -> None:
     database = make_database(scenario.name, seed=17)
     database.advance(60 * MINUTE)
     resolved = database.rows(
@@ -119,7 +124,7 @@ def test_confidences_are_calibrated(make_database, scenario):
     assert sum((confidence - success) ** 2 for confidence, success in ratios) / len(ratios) < 0.2
 
 
-def test_tables_name_the_same_agents():
+def test_tables_name_the_same_agents() -> None:
     names = [[agent.name for agent in scenario.agents] for scenario in SCENARIOS.values()]
     assert all(each == names[0] for each in names)
     assert len(set(names[0])) == 9

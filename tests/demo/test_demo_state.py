@@ -3,18 +3,21 @@
 import copy
 import json
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
+from jsonschema.protocols import Validator
 
 import exporter
+from demo.simulated import MINUTE, Json, MakeDatabase, SimulatedDatabase, simulate
 from exporter.demo.process_stats import EventLoopLag, process_document
 from exporter.demo.scenarios import SCENARIOS
 from exporter.demo.state_document import state_document
 
 SCHEMA = Path(exporter.__file__).parent / "bridge" / "state.schema.json"
-MINUTE = 60_000
 COUNTERS = {
     "cycles",
     "total",
@@ -39,25 +42,27 @@ COUNTERS |= {
 
 
 @pytest.fixture(scope="session")
-def validator():
+def validator() -> Validator:
     if not SCHEMA.exists():
         pytest.skip("the bridge's schema is not there")
     return jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
 
 
-def shown(database, until, lag=None):
+def shown(database: SimulatedDatabase, until: int, lag: EventLoopLag | None = None) -> Json:
     database.advance(until)
     now = database.simulation.clock.moment(until).timestamp()
-    return json.loads(
-        json.dumps(state_document(database.simulation, process_document(lag or EventLoopLag()), now))
-    )
+    written = state_document(database.simulation, process_document(lag or EventLoopLag()), now)
+    document: Json = json.loads(json.dumps(written))
+    return document
 
 
-def by(key, entries):
+def by(key: str, entries: Iterable[Json]) -> dict[str, Json]:
     return {entry[key]: entry for entry in entries}
 
 
-def counters(document, path=()):
+def counters(
+    document: Any, path: tuple[str | int, ...] = ()
+) -> Iterator[tuple[tuple[str | int, ...], float]]:
     """Every number under a counter's name, by its path; list entries by what they are about."""
     if isinstance(document, dict):
         about = tuple(str(document[key]) for key in ("id", "agent", "from", "to") if key in document)
@@ -72,7 +77,9 @@ def counters(document, path=()):
 
 
 @pytest.mark.parametrize("scenario", sorted(SCENARIOS))
-def test_it_validates_from_the_first_moment_on(make_database, validator, scenario):
+def test_it_validates_from_the_first_moment_on(
+    make_database: MakeDatabase, validator: Validator, scenario: str
+) -> None:
     database = make_database(scenario, seed=31, history_days=0.5)
     lag = EventLoopLag()
     for until in (0, 1, 20_000, 5 * MINUTE, 30 * MINUTE):
@@ -85,7 +92,7 @@ def test_it_validates_from_the_first_moment_on(make_database, validator, scenari
 
 
 @pytest.mark.parametrize("scenario", sorted(SCENARIOS))
-def test_counters_never_fall(make_database, scenario):
+def test_counters_never_fall(make_database: MakeDatabase, scenario: str) -> None:
     database = make_database(scenario, seed=32, history_days=0.5)
     before = dict(counters(shown(database, 0)))
     for until in range(3 * MINUTE, 60 * MINUTE, 3 * MINUTE):
@@ -97,7 +104,7 @@ def test_counters_never_fall(make_database, scenario):
     assert len(before) > 200
 
 
-def test_it_starts_at_zero_and_moves(make_database):
+def test_it_starts_at_zero_and_moves(make_database: MakeDatabase) -> None:
     database = make_database("healthy", seed=33)
     first, later = shown(database, 0), shown(database, 5 * MINUTE)
     assert {agent["cycles"] for agent in first["agents"]} == {0}
@@ -108,7 +115,7 @@ def test_it_starts_at_zero_and_moves(make_database):
     assert later["orchestrator"]["cycles"]["total"] > 4
 
 
-def test_it_says_what_the_file_says(two_hours):
+def test_it_says_what_the_file_says(two_hours: SimulatedDatabase) -> None:
     database, document = two_hours, shown(two_hours, 120 * MINUTE)
     windows = database.rows(
         "SELECT lower(replace(agent_name, ' ', '-')), sum(success = 1), sum(success = 0), "
@@ -129,16 +136,18 @@ def test_it_says_what_the_file_says(two_hours):
             assert report["avgResponseTime"] == pytest.approx(milliseconds)
 
 
-def test_its_counters_are_those_of_the_live_rows(two_hours):
+def test_its_counters_are_those_of_the_live_rows(two_hours: SimulatedDatabase) -> None:
     database, document = two_hours, shown(two_hours, 120 * MINUTE)
     start = database.simulation.clock.plain(0)
-    cycles = database.rows(
-        "SELECT lower(replace(agent_name, ' ', '-')), count(*) FROM agent_executions "
-        "WHERE timestamp >= ? GROUP BY 1",
-        start,
+    cycles: dict[str, int] = dict(
+        database.rows(
+            "SELECT lower(replace(agent_name, ' ', '-')), count(*) FROM agent_executions "
+            "WHERE timestamp >= ? GROUP BY 1",
+            start,
+        )
     )
-    assert {agent["id"]: agent["cycles"] for agent in document["agents"]} == dict(cycles)
-    chief = dict(cycles)["strategic-orchestrator"]
+    assert {agent["id"]: agent["cycles"] for agent in document["agents"]} == cycles
+    chief = cycles["strategic-orchestrator"]
     assert (
         document["orchestrator"]["cycles"]["total"]
         == chief
@@ -158,7 +167,7 @@ def test_its_counters_are_those_of_the_live_rows(two_hours):
     assert by("agent", document["selfReports"])["market-hunter"]["report"]["signalsGenerated"] == signals
 
 
-def coordination(document):
+def coordination(document: Json) -> dict[str, float]:
     entries = by("agent", document["communication"]["negotiations"])
     return {
         agent: entry["succeeded"] / max(1, entry["total"])
@@ -167,7 +176,7 @@ def coordination(document):
     }
 
 
-def test_coordination_is_healthy_but_for_the_degraded_agent(make_database):
+def test_coordination_is_healthy_but_for_the_degraded_agent(make_database: MakeDatabase) -> None:
     database = make_database("degraded", seed=34, history_days=0.5)
     for until in range(5 * MINUTE, 60 * MINUTE, 5 * MINUTE):
         seen = coordination(shown(database, until))
@@ -177,13 +186,13 @@ def test_coordination_is_healthy_but_for_the_degraded_agent(make_database):
     assert coordination(shown(database, 600 * MINUTE))["market-hunter"] == pytest.approx(0.54, abs=0.001)
 
 
-def test_healthy_coordination_never_looks_bad(make_database):
+def test_healthy_coordination_never_looks_bad(make_database: MakeDatabase) -> None:
     database = make_database("healthy", seed=35, history_days=0.5)
     for until in range(0, 60 * MINUTE, MINUTE):
         assert min(coordination(shown(database, until)).values(), default=1) >= 0.8
 
 
-def test_the_failing_agent_is_no_longer_running(make_database):
+def test_the_failing_agent_is_no_longer_running(make_database: MakeDatabase) -> None:
     database = make_database("failing", seed=36, history_days=0.5)
     document = shown(database, 10 * MINUTE)
     running = {agent["id"]: agent["running"] for agent in document["agents"]}
@@ -194,8 +203,8 @@ def test_the_failing_agent_is_no_longer_running(make_database):
     assert coordination(document)["market-analyzer"] < 0.6
 
 
-def test_a_request_does_not_change_the_simulation(simulated):
-    asked, left_alone = simulated(history_days=0.5), simulated(history_days=0.5)
+def test_a_request_does_not_change_the_simulation() -> None:
+    asked, left_alone = simulate(history_days=0.5), simulate(history_days=0.5)
     for until in range(0, 10 * MINUTE, 30_000):
         seen = list(asked.advance(until))
         state_document(asked, process_document(EventLoopLag()), time.time())
@@ -206,7 +215,9 @@ def test_a_request_does_not_change_the_simulation(simulated):
     ("scenario", "least", "most"),
     [("healthy", 0.8, 1), ("degraded", 0.78, 1), ("failing", 0, 0.78), ("harmful", 0.78, 1)],
 )
-def test_profiles_score_as_the_scenario_says(make_database, scenario, least, most):
+def test_profiles_score_as_the_scenario_says(
+    make_database: MakeDatabase, scenario: str, least: float, most: float
+) -> None:
     """The mean of an agent's success, coordination, efficiency and goal progress, then of the agents."""
     database = make_database(scenario, seed=37, history_days=0.5)
     document = shown(database, 60 * MINUTE)
@@ -223,7 +234,7 @@ def test_profiles_score_as_the_scenario_says(make_database, scenario, least, mos
     assert least < sum(scores) / len(scores) < most
 
 
-def test_reports_differ_in_what_they_have(make_database):
+def test_reports_differ_in_what_they_have(make_database: MakeDatabase) -> None:
     database = make_database("healthy", seed=38, history_days=0.5)
     reports = {
         agent: entry["report"]
@@ -239,18 +250,18 @@ def test_reports_differ_in_what_they_have(make_database):
     assert reports["market-hunter"]["queue"]["retries"]["total"] >= 0
 
 
-def test_the_process_is_this_one(validator):
-    document = process_document(EventLoopLag())
+def test_the_process_is_this_one(validator: Validator) -> None:
+    document: Json = process_document(EventLoopLag())
     assert document["memory"]["heapUsed"] <= document["memory"]["heapTotal"] <= document["memory"]["rss"]
     assert document["startTime"] < time.time()
     before = copy.deepcopy(document["cpu"])
-    after = process_document(EventLoopLag())["cpu"]
-    assert after["user"] >= before["user"]
+    after: Json = process_document(EventLoopLag())
+    assert after["cpu"]["user"] >= before["user"]
 
 
-def test_lag_shows_the_last_full_minute_only():
+def test_lag_shows_the_last_full_minute_only() -> None:
+    assert EventLoopLag().last_minute is None
     lag = EventLoopLag()
-    assert lag.last_minute is None
     for milliseconds in range(1, 101):
         lag.record(milliseconds / 1000)
     lag.close_minute(1000.0)
