@@ -23,6 +23,8 @@ from exporter.metrics.samples import HistogramValue, Samples
 Needs = Mapping[Family, frozenset[str]]
 Totals = dict[Group, Any]
 
+ROWS_WAITING = 8192
+
 
 class Aggregate(ABC):
     """One total."""
@@ -226,7 +228,8 @@ class Recent(Aggregate):
         self._by, self._size, self._at, self._gauges = by, size, at, gauges
         values = [gauge.value for gauge in gauges if gauge.value is not None]
         self._kept: tuple[Value | By, ...] = tuple(dict.fromkeys([*values, *keep]))
-        self.windows: dict[Group, Window] = {}
+        self._windows: dict[Group, Window] = {}
+        self._waiting: list[list[Any]] = [[] for _ in range(3 + len(self._kept))]
 
     @property
     def needs(self) -> Needs:
@@ -237,21 +240,37 @@ class Recent(Aggregate):
         }
 
     def fold(self, batch: Batch) -> None:
-        chosen = self._choose(batch)
+        """Rows wait until many have come, or until somebody looks: a merge for each range would be half of the cost."""
         columns = [batch.groups[kept] if isinstance(kept, By) else batch.values[kept] for kept in self._kept]
-        for group, places in chosen.items():
-            window = self.windows.setdefault(group, Window(self._size))
-            window.merge(
-                (batch.moments[place], batch.row_ids[place], *(column[place] for column in columns))
-                for place in places
-            )
+        new = (batch.moments, batch.row_ids, batch.groups[self._by], *columns)
+        for waiting, column in zip(self._waiting, new, strict=True):
+            waiting.extend(column)
+        if len(self._waiting[0]) > ROWS_WAITING:
+            self._merge()
 
-    def _choose(self, batch: Batch) -> dict[Group, list[int]]:
+    @property
+    def windows(self) -> dict[Group, Window]:
+        """The newest rows of each group."""
+        if self._waiting[0]:
+            self._merge()
+        return self._windows
+
+    def _merge(self) -> None:
+        moments, row_ids, groups, *columns = self._waiting
+        for group, places in self._choose(moments, groups).items():
+            window = self._windows.setdefault(group, Window(self._size))
+            window.merge(
+                (moments[place], row_ids[place], *(column[place] for column in columns)) for place in places
+            )
+        for waiting in self._waiting:
+            waiting.clear()
+
+    def _choose(self, moments: Sequence[int], groups: Sequence[Group | None]) -> dict[Group, list[int]]:
         """The places of the newest rows of each group: no others can be among its newest of all."""
-        moments, groups, size = batch.moments, batch.groups[self._by], self._size
-        floors = {group: window.floor[0] for group, window in self.windows.items() if window.is_full}
+        size = self._size
+        floors = {group: window.floor[0] for group, window in self._windows.items() if window.is_full}
         chosen: dict[Group, list[int]] = {}
-        newest_first = sorted(range(len(batch) - 1, -1, -1), key=moments.__getitem__, reverse=True)
+        newest_first = sorted(range(len(moments) - 1, -1, -1), key=moments.__getitem__, reverse=True)
         for place in newest_first:
             group = groups[place]
             if group is None or moments[place] < floors.get(group, OLDEST):
@@ -281,13 +300,13 @@ class Recent(Aggregate):
         return self.needs
 
     def only_full(self) -> None:
-        self.windows = {group: window for group, window in self.windows.items() if window.is_full}
+        self._windows = {group: window for group, window in self.windows.items() if window.is_full}
 
     def dump(self) -> Any:
         return [[list(group), window.rows] for group, window in self.windows.items()]
 
     def load(self, found: Any) -> None:
-        self.windows = {
+        self._windows = {
             tuple(group): Window(self._size, (self._row(row) for row in rows)) for group, rows in found
         }
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 import structlog
@@ -12,7 +11,8 @@ from prometheus_client.core import Metric
 from exporter.collectors.sqlite import identity
 from exporter.collectors.sqlite.connection import Reader, TooLargeError
 from exporter.collectors.sqlite.identity import Fingerprint, read_ends
-from exporter.collectors.sqlite.progress import LiveProgress, Progress, patiently
+from exporter.collectors.sqlite.progress import LiveProgress, Progress
+from exporter.collectors.sqlite.ranges import patiently
 from exporter.collectors.sqlite.schema import Schema, Shape, read_schema
 from exporter.collectors.sqlite.table import Context, GrowingTable, Table
 from exporter.collectors.sqlite.tables.all import PRICED, TABLES
@@ -246,7 +246,7 @@ class Database:
             await progress.revisit(share)
 
     async def _row(self, statement: str, parameters: Any) -> tuple[Any, ...]:
-        return await patiently(self._reader, partial(self._reader.row, statement, parameters))
+        return await patiently(self._reader, statement, parameters)
 
     def metrics(self) -> list[Metric]:
         """The families of all tables, as far as they are known."""

@@ -1,14 +1,15 @@
 """How far one table has been read, and reading on: the newest rows first for what they are enough for, then all."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from operator import itemgetter
+<<<<<<< HEAD
 from typing import Any, TypeVar
+=======
+>>>>>>> fold
 
 import structlog
 from prometheus_client.core import Metric
 
-from exporter.collectors.base import CollectorError
 from exporter.collectors.sqlite.connection import (
     LAST_RESORT_BUDGET,
     LONGEST_VALUE,
@@ -18,19 +19,29 @@ from exporter.collectors.sqlite.connection import (
     TooLongError,
 )
 from exporter.collectors.sqlite.identity import Fingerprint, mark
-from exporter.collectors.sqlite.ranges import HIGHEST, LOWEST, MAX_ROWS, Covered, Row, RowReader
+from exporter.collectors.sqlite.ranges import (
+    ATTEMPTS,
+    HIGHEST,
+    LOWEST,
+    MAX_ROWS,
+    Covered,
+    Row,
+    RowReader,
+    patiently,
+)
 from exporter.collectors.sqlite.schema import Shape
 from exporter.collectors.sqlite.table import Context, GrowingTable, LiveTable, Table
-
-T = TypeVar("T")
 
 TARGET_HOLD = READ_BUDGET * 0.2
 """Seconds that a range is made to take. The longer a read, the likelier it is that a busy machine stops it in the
 middle, where it holds its lock."""
-TARGET_BYTES = LONGEST_VALUE // 4
+TARGET_BYTES = LONGEST_VALUE // 2
 FIRST_LIMIT = 256
+<<<<<<< HEAD
 ATTEMPTS = 5
 RETRY_PAUSE = READ_BUDGET
+=======
+>>>>>>> fold
 HEAD_ROWS = 2048
 """The newest rows that are read ahead of a first catch-up."""
 GAPS_LOOKED_AT = 64
@@ -38,6 +49,7 @@ GAPS_LOOKED_AT = 64
 log = structlog.get_logger()
 
 
+<<<<<<< HEAD
 async def patiently(reader: Reader, read: Callable[[], Awaitable[T]]) -> T:
     """A small read that may be cut off because the machine is busy."""
     for _ in range(ATTEMPTS):
@@ -50,6 +62,8 @@ async def patiently(reader: Reader, read: Callable[[], Awaitable[T]]) -> T:
     raise CollectorError(f"{reader.path} is read too slowly: {ATTEMPTS} reads took over {READ_BUDGET} s each")
 
 
+=======
+>>>>>>> fold
 class Shown:
     """The families of a table, made again only when they may be other than before."""
 
@@ -88,7 +102,7 @@ class LiveProgress:
     async def read(self, now: float) -> None:
         """Reads the table as it is now."""
         try:
-            changed = await patiently(self._reader, lambda: self.table.read(self._rows, now))
+            changed = await self.table.read(self._rows, now)
         except TooLargeError:
             self.too_large = True
         else:
@@ -273,9 +287,7 @@ class Progress:
         of_row = mark(self.shape, self.table.identity)
         statement = f"SELECT (SELECT {of_row} FROM {self.shape.quoted} WHERE {self.shape.key} = :position)"
         try:
-            (found,) = await patiently(
-                self._reader, lambda: self._reader.row(statement, {"position": self.position})
-            )
+            (found,) = await patiently(self._reader, statement, {"position": self.position})
         except TooLargeError:
             return None
         return None if found is None else str(found)
@@ -287,11 +299,11 @@ class Progress:
 
     async def look_below(self) -> None:
         """Looks for rows among the numbers that were passed over, some of them at a time."""
-        if not self.caught_up or self._below:
+        if not self.caught_up or self._below or self.oldest is None:
             return
-        gaps = self._covered.next_gaps(GAPS_LOOKED_AT)
+        gaps = self._covered.next_gaps(GAPS_LOOKED_AT, self.oldest)
         if gaps:
-            self._below = await patiently(self._reader, lambda: self.rows.in_gaps(gaps, MAX_ROWS))
+            self._below = await self.rows.in_gaps(gaps, MAX_ROWS)
 
     async def _read_below(self) -> None:
         """Adds rows that appeared below the last row read; one that cannot be read in time is passed over."""
@@ -326,8 +338,7 @@ class Progress:
     async def follow(self, has_price: bool) -> None:
         """Looks again at rows that may have changed."""
         if self.caught_up:
-            now = self._clock()
-            changed = await patiently(self._reader, lambda: self.table.follow(self.rows, now, has_price))
+            changed = await self.table.follow(self.rows, self._clock(), has_price)
             self.shown.changed = self.shown.changed or changed
 
     async def revisit(self, share: float) -> None:

@@ -4,15 +4,18 @@ SQLite loses nothing on that way: REALs have all their digits, whole numbers all
 U+FFFD in the place of what is none; a BLOB and an infinite REAL, which nothing here can use, become {}.
 """
 
+import asyncio
 import json
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from math import isfinite
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
-from exporter.collectors.sqlite.connection import TooLargeError, TooLongError
+from exporter.collectors.base import CollectorError
+from exporter.collectors.sqlite.connection import READ_BUDGET, TooLargeError, TooLongError
 from exporter.collectors.sqlite.schema import Shape, quoted
 from exporter.collectors.sqlite.values import parse_json
 
@@ -23,6 +26,7 @@ MAX_ROWS = 1024
 """Rows of one read: folding them must not keep the event loop for long."""
 LOOK = 250
 """Rows that are looked up by their numbers in one read."""
+ATTEMPTS = 5
 TRIES = 3
 LARGE_VALUE = 2**16
 """Bytes from which on a value is left out of a row that cannot be read in time with it."""
@@ -43,8 +47,26 @@ _decode = msgspec.json.Decoder(list[list[Any]]).decode
 class Reads(Protocol):
     """The connection, as far as reading rows needs it."""
 
+    path: Path
+
     async def row(self, statement: str, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
         """The one row that the statement gives. Raises TooLongError, ReplacedError or CollectorError."""
+
+
+async def patiently(read: Reads, statement: str, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The row of a small read that may be cut off because the machine is busy."""
+    for _ in range(ATTEMPTS):
+        try:
+            return await read.row(statement, parameters)
+        except TooLargeError:
+            raise
+        except TooLongError:
+            await asyncio.sleep(READ_BUDGET)
+    raise CollectorError(f"{read.path} is read too slowly: {ATTEMPTS} reads took over {READ_BUDGET} s each")
+
+
+async def _once(read: Reads, statement: str, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
+    return await read.row(statement, parameters)
 
 
 class RowReader:
@@ -74,18 +96,18 @@ class RowReader:
     async def newest(self, columns: Sequence[str], limit: int) -> list[Row]:
         """The rows with the highest numbers, highest first; any rows where there are no numbers."""
         order = f"ORDER BY {self.shape.key} DESC" if self.shape.key else ""
-        return await self._rows(columns, f"{order} LIMIT :limit", {"limit": limit})
+        return await self._rows(columns, f"{order} LIMIT :limit", {"limit": limit}, patiently)
 
     async def ends(self, columns: Sequence[str]) -> list[Row]:
         """Row 1 and the row with the highest number; any row where there are no numbers."""
         key, table = self.shape.key, self.shape.quoted
         where = f"WHERE {key} IN (1, (SELECT max({key}) FROM {table}))" if key else "LIMIT 1"
-        return await self._rows(columns, where, {})
+        return await self._rows(columns, where, {}, patiently)
 
     async def count(self, limit: int) -> int:
         """How many rows there are, up to a limit."""
         statement = f"SELECT count(*) FROM (SELECT 1 FROM {self.shape.quoted} LIMIT :limit)"
-        (found,) = await self._read.row(statement, {"limit": limit})
+        (found,) = await patiently(self._read, statement, {"limit": limit})
         return int(found)
 
     async def chosen(self, columns: Sequence[str], row_ids: Sequence[int]) -> list[Row]:
@@ -134,7 +156,7 @@ class RowReader:
             f"CROSS JOIN {self.shape.quoted} AS ours WHERE {key} BETWEEN "
             "json_extract(gap.value, '$[0]') AND json_extract(gap.value, '$[1]') LIMIT :limit)"
         )
-        (found,) = await self._read.row(statement, {"gaps": json.dumps(gaps), "limit": limit})
+        (found,) = await patiently(self._read, statement, {"gaps": json.dumps(gaps), "limit": limit})
         numbers: list[int] = json.loads(found)
         return numbers
 
@@ -176,13 +198,20 @@ class RowReader:
                 large.append(column)
         return large
 
-    async def _rows(self, columns: Sequence[str], where: str, parameters: Mapping[str, Any]) -> list[Row]:
+    async def _rows(
+        self,
+        columns: Sequence[str],
+        where: str,
+        parameters: Mapping[str, Any],
+        read: Callable[[Reads, str, Mapping[str, Any]], Awaitable[tuple[Any, ...]]] = _once,
+    ) -> list[Row]:
         names = ", ".join(f"{self._tested_name(column)} AS c{place}" for place, column in enumerate(columns))
         cells = ", ".join(
             f"c{place}" if column in self._tested else _CELL.format(f"c{place}")
             for place, column in enumerate(columns)
         )
-        (text,) = await self._read.row(
+        (text,) = await read(
+            self._read,
             f"SELECT json_group_array(json_array(row_id, {cells})) FROM "
             f"(SELECT {self.shape.key or 'NULL'} AS row_id, {names} FROM {self.shape.quoted} {where})",
             parameters,
@@ -269,11 +298,14 @@ class Covered:
         if self._starts and self._starts[0] < row_id:
             self._starts[0] = row_id
 
-    def next_gaps(self, most: int) -> list[tuple[int, int]]:
-        """Some ranges of numbers in which no row was read: that below all others, and the next ones in turn."""
+    def next_gaps(self, most: int, oldest: int) -> list[tuple[int, int]]:
+        """Some ranges of numbers in which no row was read, and rows may be by now.
+
+        That below all others, where there is a row (`oldest` is the lowest number), and the next ones in turn.
+        """
         if not self._starts:
             return []
-        gaps = [(LOWEST, self._starts[0] - 1)] if self._starts[0] > LOWEST else []
+        gaps = [(oldest, self._starts[0] - 1)] if oldest < self._starts[0] else []
         between = len(self._starts) - 1
         for place in range(min(between, most)):
             place = (self._next_gap + place) % between

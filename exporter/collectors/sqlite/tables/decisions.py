@@ -147,6 +147,7 @@ class Decisions(GrowingTable):
         self._looked_at = Cleaner((AT, AGENT_NAME, TYPE, CONFIDENCE, OUTCOME), AT)
         self._priced = Cleaner((AT, PRICE), AT)
         self._next_block = -1
+        self._looks: dict[int, int] = {}
         self._price: float | None = None
 
     def declare(self) -> tuple[Aggregate, ...]:
@@ -214,10 +215,13 @@ class Decisions(GrowingTable):
     async def follow(self, rows: Rows, now: float, has_price: bool) -> bool:
         """Looks at the newest decisions whose outcome is not known yet, and for a price where no table has one."""
         found = await rows.chosen((OUTCOME.column,), self.outcomes.newest_pending())
-        await self._see(rows, now, [(row_id, cell) for row_id, cell in found])
+        looks = {row_id: cell if type(cell) is str else "" for row_id, cell in found}
+        before, self._looks = self._looks, {row_id: hash(look) for row_id, look in looks.items()}
+        differing = ((row_id, cell) for row_id, cell in found if self._looks[row_id] != before.get(row_id))
+        await self._see(rows, now, differing)
         changed = self.outcomes.has_changed()
-        before, self._price = self._price, None if has_price else await self._newest_price(rows, now)
-        return changed or before != self._price
+        known, self._price = self._price, None if has_price else await self._newest_price(rows, now)
+        return changed or known != self._price
 
     async def _newest_price(self, rows: Rows, now: float) -> float | None:
         found = await rows.newest(self._priced.columns, PRICED_ROWS)
