@@ -15,7 +15,6 @@ PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in fol
 NAMED = re.compile(rf"`((?:{'|'.join(folder.name for folder in FOLDERS)})/[^\s`…]*)")
 # Made by whoever follows the documentation.
 NOT_COMMITTED = ("deploy/secrets/", "dist/")
-# Temporary: the inside of source 1 is being rewritten, and gets these. Remove each that is there.
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s]*)\)")
 CODE = re.compile(r"^```.*?^```|`[^`\n]*`", re.DOTALL | re.MULTILINE)
 

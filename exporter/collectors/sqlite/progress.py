@@ -2,10 +2,7 @@
 
 from collections.abc import Callable
 from operator import itemgetter
-<<<<<<< HEAD
-from typing import Any, TypeVar
-=======
->>>>>>> fold
+from typing import Any
 
 import structlog
 from prometheus_client.core import Metric
@@ -37,11 +34,6 @@ TARGET_HOLD = READ_BUDGET * 0.2
 middle, where it holds its lock."""
 TARGET_BYTES = LONGEST_VALUE // 2
 FIRST_LIMIT = 256
-<<<<<<< HEAD
-ATTEMPTS = 5
-RETRY_PAUSE = READ_BUDGET
-=======
->>>>>>> fold
 HEAD_ROWS = 2048
 """The newest rows that are read ahead of a first catch-up."""
 GAPS_LOOKED_AT = 64
@@ -49,21 +41,6 @@ GAPS_LOOKED_AT = 64
 log = structlog.get_logger()
 
 
-<<<<<<< HEAD
-async def patiently(reader: Reader, read: Callable[[], Awaitable[T]]) -> T:
-    """A small read that may be cut off because the machine is busy."""
-    for _ in range(ATTEMPTS):
-        try:
-            return await read()
-        except TooLargeError:
-            raise
-        except TooLongError:
-            await asyncio.sleep(RETRY_PAUSE)
-    raise CollectorError(f"{reader.path} is read too slowly: {ATTEMPTS} reads took over {READ_BUDGET} s each")
-
-
-=======
->>>>>>> fold
 class Shown:
     """The families of a table, made again only when they may be other than before."""
 

@@ -27,6 +27,7 @@ MAX_ROWS = 1024
 LOOK = 250
 """Rows that are looked up by their numbers in one read."""
 ATTEMPTS = 5
+RETRY_PAUSE = READ_BUDGET
 TRIES = 3
 LARGE_VALUE = 2**16
 """Bytes from which on a value is left out of a row that cannot be read in time with it."""
@@ -61,7 +62,7 @@ async def patiently(read: Reads, statement: str, parameters: Mapping[str, Any]) 
         except TooLargeError:
             raise
         except TooLongError:
-            await asyncio.sleep(READ_BUDGET)
+            await asyncio.sleep(RETRY_PAUSE)
     raise CollectorError(f"{read.path} is read too slowly: {ATTEMPTS} reads took over {READ_BUDGET} s each")
 
 

@@ -17,12 +17,8 @@ from oracle.files import UPSTREAM, TableRows, write_database
 from oracle.page import difference
 
 from exporter.collectors.sqlite import progress as progress_module
-<<<<<<< HEAD
-from exporter.collectors.sqlite import session
-=======
 from exporter.collectors.sqlite import ranges as ranges_module
-from exporter.collectors.sqlite.connection import TooLongError
->>>>>>> fold
+from exporter.collectors.sqlite import session
 from exporter.collectors.sqlite.ranges import RowReader
 from exporter.collectors.sqlite.session import Session, TooLongError
 
@@ -80,14 +76,8 @@ def cut_at_random(seed: int) -> Iterator[None]:
         patch.setattr(RowReader, "range", lambda *given: read_range(*given[:-1], chance.randint(1, 5)))
         patch.setattr(RowReader, "before", lambda *given: read_before(*given[:-1], chance.randint(1, 5)))
         patch.setattr(progress_module, "HEAD_ROWS", chance.randint(0, 6))
-<<<<<<< HEAD
         patch.setattr(Session, "read", stopping)
-        patch.setattr(progress_module, "RETRY_PAUSE", 0)
-=======
-        patch.setattr(reader.Reader, "row", stopping)
-        patch.setattr(progress_module, "READ_BUDGET", 0)
-        patch.setattr(ranges_module, "READ_BUDGET", 0)
->>>>>>> fold
+        patch.setattr(ranges_module, "RETRY_PAUSE", 0)
         yield
 
 
