@@ -103,6 +103,8 @@ def test_rows_that_were_read_stay_counted():
     @settings(moderate, max_examples=30)
     def check(tables, config, seed, survey_interval):
         chance = random.Random(seed)
+        for row in tables["agent_decisions"].rows if "agent_decisions" in tables else ():
+            row.pop("context", None)  # a price is looked for in the newest decisions that are there
         with written(tables) as path, cut_at_random(seed), pytest.MonkeyPatch.context() as patch:
             patch.setattr(database, "SURVEY_INTERVAL", survey_interval)
             whole = asyncio.run(fresh_page(path, config))
