@@ -49,10 +49,12 @@ class Decision:
 
     @property
     def band(self) -> str:
+        assert self.confidence is not None
         return BANDS[min(self.confidence * 10 // values.RATIO, 9)]
 
     @property
     def squared_error(self) -> int:
+        assert self.confidence is not None
         return (self.confidence - (values.RATIO if self.success else 0)) ** 2
 
 
@@ -60,7 +62,7 @@ def read(table: Table, labels: Labels, now: float) -> list[Decision]:
     return [_decision(table, labels, row, now) for row in saved_last(table.rows)]
 
 
-def saved_last(rows: list[dict]) -> list[dict]:
+def saved_last(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A decision that was saved again under its id is the same decision."""
     by_id = {("id", row["id"]) if row.get("id") is not None else ("row", rowid(row)): row for row in rows}
     return sorted(by_id.values(), key=rowid)
@@ -72,12 +74,12 @@ def newest_price(table: Table, now: float) -> float | None:
     return max(priced)[2] if priced else None
 
 
-def _at(row: dict, now: float) -> float:
+def _at(row: dict[str, Any], now: float) -> float:
     at = Table("unnamed", (), []).moment(row, "timestamp", now)
     return float("-inf") if at is None else at
 
 
-def _price(row: dict) -> float | None:
+def _price(row: dict[str, Any]) -> float | None:
     found: Any = None
     try:
         found = values.json_object(row["context"]) if row.get("context") is not None else None
@@ -88,7 +90,7 @@ def _price(row: dict) -> float | None:
         return None
 
 
-def _decision(table: Table, labels: Labels, row: dict, now: float) -> Decision:
+def _decision(table: Table, labels: Labels, row: dict[str, Any], now: float) -> Decision:
     agent, kind = labels.agent_and_kind(
         table.read(row, "agent", values.text), table.read(row, "type", values.text)
     )
@@ -130,7 +132,7 @@ def _result(value: Any) -> float | None:
     return float(values.number(value))
 
 
-def _recipients(table: Table, labels: Labels, row: dict, sender: str) -> tuple[str, ...]:
+def _recipients(table: Table, labels: Labels, row: dict[str, Any], sender: str) -> tuple[str, ...]:
     system = table.read(row, "system", values.json_object)
     entries = table.read_key(system, "interAgentCommunication", "system", values.array)
     targets = [table.use(entry, "system", _target) for entry in _without_null(entries)]
@@ -230,7 +232,7 @@ def _put_window(samples: Samples, table: Table, window: list[Decision], agent: s
     samples.put_known("tweetbot_recent_autonomy_ratio", autonomy, agent=agent)
     if table.has("feedback"):
         adapted = mean(int((row.adjustments or 0) > 0) for row in window)
-        samples.put("tweetbot_recent_adaptation_ratio", adapted, agent=agent)
+        samples.put_known("tweetbot_recent_adaptation_ratio", adapted, agent=agent)
     result = mean(Fraction(result) for result in known(row.result for row in window))
     samples.put_known("tweetbot_recent_actual_result", result, agent=agent)
 

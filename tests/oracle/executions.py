@@ -1,6 +1,7 @@
 """agent_executions."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from . import values
 from .table import (
@@ -37,7 +38,7 @@ def read(table: Table, labels: Labels, now: float) -> list[Execution]:
     return [_execution(table, labels, row, now) for row in table.rows]
 
 
-def _execution(table: Table, labels: Labels, row: dict, now: float) -> Execution:
+def _execution(table: Table, labels: Labels, row: dict[str, Any], now: float) -> Execution:
     agent, kind = labels.agent_and_kind(
         table.read(row, "agent_name", values.text), table.read(row, "execution_type", values.text)
     )
@@ -103,7 +104,8 @@ def _put_window(samples: Samples, table: Table, window: list[Execution], agent: 
     successes = mean(int(success) for success in known(row.success for row in window))
     samples.put_known("tweetbot_recent_success_ratio", successes, agent=agent)
     if table.has("error_message"):
-        samples.put("tweetbot_recent_error_ratio", mean(int(row.errored) for row in window), agent=agent)
+        errors = mean(int(row.errored) for row in window)
+        samples.put_known("tweetbot_recent_error_ratio", errors, agent=agent)
     time = mean(known(row.duration for row in window), values.MICROSECONDS)
     samples.put_known("tweetbot_recent_response_time_seconds", time, agent=agent)
     oldest = min(known(row.at for row in window), default=None)

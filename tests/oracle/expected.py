@@ -91,8 +91,8 @@ def expected_of(tables: Mapping[str, Table], settings: Settings) -> Samples:
     if table := tables.get("agent_decisions"):
         decisions.put(samples, table, labels[table.name], settings)
     price = decisions.newest_price(table, settings.now) if (table := tables.get("agent_decisions")) else None
-    of_money = map(tables.get, ("portfolio", "portfolio_history", "market_data"))
-    price = portfolio.put(samples, *of_money, price, settings)
+    live, history, market = map(tables.get, ("portfolio", "portfolio_history", "market_data"))
+    price = portfolio.put(samples, live, history, market, price, settings)
     if table := tables.get("trades"):
         trades.put(samples, table, labels[table.name], settings, price)
     if table := tables.get("system_config"):

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
+from typing import Any
 
 from . import values
 from .table import Samples, Settings, Table, known, newest_last, rowid, seconds
@@ -69,7 +70,7 @@ def put(
         _put_market(samples, quotes[-1])
     dated = [snapshot for snapshot in newest_last(snapshots) if snapshot.at is not None]
     if dated:
-        samples.put("tweetbot_portfolio_snapshot_timestamp_seconds", seconds(dated[-1].at))
+        samples.put_known("tweetbot_portfolio_snapshot_timestamp_seconds", seconds(dated[-1].at))
         _put_week_start(samples, dated, settings.now)
     ordered = newest_last(snapshots) if history and history.has("timestamp") else []
     price = newest_price(quotes, ordered)
@@ -107,7 +108,7 @@ def _put_drawdown(samples: Samples, history: list[float]) -> None:
 
 def _put_week_start(samples: Samples, dated: list[Moment], now: float) -> None:
     monday = week_start(now)
-    this_week = known(snapshot.value for snapshot in dated if snapshot.at >= monday)
+    this_week = known(row.value for row in dated if row.at is not None and row.at >= monday)
     samples.put_known("tweetbot_portfolio_week_start_value_usd", next(iter(this_week), None))
 
 
@@ -117,12 +118,12 @@ def week_start(now: float) -> int:
     return int((today - timedelta(days=today.weekday())).timestamp()) * 1000
 
 
-def live_row(table: Table) -> dict:
+def live_row(table: Table) -> dict[str, Any]:
     """Id 1, else the highest id."""
     return max(table.rows, key=lambda row: (row_id(row) == 1, row_id(row)))
 
 
-def row_id(row: dict) -> int:
+def row_id(row: dict[str, Any]) -> int:
     id_ = row.get("id")
     return id_ if isinstance(id_, int) else rowid(row)
 
@@ -138,7 +139,7 @@ def _put_live(samples: Samples, table: Table, price: float | None, settings: Set
     samples.put_known("tweetbot_portfolio_updated_timestamp_seconds", seconds(updated))
     if btc is None or usd is None or (btc and price is None):
         return None
-    held = float(btc) * price if btc else 0.0
+    held = float(btc) * price if btc and price is not None else 0.0
     value = usd + held
     if not math.isfinite(value):
         return None

@@ -6,13 +6,26 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from . import values
 from .values import LONGEST_NAME, OTHER, UNKNOWN, UnusableError
 
 T = TypeVar("T")
 Key = tuple[str, tuple[tuple[str, str], ...]]
+
+
+class Dated(Protocol):
+    """What `newest_last` sorts by."""
+
+    @property
+    def rowid(self) -> int: ...
+
+    @property
+    def at(self) -> int | None: ...
+
+
+D = TypeVar("D", bound=Dated)
 
 
 @dataclass(frozen=True)
@@ -113,7 +126,8 @@ def _read_table(connection: sqlite3.Connection, name: str) -> Table:
 
 
 def rowid(row: Mapping[str, Any]) -> int:
-    return row["the rowid"]
+    number: int = row["the rowid"]
+    return number
 
 
 class Bound:
@@ -210,7 +224,7 @@ def mean(units: Iterable[int | Fraction], scale: int = 1) -> Fraction | None:
     return Fraction(sum(units), len(units) * scale) if units else None
 
 
-def newest_last(rows: Iterable[T]) -> list[T]:
+def newest_last(rows: Iterable[D]) -> list[D]:
     """By timestamp, ties by rowid; a row without a readable timestamp sorts as the oldest."""
     return sorted(rows, key=lambda row: (row.at is not None, row.at or 0, row.rowid))
 

@@ -1,35 +1,54 @@
 """The oracle itself: small files, and what a person works out for them by hand."""
 
 import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from .expected import expected
 from .files import UPSTREAM, TableRows, write_database
 from .page import family
+from .table import Key
 
 MONDAY = 1760313600.0  # 2025-10-13 00:00:00 UTC
 
 
-@pytest.fixture
-def oracle(tmp_path):
-    """Tables by name, as lists of rows → what is expected of the file, `ask(name, **labels)`."""
+Row = dict[str, Any]
 
-    def build(tables, columns=UPSTREAM, **options):
+
+@dataclass(frozen=True)
+class Ask:
+    """What is expected of a file: `ask(name, **labels)` for one value, or `all` of it."""
+
+    all: dict[Key, float]
+
+    def __call__(self, name: str, **labels: str) -> float | None:
+        return self.all.get((f"tweetbot_{name}", tuple(sorted(labels.items()))))
+
+
+Oracle = Callable[..., Ask]
+
+
+@pytest.fixture
+def oracle(tmp_path: Path) -> Oracle:
+    """Tables by name, as lists of rows → what is expected of the file."""
+
+    def build(
+        tables: Mapping[str, list[Row]],
+        columns: Mapping[str, Mapping[str, str]] = UPSTREAM,
+        **options: Any,
+    ) -> Ask:
         path = str(tmp_path / "bot.db")
         write_database(path, {name: TableRows(columns[name], rows) for name, rows in tables.items()})
-        found = expected(path, **{"now": MONDAY, **options})
-
-        def ask(name, **labels):
-            return found.get((f"tweetbot_{name}", tuple(sorted(labels.items()))))
-
-        ask.all = found
-        return ask
+        return Ask(expected(path, **{"now": MONDAY, **options}))
 
     return build
 
 
-def malformed(ask, table):
+def malformed(ask: Ask, table: str) -> dict[str, float]:
     """Only what is above 0."""
     counted = {
         dict(labels)["column"]: value
@@ -39,11 +58,11 @@ def malformed(ask, table):
     return {column: value for column, value in counted.items() if value}
 
 
-def execution(**row):
+def execution(**row: Any) -> Row:
     return {"timestamp": "2025-10-10 15:30:00", "agent_name": "A", "execution_type": "t", "success": 1} | row
 
 
-def decision(number, **row):
+def decision(number: int, **row: Any) -> Row:
     given = {key: value if isinstance(value, str) else json.dumps(value) for key, value in row.items()}
     return {
         "id": f"dec_{number}",
@@ -53,7 +72,7 @@ def decision(number, **row):
     } | given
 
 
-def trade(side, amount, total, **row):
+def trade(side: Any, amount: Any, total: Any, **row: Any) -> Row:
     return {
         "timestamp": "2025-10-10 15:30:00",
         "trade_type": side,
@@ -86,20 +105,20 @@ def trade(side, amount, total, **row):
         (b"blob", "unknown"),
     ],
 )
-def test_an_agent_is_spelt_as_a_label(oracle, raw, label):
+def test_an_agent_is_spelt_as_a_label(oracle: Oracle, raw: str | bytes | None, label: str) -> None:
     ask = oracle({"agent_executions": [execution(agent_name=raw)]})
     assert ask("executions_total", agent=label, execution_type="t") == 1
     assert ask("label_overflow_total", collector="database") == (label == "other")
     assert malformed(ask, "agent_executions") == ({"agent_name": 1} if isinstance(raw, bytes) else {})
 
 
-def test_an_alias_joins_two_spellings(oracle):
+def test_an_alias_joins_two_spellings(oracle: Oracle) -> None:
     executions = [execution(agent_name="Execution Agent"), execution(agent_name="exec")]
     ask = oracle({"agent_executions": executions}, aliases={"Execution Agent": "Exec"})
     assert ask("executions_total", agent="exec", execution_type="t") == 2
 
 
-def test_a_type_keeps_its_spelling(oracle):
+def test_a_type_keeps_its_spelling(oracle: Oracle) -> None:
     kinds = ["Trading Decision", None, "", "y" * 129]
     ask = oracle({"agent_executions": [execution(execution_type=kind) for kind in kinds]})
     found = {
@@ -110,14 +129,14 @@ def test_a_type_keeps_its_spelling(oracle):
     assert ask("executions_total", agent="a", execution_type="other") == 1
 
 
-def test_who_comes_after_the_bound_is_other(oracle):
+def test_who_comes_after_the_bound_is_other(oracle: Oracle) -> None:
     agents = ["a", "b", "c", "a", "other", "d"]
     ask = oracle({"agent_executions": [execution(agent_name=agent) for agent in agents]}, max_agents=2)
     assert [ask("recent_executions", agent=agent) for agent in ("a", "b", "c", "other")] == [2, 1, None, 3]
     assert ask("label_overflow_total", collector="database") == 2
 
 
-def test_pairs_have_their_own_bound(oracle):
+def test_pairs_have_their_own_bound(oracle: Oracle) -> None:
     pairs = [("a", "x"), ("a", "y"), ("b", "x"), ("a", "y")]
     executions = [execution(agent_name=agent, execution_type=kind) for agent, kind in pairs]
     ask = oracle({"agent_executions": executions}, max_pairs=2)
@@ -127,7 +146,7 @@ def test_pairs_have_their_own_bound(oracle):
     assert ask("label_overflow_total", collector="database") == 1
 
 
-def test_messages_overflow_by_their_recipient(oracle):
+def test_messages_overflow_by_their_recipient(oracle: Oracle) -> None:
     targets = ["x", "y", "x", "z" * 129, "other"]
     system = {"interAgentCommunication": [{"target": target} for target in targets]}
     ask = oracle({"agent_decisions": [decision(1, system=system)]}, max_pairs=1)
@@ -136,7 +155,7 @@ def test_messages_overflow_by_their_recipient(oracle):
     assert ask("label_overflow_total", collector="database") == 2
 
 
-def test_without_the_agents_column_nothing_is_said_of_agents(oracle):
+def test_without_the_agents_column_nothing_is_said_of_agents(oracle: Oracle) -> None:
     columns = {"agent_executions": {"execution_type": "TEXT", "success": "BOOLEAN"}}
     ask = oracle({"agent_executions": [{"execution_type": "x" * 129, "success": "?"}]}, columns=columns)
     assert not [name for name, labels in ask.all if "agent" in dict(labels)]
@@ -148,7 +167,7 @@ def test_without_the_agents_column_nothing_is_said_of_agents(oracle):
 # Executions
 
 
-def test_outcomes_of_executions(oracle):
+def test_outcomes_of_executions(oracle: Oracle) -> None:
     given = [(1, None), (0, "boom"), (0, None), (None, ""), (2, None), ("true", "x")]
     executions = [execution(success=success, error_message=error) for success, error in given]
     ask = oracle({"agent_executions": executions})
@@ -162,11 +181,11 @@ def test_outcomes_of_executions(oracle):
     assert malformed(ask, "agent_executions") == {"success": 2}
 
 
-def test_durations(oracle):
+def test_durations(oracle: Oracle) -> None:
     times = [0, 50, 50.0004, 2800, 60_001, -1, None, "slow"]
     ask = oracle({"agent_executions": [execution(execution_time_ms=time) for time in times]})
 
-    def bucket(le):
+    def bucket(le: str) -> float | None:
         return ask("execution_duration_seconds_bucket", agent="a", execution_type="t", le=le)
 
     assert [bucket(le) for le in ("0.05", "0.1", "2.0", "5.0", "60.0", "+Inf")] == [3, 3, 3, 4, 4, 5]
@@ -175,7 +194,7 @@ def test_durations(oracle):
     assert malformed(ask, "agent_executions") == {"execution_time_ms": 2}
 
 
-def test_what_an_execution_put_out(oracle):
+def test_what_an_execution_put_out(oracle: Oracle) -> None:
     outputs = [
         {"confidence": 0.85, "signalsGenerated": 3},
         {"confidence": 85, "signalsGenerated": 2.0},
@@ -193,7 +212,7 @@ def test_what_an_execution_put_out(oracle):
     assert malformed(ask, "agent_executions") == {"output_data": 8}
 
 
-def test_the_window_is_the_newest_by_time_then_by_row(oracle):
+def test_the_window_is_the_newest_by_time_then_by_row(oracle: Oracle) -> None:
     times = ["2025-10-10 15:30:02", "2025-10-10T15:30:01.500Z", "2025-10-10 15:30:02", "yesterday", None]
     executions = [execution(timestamp=time, execution_time_ms=10**row) for row, time in enumerate(times)]
     ask = oracle({"agent_executions": executions}, window=2)
@@ -205,14 +224,14 @@ def test_the_window_is_the_newest_by_time_then_by_row(oracle):
 
 
 @pytest.mark.parametrize(("window", "mean"), [(2, 0.002), (1, 0.001)])
-def test_an_unreadable_timestamp_counts_and_is_the_oldest(oracle, window, mean):
+def test_an_unreadable_timestamp_counts_and_is_the_oldest(oracle: Oracle, window: int, mean: float) -> None:
     executions = [execution(execution_time_ms=1), execution(timestamp="?", execution_time_ms=3)]
     ask = oracle({"agent_executions": executions}, window=window)
     assert ask("recent_executions", agent="a") == window
     assert ask("recent_response_time_seconds", agent="a") == mean
 
 
-def test_without_a_readable_timestamp_there_is_no_moment(oracle):
+def test_without_a_readable_timestamp_there_is_no_moment(oracle: Oracle) -> None:
     ask = oracle({"agent_executions": [execution(timestamp=None)]})
     assert ask("recent_executions", agent="a") == 1
     assert ask("execution_last_timestamp_seconds", agent="a") is None
@@ -222,7 +241,7 @@ def test_without_a_readable_timestamp_there_is_no_moment(oracle):
 # Decisions
 
 
-def test_outcomes_of_decisions(oracle):
+def test_outcomes_of_decisions(oracle: Oracle) -> None:
     outcomes = [
         {"success": True, "actualResult": 2},
         {"success": False, "actualResult": -3},
@@ -243,7 +262,7 @@ def test_outcomes_of_decisions(oracle):
     assert malformed(ask, "agent_decisions") == {"outcome": 3}
 
 
-def test_reasoning(oracle):
+def test_reasoning(oracle: Oracle) -> None:
     reasonings = [
         {"confidence": 0.5, "riskAssessment": "HIGH", "alternatives": [1, 2]},
         {"confidence": 100, "riskAssessment": "extreme", "alternatives": []},
@@ -262,7 +281,7 @@ def test_reasoning(oracle):
     assert malformed(ask, "agent_decisions") == {"reasoning": 1}
 
 
-def test_calibration(oracle):
+def test_calibration(oracle: Oracle) -> None:
     stated = [(0.75, True), (0.75, False), (1, True), (0, False), (0.3, None), (None, True)]
     decisions = [
         decision(n, reasoning={"confidence": confidence}, outcome={"success": success})
@@ -278,14 +297,14 @@ def test_calibration(oracle):
     assert ask("decision_brier_score", agent="a") == (0.0625 + 0.5625) / 4
 
 
-def test_the_brier_score_has_a_window_of_its_own(oracle):
+def test_the_brier_score_has_a_window_of_its_own(oracle: Oracle) -> None:
     known_first = [decision(n, reasoning={"confidence": 0.5}, outcome={"success": True}) for n in range(2)]
     pending_after = [decision(n, reasoning={"confidence": 0.5}) for n in range(2, 9)]
     ask = oracle({"agent_decisions": known_first + pending_after}, window=2)
     assert ask("decision_brier_score", agent="a") == 0.25
 
 
-def test_the_state_is_that_of_the_newest_decision(oracle):
+def test_the_state_is_that_of_the_newest_decision(oracle: Oracle) -> None:
     older = decision(2, agent_state={"autonomyLevel": 0.4, "performanceScore": 0.2, "learningRate": 0.1})
     newest = decision(3, agent_state={"autonomyLevel": 95, "learningRate": 1.5, "performanceScore": -1})
     ask = oracle({"agent_decisions": [newest, older]})
@@ -296,7 +315,7 @@ def test_the_state_is_that_of_the_newest_decision(oracle):
     assert malformed(ask, "agent_decisions") == {"agent_state": 1}
 
 
-def test_a_decision_that_was_saved_again_is_the_same(oracle):
+def test_a_decision_that_was_saved_again_is_the_same(oracle: Oracle) -> None:
     again = [decision(1, outcome={"success": None}), decision(2), decision(1, outcome={"success": True})]
     columns = {"agent_decisions": UPSTREAM["agent_decisions"] | {"id": "TEXT"}}
     ask = oracle({"agent_decisions": again}, columns=columns)
@@ -305,12 +324,12 @@ def test_a_decision_that_was_saved_again_is_the_same(oracle):
     assert ask("decisions_pending", agent="a") == 1
 
 
-def test_the_last_of_two_keys_counts(oracle):
+def test_the_last_of_two_keys_counts(oracle: Oracle) -> None:
     ask = oracle({"agent_decisions": [decision(1, reasoning='{"confidence":0.9,"confidence":0.1}')]})
     assert ask("decision_confidence_ratio_sum", agent="a") == 0.1
 
 
-def test_learning_and_messages(oracle):
+def test_learning_and_messages(oracle: Oracle) -> None:
     entries = [{"target": "Market Hunter"}, {"target": "market-hunter"}, {"target": 5}, {}, None, "hello"]
     decisions = [
         decision(1, feedback={"learningAdjustments": ["a", {"b": 1}]}),
@@ -328,7 +347,7 @@ def test_learning_and_messages(oracle):
 # Trades
 
 
-def sales(ask, agent="a"):
+def sales(ask: Ask, agent: str = "a") -> list[float | None]:
     names = (
         "trades_profitable",
         "trades_unprofitable",
@@ -339,7 +358,7 @@ def sales(ask, agent="a"):
     return [ask(f"{name}_total", agent=agent) for name in names]
 
 
-def test_sells_are_matched_first_in_first_out(oracle):
+def test_sells_are_matched_first_in_first_out(oracle: Oracle) -> None:
     trades = [
         trade("BUY", 0.5, 50, fee_usd=1),  # costs 51
         trade("BUY", 1, 200),
@@ -353,26 +372,26 @@ def test_sells_are_matched_first_in_first_out(oracle):
     assert ask("trade_fees_usd_total", agent="a", side="sell") == 2
 
 
-def test_what_was_sold_without_a_buy_is_unmatched(oracle):
+def test_what_was_sold_without_a_buy_is_unmatched(oracle: Oracle) -> None:
     trades = [trade("SELL", 1, 100), trade("BUY", 1, 100), trade("SELL", 4, 480, executed_by="B")]
     ask = oracle({"trades": trades})
     assert sales(ask, "a") == [0, 0, 0, 0, 1]
     assert sales(ask, "b") == [1, 0, 20, 0, 3]
 
 
-def test_breaking_even_is_unprofitable(oracle):
+def test_breaking_even_is_unprofitable(oracle: Oracle) -> None:
     ask = oracle({"trades": [trade("BUY", 3, 1), trade("SELL", 3, 1)]})
     assert sales(ask) == [0, 1, 0, 0, 0]
 
 
-def test_a_third_is_rounded_once_per_sell(oracle):
+def test_a_third_is_rounded_once_per_sell(oracle: Oracle) -> None:
     sells = [trade("SELL", 1, 1) for _ in range(3)]
     ask = oracle({"trades": [trade("BUY", 3, 1), *sells]})
     assert sales(ask) == [3, 0, 2.000001, 0, 0]
 
 
-def test_the_position_is_what_is_left(oracle):
-    def at(hour):
+def test_the_position_is_what_is_left(oracle: Oracle) -> None:
+    def at(hour: int) -> Row:
         return {"timestamp": f"2025-10-10 {hour:02d}:00:00"}
 
     trades = [
@@ -393,7 +412,7 @@ def test_the_position_is_what_is_left(oracle):
     assert ask("trades_holding_seconds_bucket", le="14400.0") == 2
 
 
-def test_a_position_that_was_sold_is_nothing(oracle):
+def test_a_position_that_was_sold_is_nothing(oracle: Oracle) -> None:
     ask = oracle({"trades": [trade("BUY", 1e-12, 50), trade("SELL", 1, 180)]})
     assert ask("position_btc") == 0
     assert ask("position_cost_usd") == 0
@@ -402,7 +421,7 @@ def test_a_position_that_was_sold_is_nothing(oracle):
     assert ask("trade_unmatched_btc_total", agent="a") == 1 - 1e-12
 
 
-def test_malformed_trades(oracle):
+def test_malformed_trades(oracle: Oracle) -> None:
     trades = [
         trade("HOLD", 1, 100, executed_by="Z"),
         trade(None, "much", 100),
@@ -425,7 +444,7 @@ def test_malformed_trades(oracle):
     assert malformed(ask, "trades") == {"trade_type": 1, "amount_btc": 2, "total_usd": 1, "fee_usd": 1}
 
 
-def test_a_layout_without_fees_loses_only_the_fees(oracle):
+def test_a_layout_without_fees_loses_only_the_fees(oracle: Oracle) -> None:
     columns = {"trades": {name: type_ for name, type_ in UPSTREAM["trades"].items() if name != "fee_usd"}}
     ask = oracle({"trades": [trade("BUY", 1, 100), trade("SELL", 1, 120)]}, columns=columns)
     assert ask("trade_fees_usd_total", agent="a", side="buy") is None
@@ -435,7 +454,7 @@ def test_a_layout_without_fees_loses_only_the_fees(oracle):
 # Portfolio and market
 
 
-def test_the_value_is_at_the_newest_price(oracle):
+def test_the_value_is_at_the_newest_price(oracle: Oracle) -> None:
     market = [
         {
             "timestamp": "2025-10-10 15:30:01",
@@ -459,7 +478,7 @@ def test_the_value_is_at_the_newest_price(oracle):
     assert ask("market_updated_timestamp_seconds") == 1760110201
 
 
-def test_without_any_price_there_is_no_value(oracle):
+def test_without_any_price_there_is_no_value(oracle: Oracle) -> None:
     ask = oracle({"portfolio": [{"id": 1, "btc_balance": 0.5, "usd_balance": 1, "last_updated": None}]})
     assert ask("portfolio_balance_usd") == 1
     assert ask("portfolio_value_usd") is None
@@ -467,15 +486,15 @@ def test_without_any_price_there_is_no_value(oracle):
     assert ask("portfolio_goal_value_usd") == 10500
 
 
-def test_without_btc_no_price_is_needed(oracle):
+def test_without_btc_no_price_is_needed(oracle: Oracle) -> None:
     ask = oracle({"portfolio": [{"id": 1, "btc_balance": 0, "usd_balance": 9000, "last_updated": None}]})
     assert ask("portfolio_value_usd") == 9000
     assert ask("portfolio_growth_ratio") == -0.1
     assert ask("portfolio_deployed_ratio") == 0
 
 
-def test_the_price_of_last_resort_is_that_of_a_decision(oracle):
-    def priced(number, price):
+def test_the_price_of_last_resort_is_that_of_a_decision(oracle: Oracle) -> None:
+    def priced(number: int, price: Any) -> Row:
         return decision(number, context={"inputs": {"marketData": {"price_usd": price}}})
 
     live = {"id": 1, "btc_balance": 2, "usd_balance": 0, "last_updated": None}
@@ -483,7 +502,7 @@ def test_the_price_of_last_resort_is_that_of_a_decision(oracle):
     assert oracle({"portfolio": [live], "agent_decisions": decisions})("portfolio_value_usd") == 100_000
 
 
-def test_a_row_ahead_of_the_clock_is_the_oldest(oracle):
+def test_a_row_ahead_of_the_clock_is_the_oldest(oracle: Oracle) -> None:
     late = [
         {"timestamp": "2062-01-01 00:00:00", "price_usd": 31_000},
         {"timestamp": "2025-10-13 00:05:00", "price_usd": 95_000},
@@ -497,7 +516,7 @@ def test_a_row_ahead_of_the_clock_is_the_oldest(oracle):
     assert malformed(ask, "market_data") == {}
 
 
-def test_debts_are_not_deployed(oracle):
+def test_debts_are_not_deployed(oracle: Oracle) -> None:
     live = {"id": 3, "btc_balance": 1, "usd_balance": -40, "last_updated": "2025-10-10 15:30:00"}
     older = live | {"id": 2, "usd_balance": 0}
     ask = oracle(
@@ -511,11 +530,11 @@ def test_debts_are_not_deployed(oracle):
     assert ask("portfolio_goal_progress_ratio") is None
 
 
-def snapshot(timestamp, value, price=50_000):
+def snapshot(timestamp: str, value: Any, price: float = 50_000) -> Row:
     return {"timestamp": timestamp, "total_value_usd": value, "btc_price_usd": price}
 
 
-def test_history(oracle):
+def test_history(oracle: Oracle) -> None:
     history = [
         snapshot("2025-10-12 23:59:59", 100),
         snapshot("2025-10-13 00:00:00", 80, price=40_000),
@@ -536,7 +555,9 @@ def test_history(oracle):
 @pytest.mark.parametrize(
     ("live", "peak", "fall"), [(90, 120, 0.25), (150, 150, 0.2), (60, 120, 0.5), (None, 120, 0.2)]
 )
-def test_the_fall_begins_at_the_starting_value_and_ends_at_the_live_one(oracle, live, peak, fall):
+def test_the_fall_begins_at_the_starting_value_and_ends_at_the_live_one(
+    oracle: Oracle, live: float | None, peak: float, fall: float
+) -> None:
     history = [snapshot("2025-10-12 23:59:59", value) for value in (80, 120, 110)]
     row = {"id": 1, "btc_balance": 0, "usd_balance": live, "last_updated": None}
     ask = oracle(
@@ -547,7 +568,7 @@ def test_the_fall_begins_at_the_starting_value_and_ends_at_the_live_one(oracle, 
 
 
 @pytest.mark.parametrize("later", [0, 1, 6 * 86400 + 86399])
-def test_the_week_starts_on_monday(oracle, later):
+def test_the_week_starts_on_monday(oracle: Oracle, later: int) -> None:
     history = [snapshot("2025-10-12 23:59:59", 1), snapshot("2025-10-13 00:00:00", 2)]
     ask = oracle({"portfolio_history": history}, now=MONDAY + later)
     assert ask("portfolio_week_start_value_usd") == 2
@@ -556,7 +577,7 @@ def test_the_week_starts_on_monday(oracle, later):
 # Control tables, and what is not there
 
 
-def test_control_tables(oracle):
+def test_control_tables(oracle: Oracle) -> None:
     ask = oracle(
         {
             "system_config": [{"key": "system_status", "value": "paused"}, {"key": "mode", "value": "?"}],
@@ -573,7 +594,7 @@ def test_control_tables(oracle):
     assert malformed(ask, "system_commands") == {"status": 1}
 
 
-def test_an_empty_file_says_only_what_is_configured(oracle):
+def test_an_empty_file_says_only_what_is_configured(oracle: Oracle) -> None:
     assert set(oracle({}).all) == {
         ("tweetbot_portfolio_starting_value_usd", ()),
         ("tweetbot_portfolio_goal_value_usd", ()),
@@ -581,7 +602,7 @@ def test_an_empty_file_says_only_what_is_configured(oracle):
     }
 
 
-def test_counters_start_at_zero(oracle):
+def test_counters_start_at_zero(oracle: Oracle) -> None:
     ask = oracle(
         {"agent_executions": [execution()], "agent_decisions": [decision(1)], "trades": [trade("BUY", 1, 1)]}
     )
@@ -599,7 +620,7 @@ def test_counters_start_at_zero(oracle):
     assert ask("database_malformed_values_total", table="trades", column="amount_btc") == 0
 
 
-def test_a_missing_column_loses_only_its_own_families(oracle):
+def test_a_missing_column_loses_only_its_own_families(oracle: Oracle) -> None:
     columns = {"agent_executions": {"agent_name": "TEXT", "execution_type": "TEXT", "success": "BOOLEAN"}}
     ask = oracle(
         {"agent_executions": [{"agent_name": "A", "execution_type": "t", "success": 0}]}, columns=columns

@@ -1,25 +1,28 @@
 """Pages, their differences, and the oracle over any file at all."""
 
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from .expected import expected
-from .files import apply_patches, write_database
+from .files import TableRows, apply_patches, write_database
 from .page import FAMILIES, difference, family, parse
 from .rows import databases, random_patches
+from .table import Key
 
 MONDAY = 1760313600.0  # 2025-10-13 00:00:00 UTC
 BRIEF = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 
 
-def page_of(samples):
+def page_of(samples: Mapping[Key, float]) -> str:
     """Plain text of a page, written by hand."""
 
-    def escaped(value):
+    def escaped(value: str) -> str:
         return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
-    def line(key, value):
+    def line(key: Key, value: float) -> str:
         labels = ",".join(f'{name}="{escaped(text)}"' for name, text in key[1])
         return f"{key[0]}{{{labels}}} {value!r}\n" if labels else f"{key[0]} {value!r}\n"
 
@@ -28,7 +31,9 @@ def page_of(samples):
 
 @BRIEF
 @given(databases())
-def test_any_file_has_an_answer_which_survives_a_page(tmp_path_factory, tables):
+def test_any_file_has_an_answer_which_survives_a_page(
+    tmp_path_factory: pytest.TempPathFactory, tables: dict[str, TableRows]
+) -> None:
     path = str(tmp_path_factory.mktemp("any") / "bot.db")
     write_database(path, tables)
     found = expected(path, now=MONDAY)
@@ -40,7 +45,9 @@ def test_any_file_has_an_answer_which_survives_a_page(tmp_path_factory, tables):
 
 @BRIEF
 @given(databases(whole=True), st.data())
-def test_patched_outcomes_stay_readable(tmp_path_factory, tables, data):
+def test_patched_outcomes_stay_readable(
+    tmp_path_factory: pytest.TempPathFactory, tables: dict[str, TableRows], data: st.DataObject
+) -> None:
     path = str(tmp_path_factory.mktemp("patched") / "bot.db")
     write_database(path, tables)
     before = expected(path, now=MONDAY)
@@ -50,7 +57,7 @@ def test_patched_outcomes_stay_readable(tmp_path_factory, tables, data):
     assert all("decision" in name or "actual_result" in name or "malformed" in name for name in changed)
 
 
-def test_differences_are_named():
+def test_differences_are_named() -> None:
     total, gauge = (
         ("tweetbot_trades_total", (("agent", "a"), ("side", "buy"))),
         ("tweetbot_market_price_usd", ()),
@@ -67,6 +74,6 @@ def test_differences_are_named():
     assert difference({gauge: 1.0}, wanted, only=["tweetbot_market_price_usd"]) == []
 
 
-def test_a_sample_that_is_there_twice_is_refused():
+def test_a_sample_that_is_there_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="twice on the page"):
         parse("tweetbot_market_price_usd 1\ntweetbot_market_price_usd 1\n")

@@ -2,6 +2,9 @@
 
 import shutil
 import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import pytest
 from tools import NO_REAL_DATA, REAL_DATA
@@ -17,18 +20,18 @@ pytestmark = pytest.mark.skipif(not REAL_DATA.is_dir(), reason=NO_REAL_DATA)
 class File:
     """One sample file: `page[name, labels]` as the oracle has it, `sql` as SQLite has it."""
 
-    def __init__(self, path):
+    def __init__(self, path: Path) -> None:
         self.page = expected(str(path), now=NOW)
         self.connection = sqlite3.connect(path)
 
-    def sql(self, statement):
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
         return self.connection.execute(statement).fetchall()
 
-    def one(self, statement):
+    def one(self, statement: str) -> Any:
         ((value,),) = self.sql(statement)
         return value
 
-    def family(self, name, *labels):
+    def family(self, name: str, *labels: str) -> dict[tuple[str, ...], float]:
         """Label values in the order asked for → value."""
         return {
             tuple(dict(found)[label] for label in labels): value
@@ -36,13 +39,13 @@ class File:
             if sample == f"tweetbot_{name}"
         }
 
-    def grouped(self, statement):
+    def grouped(self, statement: str) -> dict[tuple[str, ...], float]:
         """The last column is the value, the first an agent."""
         return {(slugify(agent), *labels): value for agent, *labels, value in self.sql(statement)}
 
 
 @pytest.fixture(scope="module")
-def three_days(tmp_path_factory):
+def three_days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[File]:
     copy = tmp_path_factory.mktemp("real") / "three-days.db"
     shutil.copyfile(REAL_DATA / "three-days.db", copy)
     file = File(copy)
@@ -50,7 +53,7 @@ def three_days(tmp_path_factory):
     file.connection.close()
 
 
-def above_zero(found):
+def above_zero(found: Mapping[tuple[str, ...], float]) -> dict[tuple[str, ...], float]:
     return {labels: value for labels, value in found.items() if value}
 
 
@@ -65,13 +68,13 @@ def above_zero(found):
         ("execution_duration_seconds_sum", "sum(execution_time_ms) / 1000.0"),
     ],
 )
-def test_executions(three_days, name, counted):
+def test_executions(three_days: File, name: str, counted: str) -> None:
     by_pair = f"SELECT agent_name, execution_type, {counted} FROM agent_executions GROUP BY 1, 2"
     assert three_days.family(name, "agent", "execution_type") == three_days.grouped(by_pair)
 
 
 @pytest.mark.parametrize("bucket", ["0.05", "0.1", "0.25", "0.5", "1.0", "2.0", "60.0"])
-def test_duration_buckets(three_days, bucket):
+def test_duration_buckets(three_days: File, bucket: str) -> None:
     found = three_days.family("execution_duration_seconds_bucket", "agent", "execution_type", "le")
     below = f"total(execution_time_ms <= {bucket} * 1000)"
     by_pair = f"SELECT agent_name, execution_type, '{bucket}', {below} FROM agent_executions GROUP BY 1, 2"
@@ -85,7 +88,7 @@ EXECUTION_CONFIDENCE = """
 """
 
 
-def test_execution_confidence_and_signals(three_days):
+def test_execution_confidence_and_signals(three_days: File) -> None:
     sums = three_days.grouped(f"SELECT agent, total(raw * scale) FROM ({EXECUTION_CONFIDENCE}) GROUP BY 1")
     assert three_days.family("execution_confidence_ratio_sum", "agent") == pytest.approx(sums, rel=1e-9)
     counts = three_days.grouped(f"SELECT agent, count(raw) FROM ({EXECUTION_CONFIDENCE}) GROUP BY 1")
@@ -114,7 +117,7 @@ EXECUTION_WINDOW = """
         ("execution_last_timestamp_seconds", "unixepoch(max(timestamp))"),
     ],
 )
-def test_recent_executions(three_days, name, aggregate):
+def test_recent_executions(three_days: File, name: str, aggregate: str) -> None:
     by_agent = f"SELECT agent_name, {aggregate} FROM ({EXECUTION_WINDOW}) GROUP BY 1"
     assert three_days.family(name, "agent") == pytest.approx(three_days.grouped(by_agent), rel=1e-14)
 
@@ -138,7 +141,7 @@ DECISIONS = """
         ("decisions_failed_total", "total(success IS 0)"),
     ],
 )
-def test_decisions(three_days, name, counted):
+def test_decisions(three_days: File, name: str, counted: str) -> None:
     by_pair = f"SELECT agent, type, {counted} FROM ({DECISIONS}) GROUP BY 1, 2"
     assert three_days.family(name, "agent", "decision_type") == three_days.grouped(by_pair)
 
@@ -156,18 +159,18 @@ def test_decisions(three_days, name, counted):
         ("decision_last_timestamp_seconds", "round((julianday(max(timestamp)) - 2440587.5) * 86400, 3)"),
     ],
 )
-def test_decisions_by_agent(three_days, name, aggregate):
+def test_decisions_by_agent(three_days: File, name: str, aggregate: str) -> None:
     by_agent = f"SELECT agent, {aggregate} FROM ({DECISIONS}) GROUP BY 1"
     assert three_days.family(name, "agent") == pytest.approx(three_days.grouped(by_agent), rel=1e-9)
 
 
-def test_risk(three_days):
+def test_risk(three_days: File) -> None:
     by_risk = f"SELECT agent, risk, count(*) FROM ({DECISIONS}) GROUP BY 1, 2"
     found = three_days.family("decisions_by_risk_total", "agent", "risk")
     assert above_zero(found) == three_days.grouped(by_risk)
 
 
-def test_messages(three_days):
+def test_messages(three_days: File) -> None:
     by_target = """
         SELECT agent, json_extract(value, '$.target'), count(*)
         FROM agent_decisions, json_each(system, '$.interAgentCommunication') GROUP BY 1, 2
@@ -175,7 +178,7 @@ def test_messages(three_days):
     assert three_days.family("decision_messages_total", "agent", "to_agent") == three_days.grouped(by_target)
 
 
-def test_calibration(three_days):
+def test_calibration(three_days: File) -> None:
     by_band = f"""
         SELECT agent, '0.' || min(CAST(confidence * 10 AS INTEGER), 9), count(*)
         FROM ({DECISIONS}) WHERE success IS NOT NULL GROUP BY 1, 2
@@ -187,7 +190,7 @@ def test_calibration(three_days):
     assert above_zero(succeeded) == above_zero(in_sql)
 
 
-def newest_decisions(where):
+def newest_decisions(where: str) -> str:
     return f"""
         SELECT * FROM (
             SELECT *, row_number() OVER (PARTITION BY agent ORDER BY timestamp DESC, rowid DESC) AS place
@@ -210,7 +213,7 @@ def newest_decisions(where):
         ("decision_autonomy_ratio", "true", "max(autonomy) FILTER (WHERE place = 1)"),
     ],
 )
-def test_recent_decisions(three_days, name, where, aggregate):
+def test_recent_decisions(three_days: File, name: str, where: str, aggregate: str) -> None:
     by_agent = f"SELECT agent, {aggregate} FROM ({newest_decisions(where)}) GROUP BY 1"
     assert three_days.family(name, "agent") == pytest.approx(three_days.grouped(by_agent), rel=1e-8)
 
@@ -224,7 +227,7 @@ def test_recent_decisions(three_days, name, where, aggregate):
         ("trade_fees_usd_total", "total(fee_usd)", 0.5e-6),
     ],
 )
-def test_trades(three_days, name, aggregate, error):
+def test_trades(three_days: File, name: str, aggregate: str, error: float) -> None:
     in_sql = three_days.grouped(
         f"SELECT executed_by, lower(trade_type), {aggregate} FROM trades GROUP BY 1, 2"
     )
@@ -251,7 +254,7 @@ SALES = """
 """
 
 
-def test_gains_and_losses(three_days):
+def test_gains_and_losses(three_days: File) -> None:
     by_rounding = 0.5e-6 * three_days.one("SELECT count(*) FROM trades") * 2
     found = {
         name: three_days.family(name, "agent")["bitcoin-orchestrator",]
@@ -303,13 +306,13 @@ def test_gains_and_losses(three_days):
         ("system_paused", "SELECT value = 'paused' FROM system_config WHERE key = 'system_status'"),
     ],
 )
-def test_money_and_market(three_days, name, statement):
+def test_money_and_market(three_days: File, name: str, statement: str) -> None:
     assert three_days.page[f"tweetbot_{name}", ()] == pytest.approx(
         three_days.sql(statement)[0][0], rel=1e-13
     )
 
 
-def test_control_tables(three_days):
+def test_control_tables(three_days: File) -> None:
     levels = {
         (level,): count
         for level, count in three_days.sql("SELECT level, count(*) FROM system_alerts GROUP BY 1")
@@ -321,7 +324,7 @@ def test_control_tables(three_days):
 
 
 @pytest.mark.parametrize("table", READ)
-def test_every_row_is_read_and_nothing_is_malformed(three_days, table):
+def test_every_row_is_read_and_nothing_is_malformed(three_days: File, table: str) -> None:
     assert three_days.family("database_rows_total", "table")[table,] == three_days.one(
         f"SELECT count(*) FROM {table}"
     )
@@ -329,7 +332,7 @@ def test_every_row_is_read_and_nothing_is_malformed(three_days, table):
 
 
 @pytest.mark.parametrize("name", ["fresh-start", "old-layout", "orchestrator-only-32-cycles"])
-def test_the_other_sample_files(tmp_path, name):
+def test_the_other_sample_files(tmp_path: Path, name: str) -> None:
     copy = tmp_path / "copy.db"
     shutil.copyfile(REAL_DATA / f"{name}.db", copy)
     file = File(copy)

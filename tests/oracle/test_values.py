@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -29,12 +30,12 @@ from . import rows, values
         ("1760110200123.0", 1760110200123),
     ],
 )
-def test_a_timestamp_is_read_to_the_millisecond(text, milliseconds):
+def test_a_timestamp_is_read_to_the_millisecond(text: str | float, milliseconds: int) -> None:
     assert values.timestamp(text) == milliseconds
 
 
 @pytest.mark.parametrize("value", [value for value in rows.NO_MOMENTS if value is not None])
-def test_what_is_no_timestamp(value):
+def test_what_is_no_timestamp(value: Any) -> None:
     with pytest.raises(values.UnusableError):
         values.timestamp(value)
 
@@ -43,12 +44,12 @@ def test_what_is_no_timestamp(value):
     ("value", "units"),
     [(0, 0), (1, 10**9), (0.85, 850_000_000), (85, 850_000_000), (100, 10**9), (1.5, 15_000_000), (-0.0, 0)],
 )
-def test_a_ratio_may_be_percent(value, units):
+def test_a_ratio_may_be_percent(value: float, units: int) -> None:
     assert values.ratio(value) == units
 
 
 @pytest.mark.parametrize("value", [-0.001, 100.5, True, "0.5", float("inf"), float("-inf"), [], {}, b"1"])
-def test_what_is_no_ratio(value):
+def test_what_is_no_ratio(value: Any) -> None:
     with pytest.raises(values.UnusableError):
         values.ratio(value)
 
@@ -56,11 +57,11 @@ def test_what_is_no_ratio(value):
 @pytest.mark.parametrize(
     ("value", "rounded"), [(0.5, 1), (-0.5, -1), (1.5, 2), (2.5, 3), (2.4999, 2), (-2, -2)]
 )
-def test_half_rounds_away_from_zero(value, rounded):
+def test_half_rounds_away_from_zero(value: float, rounded: int) -> None:
     assert values.round_half_away(value) == rounded
 
 
-def test_the_largest_usable_number_of_units():
+def test_the_largest_usable_number_of_units() -> None:
     assert values.count(2**50) == 2**50
     with pytest.raises(values.UnusableError):
         values.count(2**50 + 1)
@@ -70,7 +71,7 @@ def test_the_largest_usable_number_of_units():
     st.sampled_from([text for text in rows.BROKEN if isinstance(text, str)])
     | rows.any_literals.map('{{"a":{}}}'.format)
 )
-def test_json_is_what_sqlite_takes_for_json(text):
+def test_json_is_what_sqlite_takes_for_json(text: str) -> None:
     valid = "SELECT iif(json_valid(:text), json_type(:text) IN ('object', 'null'), 0)"
     with closing(sqlite3.connect(":memory:")) as connection:
         (usable,) = connection.execute(valid, {"text": text}).fetchone()
@@ -82,5 +83,5 @@ def test_json_is_what_sqlite_takes_for_json(text):
         assert usable
 
 
-def test_a_json_null_is_missing():
+def test_a_json_null_is_missing() -> None:
     assert values.json_object(" null ") is None

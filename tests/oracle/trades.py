@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from . import values
 from .table import Labels, Samples, Settings, Table, grouped, known, rowid, seconds
@@ -48,7 +49,7 @@ def read(table: Table, labels: Labels, now: float) -> list[Trade]:
     return known(_trade(table, labels, row, now) for row in table.rows)
 
 
-def _trade(table: Table, labels: Labels, row: dict, now: float) -> Trade | None:
+def _trade(table: Table, labels: Labels, row: dict[str, Any], now: float) -> Trade | None:
     """None where the side is not known: such a row counts nowhere, but for its malformed values."""
     side = table.read(row, "trade_type", values.side)
     at = table.moment(row, "timestamp", now)
@@ -56,7 +57,7 @@ def _trade(table: Table, labels: Labels, row: dict, now: float) -> Trade | None:
     total = table.read(row, "total_usd", values.usd)
     fee = table.read(row, "fee_usd", values.usd) or 0
     name = table.read(row, "executed_by", values.text)
-    return side and Trade(rowid(row), labels.agent(name), side, at, amount, total, fee)
+    return Trade(rowid(row), labels.agent(name), side, at, amount, total, fee) if side else None
 
 
 def sales(trades: list[Trade], lots: deque[Lot]) -> Iterator[Sale]:
@@ -68,25 +69,26 @@ def sales(trades: list[Trade], lots: deque[Lot]) -> Iterator[Sale]:
             if trade.amount:
                 lots.append(Lot(trade.amount, trade.amount, trade.total + trade.fee, trade.at))
         else:
-            yield _sale(trade, lots)
+            yield _sale(trade, trade.amount, trade.total, lots)
 
 
-def _sale(trade: Trade, lots: deque[Lot]) -> Sale:
-    unmatched, cost, held = trade.amount, Fraction(0), []
+def _sale(trade: Trade, amount: int, total: int, lots: deque[Lot]) -> Sale:
+    unmatched, cost = amount, Fraction(0)
+    held: list[int] = []
     while unmatched and lots:
         lot = lots[0]
         taken = min(unmatched, lot.left)
         cost += Fraction(lot.cost * taken, lot.amount)
-        if None not in (lot.at, trade.at) and lot.at <= trade.at:
+        if lot.at is not None and trade.at is not None and lot.at <= trade.at:
             held.append(trade.at - lot.at)
         unmatched -= taken
         lot.left -= taken
         if not lot.left:
             lots.popleft()
-    matched = trade.amount - unmatched
+    matched = amount - unmatched
     if not matched:
         return Sale(trade.agent, None, unmatched)
-    proceeds = Fraction((trade.total - trade.fee) * matched, trade.amount)
+    proceeds = Fraction((total - trade.fee) * matched, amount)
     return Sale(trade.agent, values.round_half_away(proceeds - cost), unmatched, tuple(held))
 
 

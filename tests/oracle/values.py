@@ -38,9 +38,10 @@ def number(value: Any) -> int | float:
 
 
 def not_negative(value: Any) -> int | float:
-    if number(value) < 0:
+    found = number(value)
+    if found < 0:
         raise UnusableError(value)
-    return value
+    return found
 
 
 def round_half_away(value: int | float | Fraction) -> int:
@@ -102,15 +103,17 @@ def array(value: Any) -> list[Any]:
 
 
 def zero_or_one(value: Any) -> bool:
-    if number(value) not in (0, 1):
+    found = number(value)
+    if found not in (0, 1):
         raise UnusableError(value)
-    return value == 1
+    return found == 1
 
 
 def side(value: Any) -> str:
-    if text(value).upper() not in ("BUY", "SELL"):
+    found = text(value)
+    if found.upper() not in ("BUY", "SELL"):
         raise UnusableError(value)
-    return value.lower()
+    return found.lower()
 
 
 def timestamp(value: Any) -> int:
