@@ -1,5 +1,7 @@
 """Files that a plausible bot leaves behind, or that somebody made of one: each stands for its kind."""
 
+from pathlib import Path
+
 import pytest
 
 from .bots import SEED, UPSTREAM, append, execute, executions, trades, write_bot
@@ -11,7 +13,7 @@ LAST = 2**63 - 1
 
 
 @pytest.fixture
-def path(tmp_path):
+def path(tmp_path: Path) -> Path:
     return tmp_path / "bot.db"
 
 
@@ -30,7 +32,7 @@ def decision(key: str, outcome: str = "{}", **row: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("row_ids", [[-2, -1, 0, 1, 2], [0], [-(2**63), 5, LAST], [7, 3, 5]], ids=str)
-async def test_row_numbers_may_be_any(path, row_ids):
+async def test_row_numbers_may_be_any(path: Path, row_ids: list[int]) -> None:
     rows = [row | {"id": row_id} for row, row_id in zip(executions(len(row_ids)), row_ids, strict=True)]
     write_bot(path, agent_executions=rows)
     async with following(path) as followed:
@@ -40,7 +42,7 @@ async def test_row_numbers_may_be_any(path, row_ids):
 
 
 @pytest.mark.parametrize("below", [-5, 0, 50, 1001])
-async def test_a_row_below_the_last_one_read_is_counted(path, below):
+async def test_a_row_below_the_last_one_read_is_counted(path: Path, below: int) -> None:
     numbers = [*range(1, 40), *range(60, 90), 2000]
     rows = [row | {"id": row_id} for row, row_id in zip(executions(len(numbers)), numbers, strict=True)]
     write_bot(path, agent_executions=rows)
@@ -51,7 +53,7 @@ async def test_a_row_below_the_last_one_read_is_counted(path, below):
         assert followed.replacements == 0
 
 
-async def test_after_the_highest_row_number_others_are_found(path):
+async def test_after_the_highest_row_number_others_are_found(path: Path) -> None:
     write_bot(path, agent_executions=[executions(1)[0] | {"id": row_id} for row_id in (1, LAST)])
     async with following(path) as followed:
         await followed.caught_up()
@@ -60,7 +62,7 @@ async def test_after_the_highest_row_number_others_are_found(path):
             assert await followed.executions() == {"a": 3 + count}
 
 
-async def test_the_numbers_of_pruned_rows_may_come_again(path):
+async def test_the_numbers_of_pruned_rows_may_come_again(path: Path) -> None:
     write_bot(path, agent_executions=executions(20))
     async with following(path) as followed:
         await followed.caught_up()
@@ -74,7 +76,7 @@ async def test_the_numbers_of_pruned_rows_may_come_again(path):
 # Decisions that are saved again
 
 
-async def test_a_decision_that_is_saved_again_is_the_same(path):
+async def test_a_decision_that_is_saved_again_is_the_same(path: Path) -> None:
     write_bot(path, SEED, agent_decisions=[decision("dec_1"), decision("dec_2")])
     async with following(path) as followed:
         await followed.caught_up()
@@ -94,7 +96,7 @@ async def test_a_decision_that_is_saved_again_is_the_same(path):
         assert followed.replacements == 0
 
 
-async def test_a_decision_that_is_saved_again_and_again_keeps_its_first_outcome(path):
+async def test_a_decision_that_is_saved_again_and_again_keeps_its_first_outcome(path: Path) -> None:
     write_bot(path, SEED, agent_decisions=[decision("dec_1", '{"success":true}')])
     async with following(path, configured(window=1)) as followed:
         await followed.caught_up()
@@ -115,7 +117,7 @@ async def test_a_decision_that_is_saved_again_and_again_keeps_its_first_outcome(
 # Names of tables and columns
 
 
-async def test_identifiers_have_no_case(path):
+async def test_identifiers_have_no_case(path: Path) -> None:
     columns = {column.title(): kind for column, kind in UPSTREAM["agent_executions"].items()}
     write_bot(path, {"Agent_Executions": columns}, Agent_Executions=executions(3))
     async with following(path) as followed:
@@ -127,7 +129,7 @@ async def test_identifiers_have_no_case(path):
 # Time
 
 
-async def test_a_row_ahead_of_the_clock_fixes_no_price(path):
+async def test_a_row_ahead_of_the_clock_fixes_no_price(path: Path) -> None:
     late = [
         {"timestamp": "2062-01-01 00:00:00", "price_usd": 31000},
         {"timestamp": "2025-10-15 04:30:00", "price_usd": 95000},
@@ -164,7 +166,7 @@ async def test_a_row_ahead_of_the_clock_fixes_no_price(path):
         ('{"confidence":0.1} {}', None),
     ],
 )
-async def test_json_is_what_node_makes_of_it(path, document, confidence):
+async def test_json_is_what_node_makes_of_it(path: Path, document: str, confidence: float | None) -> None:
     write_bot(path, agent_decisions=[decision("dec_1", reasoning=document)])
     async with following(path) as followed:
         await followed.caught_up()
@@ -176,7 +178,7 @@ async def test_json_is_what_node_makes_of_it(path, document, confidence):
 # Numbers
 
 
-async def test_a_mean_of_large_numbers_is_no_infinity(path):
+async def test_a_mean_of_large_numbers_is_no_infinity(path: Path) -> None:
     outcome = '{"actualResult":1e308}'
     write_bot(path, agent_decisions=[decision("dec_1", outcome), decision("dec_2", outcome)])
     async with following(path) as followed:
@@ -184,7 +186,7 @@ async def test_a_mean_of_large_numbers_is_no_infinity(path):
         assert await followed.value("recent_actual_result", agent="a") == 1e308
 
 
-async def test_every_digit_of_a_number_is_read(path):
+async def test_every_digit_of_a_number_is_read(path: Path) -> None:
     amount = {"amount_btc": 0.1 + 0.2, "total_usd": 1 / 3}
     quote = {"timestamp": "2025-10-10 15:30:00", "price_usd": 0.1 + 0.2, "volume_24h": 2**63 - 1}
     write_bot(path, UPSTREAM, trades=[trades(1)[0] | amount], market_data=[quote])
@@ -195,7 +197,7 @@ async def test_every_digit_of_a_number_is_read(path):
         assert await followed.value("position_btc") == 0.3
 
 
-async def test_the_price_of_last_resort_is_that_of_a_decision(path):
+async def test_the_price_of_last_resort_is_that_of_a_decision(path: Path) -> None:
     context = '{"inputs":{"marketData":{"price_usd":65000}}}'
     live = {"id": 1, "btc_balance": 0.1, "usd_balance": 500, "last_updated": "2025-10-15 04:30:00"}
     write_bot(path, agent_decisions=[decision("dec_1", context=context)], portfolio=[live])

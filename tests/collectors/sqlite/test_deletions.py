@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import rows
-from oracle.files import SEED
+from oracle.files import SEED, UPSTREAM, TableRows
 
 from exporter.collectors.sqlite import collector as database
 from exporter.collectors.sqlite import progress as progress_module
@@ -73,10 +73,10 @@ def delete_some(path: Path, chance: random.Random, where: str, positions: Positi
             )
 
 
-def test_rows_that_were_not_read_leave_no_trace():
+def test_rows_that_were_not_read_leave_no_trace() -> None:
     @given(rows.databases(), configs, st.integers(0), st.sampled_from([0.0, 1.0]))
     @settings(moderate, max_examples=30)
-    def check(tables, config, seed, survey_interval):
+    def check(tables: dict[str, TableRows], config: Config, seed: int, survey_interval: float) -> None:
         chance = random.Random(seed)
         left = {name: table.rows[len(table.rows) // 2 :] for name, table in tables.items()}
         at_first = {
@@ -98,10 +98,10 @@ def test_rows_that_were_not_read_leave_no_trace():
     check()
 
 
-def test_rows_that_were_read_stay_counted():
+def test_rows_that_were_read_stay_counted() -> None:
     @given(rows.databases(), configs, st.integers(0), st.sampled_from([0.0, 1.0]))
     @settings(moderate, max_examples=30)
-    def check(tables, config, seed, survey_interval):
+    def check(tables: dict[str, TableRows], config: Config, seed: int, survey_interval: float) -> None:
         chance = random.Random(seed)
         for row in tables["agent_decisions"].rows if "agent_decisions" in tables else ():
             row.pop("context", None)  # a price is looked for in the newest decisions that are there
@@ -118,14 +118,16 @@ def test_rows_that_were_read_stay_counted():
 
 
 @pytest.mark.parametrize("table", ["agent_executions", "agent_decisions"])
-async def test_the_newest_rows_are_deleted_after_the_windows_were_seeded(tmp_path, monkeypatch, table):
+async def test_the_newest_rows_are_deleted_after_the_windows_were_seeded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
     path, config = tmp_path / "bot.db", configured(window=5)
     monkeypatch.setattr(progress_module, "HEAD_ROWS", 10)
     cut_into_tens(monkeypatch)
     found = {"agent_executions": executions(100), "agent_decisions": decisions(100)}[table]
     in_order = [row | {"timestamp": f"2025-10-10 15:00:00.{place:03d}"} for place, row in enumerate(found)]
-    write_bot(path, **{table: in_order})
-    deleted = []
+    write_bot(path, UPSTREAM, **{table: in_order})
+    deleted: list[int] = []
 
     def delete_newest(positions: Positions) -> None:
         if positions[table] and not deleted:
@@ -139,12 +141,14 @@ async def test_the_newest_rows_are_deleted_after_the_windows_were_seeded(tmp_pat
     assert differing_totals(page, await fresh_page(path, config)) == []
 
 
-async def test_a_row_number_that_is_used_again_is_read(tmp_path, monkeypatch):
+async def test_a_row_number_that_is_used_again_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """By a table without AUTOINCREMENT, after the file was looked at and before its end was read."""
     path = tmp_path / "bot.db"
     cut_into_tens(monkeypatch)
     write_bot(path, SEED, trades=[], agent_executions=[], agent_decisions=decisions(20))
-    renewed = []
+    renewed: list[bool] = []
 
     def renew(positions: Positions) -> None:
         if positions["agent_decisions"] == 10 and not renewed:

@@ -5,7 +5,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -22,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("impatient")
 
 
 @pytest.fixture
-def path(tmp_path):
+def path(tmp_path: Path) -> Path:
     path = tmp_path / "bot.db"
     write_bot(path, agent_executions=executions(3))
     return path
@@ -32,13 +34,13 @@ def path(tmp_path):
 
 
 @pytest.fixture
-def hanging(monkeypatch):
+def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """While it is cleared, nobody gets a file opened."""
     answers = threading.Event()
     answers.set()
     opened = DatabaseFile.__init__
 
-    def hang(self, path):
+    def hang(self: DatabaseFile, path: Path) -> None:
         answers.wait()
         opened(self, path)
 
@@ -48,7 +50,9 @@ def hanging(monkeypatch):
     answers.set()
 
 
-async def test_a_disk_that_hangs_costs_the_collector_and_nothing_else(path, hanging):
+async def test_a_disk_that_hangs_costs_the_collector_and_nothing_else(
+    path: Path, hanging: threading.Event
+) -> None:
     async with following(path) as followed:
         await followed.caught_up()
         hanging.clear()
@@ -61,14 +65,14 @@ async def test_a_disk_that_hangs_costs_the_collector_and_nothing_else(path, hang
         assert await followed.executions() == {"a": 5}
 
 
-async def test_the_exporter_ends_though_the_disk_hangs(path, hanging):
+async def test_the_exporter_ends_though_the_disk_hangs(path: Path, hanging: threading.Event) -> None:
     async with following(path) as followed:
         await followed.caught_up()
         hanging.clear()
         await followed.fails()
 
 
-async def test_what_waits_for_a_hanging_disk_does_not_pile_up(path, hanging):
+async def test_what_waits_for_a_hanging_disk_does_not_pile_up(path: Path, hanging: threading.Event) -> None:
     async with following(path) as followed:
         await followed.caught_up()
         hanging.clear()
@@ -78,21 +82,22 @@ async def test_what_waits_for_a_hanging_disk_does_not_pile_up(path, hanging):
         assert threading.active_count() == threads
 
 
-async def test_no_file_call_is_made_on_the_event_loop(path, monkeypatch):
-    loops, calls = threading.get_ident(), []
+async def test_no_file_call_is_made_on_the_event_loop(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loops = threading.get_ident()
+    calls: list[tuple[str, bool]] = []
     watching = True
 
-    def note(what, where):
+    def note(what: str, where: object) -> None:
         if watching and str(where).startswith(str(path)):
             calls.append((what, threading.get_ident() == loops))
 
     stat = os.stat
 
-    def noted(where, *arguments, **named):
+    def noted(where: Any, *arguments: Any, **named: Any) -> os.stat_result:
         note("stat", where)
         return stat(where, *arguments, **named)
 
-    def audited(event, arguments):
+    def audited(event: str, arguments: tuple[Any, ...]) -> None:
         if event in ("open", "os.open", "sqlite3.connect"):
             where = arguments[0]
             note(event, str(where).removeprefix("file://"))
@@ -111,7 +116,7 @@ async def test_no_file_call_is_made_on_the_event_loop(path, monkeypatch):
 # File systems
 
 
-async def test_the_log_says_once_how_the_file_is_read(path, monkeypatch):
+async def test_the_log_says_once_how_the_file_is_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with capture_logs() as logs:
         async with following(path) as followed:
             await followed.caught_up()
@@ -128,7 +133,7 @@ async def test_the_log_says_once_how_the_file_is_read(path, monkeypatch):
     ]
 
 
-async def test_check_says_how_the_file_is_kept(path):
+async def test_check_says_how_the_file_is_kept(path: Path) -> None:
     async with following(path) as followed:
         finding = (await followed.source.diagnose())[0]
         assert f"rollback journal, on {followed.source._reader._session.mount.kind}" in finding.detail
@@ -147,11 +152,11 @@ async def test_check_says_how_the_file_is_kept(path):
         ("overlay", False),
     ],
 )
-def test_file_systems_that_can_be_watched(kind, local):
+def test_file_systems_that_can_be_watched(kind: str, local: bool) -> None:
     assert Mount("/", kind).is_local is local
 
 
-def test_the_mount_of_a_file(tmp_path):
+def test_the_mount_of_a_file(tmp_path: Path) -> None:
     with (tmp_path / "file").open("w") as file:
         mount = mount_of(file.fileno())
     found = subprocess.run(
@@ -161,7 +166,7 @@ def test_the_mount_of_a_file(tmp_path):
     assert [mount.point, mount.kind] == found.stdout.split()
 
 
-def test_without_proc_nothing_is_known_of_mounts():
+def test_without_proc_nothing_is_known_of_mounts() -> None:
     assert mount_of(10**6) == Mount()
     assert not Mount().is_local
 
@@ -186,13 +191,13 @@ for each in alone, mounted / "directory" / path.name:
 """
 
 
-def test_a_file_that_is_mounted_without_its_directory_is_refused(path, tmp_path):
+def test_a_file_that_is_mounted_without_its_directory_is_refused(path: Path, tmp_path: Path) -> None:
     """The journal of a bot that was killed is not beside it: half a transaction would be shown."""
     if os.geteuid() != 0:
         pytest.skip("needs root to mount")
     mounted = tmp_path / "mounted"
     time.sleep(0.02)
-    program = [sys.executable, "-c", MOUNTED, path.parent, path, mounted]
+    program: list[str | Path] = [sys.executable, "-c", MOUNTED, path.parent, path, mounted]
     ran = subprocess.run(["unshare", "--mount", *program], capture_output=True, text=True, check=True)
     refused, _, read = ran.stdout.splitlines()
     assert refused == (
@@ -202,7 +207,7 @@ def test_a_file_that_is_mounted_without_its_directory_is_refused(path, tmp_path)
     assert read == "(3,)"
 
 
-def test_a_link_to_a_file_leads_to_what_lies_beside_the_file(path, tmp_path):
+def test_a_link_to_a_file_leads_to_what_lies_beside_the_file(path: Path, tmp_path: Path) -> None:
     execute(path, "PRAGMA journal_mode = WAL")
     link = tmp_path / "elsewhere" / "link.db"
     link.parent.mkdir()

@@ -5,6 +5,7 @@ import random
 import shutil
 import threading
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from oracle.page import difference
@@ -20,14 +21,14 @@ pytestmark = pytest.mark.usefixtures("impatient")
 
 
 @pytest.fixture
-def path(tmp_path):
+def path(tmp_path: Path) -> Path:
     return tmp_path / "bot.db"
 
 
 # Files that are none
 
 
-async def test_a_file_that_appears_later(path):
+async def test_a_file_that_appears_later(path: Path) -> None:
     async with following(path) as followed:
         assert (
             await followed.fails()
@@ -41,7 +42,7 @@ async def test_a_file_that_appears_later(path):
         assert followed.replacements == 0
 
 
-async def test_a_file_that_is_empty_at_first(path):
+async def test_a_file_that_is_empty_at_first(path: Path) -> None:
     path.touch()
     async with following(path) as followed:
         why = "none of the bot's tables is there; check --database.path (tables found: none at all)"
@@ -53,7 +54,7 @@ async def test_a_file_that_is_empty_at_first(path):
         assert followed.replacements == 0
 
 
-async def test_a_file_that_is_no_database_at_first(path):
+async def test_a_file_that_is_no_database_at_first(path: Path) -> None:
     path.write_bytes(b"this is no database " * 1000)
     async with following(path) as followed:
         assert await followed.fails() == f"{path} is not an SQLite database: check the path (SQLITE_NOTADB)"
@@ -63,7 +64,7 @@ async def test_a_file_that_is_no_database_at_first(path):
         assert await followed.executions() == {"a": 3}
 
 
-async def test_a_directory(path):
+async def test_a_directory(path: Path) -> None:
     path.mkdir()
     async with following(path) as followed:
         assert await followed.fails() == f"{path} is not a file; check --database.path"
@@ -73,7 +74,7 @@ async def test_a_directory(path):
         assert await followed.executions() == {"a": 3}
 
 
-async def test_a_damaged_page_in_the_middle(path):
+async def test_a_damaged_page_in_the_middle(path: Path) -> None:
     write_bot(path, agent_executions=executions(4000))
     whole = path.read_bytes()
     middle = len(whole) // 2 // 4096 * 4096
@@ -89,7 +90,7 @@ async def test_a_damaged_page_in_the_middle(path):
         assert followed.replacements == 0
 
 
-async def test_errors_leave_no_threads(path):
+async def test_errors_leave_no_threads(path: Path) -> None:
     async with following(path) as followed:
         for content in (None, b"no database " * 100, b""):
             for _ in range(5):
@@ -103,7 +104,7 @@ async def test_errors_leave_no_threads(path):
 # Locks
 
 
-async def test_a_file_that_another_program_locks_for_a_while(path):
+async def test_a_file_that_another_program_locks_for_a_while(path: Path) -> None:
     write_bot(path, agent_executions=executions(3))
     async with following(path) as followed:
         await followed.caught_up()
@@ -117,7 +118,7 @@ async def test_a_file_that_another_program_locks_for_a_while(path):
         assert followed.replacements == 0
 
 
-async def test_a_short_lock_is_waited_for(path):
+async def test_a_short_lock_is_waited_for(path: Path) -> None:
     write_bot(path, agent_executions=executions(3))
     async with following(path) as followed:
         await followed.caught_up()
@@ -126,7 +127,7 @@ async def test_a_short_lock_is_waited_for(path):
             await followed.source.collect(5.0)
 
 
-async def test_a_file_with_a_hot_journal(path):
+async def test_a_file_with_a_hot_journal(path: Path) -> None:
     write_bot(path, agent_executions=executions(3))
     insert = (
         "INSERT INTO agent_executions (agent_name, execution_type, output_data) "
@@ -149,7 +150,7 @@ async def test_a_file_with_a_hot_journal(path):
 # Another file at the path
 
 
-async def test_a_file_that_is_replaced_while_it_is_open(path, tmp_path):
+async def test_a_file_that_is_replaced_while_it_is_open(path: Path, tmp_path: Path) -> None:
     write_bot(path, agent_executions=executions(5))
     async with following(path) as followed:
         await followed.caught_up()
@@ -165,7 +166,9 @@ async def test_a_file_that_is_replaced_while_it_is_open(path, tmp_path):
         ]
 
 
-async def test_a_replaced_file_is_told_from_the_old_one_though_it_has_the_same_rows(path, tmp_path):
+async def test_a_replaced_file_is_told_from_the_old_one_though_it_has_the_same_rows(
+    path: Path, tmp_path: Path
+) -> None:
     write_bot(path, agent_executions=executions(5))
     async with following(path) as followed:
         await followed.caught_up()
@@ -179,7 +182,9 @@ async def test_a_replaced_file_is_told_from_the_old_one_though_it_has_the_same_r
 
 
 @pytest.mark.parametrize("between", [None, b"no database " * 100], ids=["missing", "no database"])
-async def test_a_file_that_is_replaced_after_an_error(path, tmp_path, between):
+async def test_a_file_that_is_replaced_after_an_error(
+    path: Path, tmp_path: Path, between: bytes | None
+) -> None:
     write_bot(path, agent_executions=executions(5))
     async with following(path) as followed:
         await followed.caught_up()
@@ -195,7 +200,7 @@ async def test_a_file_that_is_replaced_after_an_error(path, tmp_path, between):
         assert followed.replacements == 1
 
 
-async def test_a_file_that_is_copied_over(path, tmp_path):
+async def test_a_file_that_is_copied_over(path: Path, tmp_path: Path) -> None:
     write_bot(path, agent_executions=executions(5))
     async with following(path) as followed:
         await followed.caught_up()
@@ -208,7 +213,7 @@ async def test_a_file_that_is_copied_over(path, tmp_path):
         assert followed.replacements == 1
 
 
-async def test_a_copy_that_is_at_the_same_change(path, tmp_path):
+async def test_a_copy_that_is_at_the_same_change(path: Path, tmp_path: Path) -> None:
     """SQLite tells by the change counter and the size whether what it knows of a file is out of date."""
     write_bot(path, agent_executions=executions(5))
     write_bot(tmp_path / "new.db", agent_executions=executions(5, "b"))
@@ -221,7 +226,7 @@ async def test_a_copy_that_is_at_the_same_change(path, tmp_path):
         assert followed.replacements == 1
 
 
-async def test_a_copy_with_other_tables_at_the_same_schema_version(path, tmp_path):
+async def test_a_copy_with_other_tables_at_the_same_schema_version(path: Path, tmp_path: Path) -> None:
     write_bot(path, {name: UPSTREAM[name] for name in ("agent_executions", "trades")}, trades=trades(3))
     write_bot(tmp_path / "new.db", {name: UPSTREAM[name] for name in ("agent_executions", "market_data")})
     async with following(path) as followed:
@@ -235,7 +240,7 @@ async def test_a_copy_with_other_tables_at_the_same_schema_version(path, tmp_pat
         assert followed.replacements == 1
 
 
-async def test_a_backup_is_a_replacement_though_its_rows_are_the_same(path, tmp_path):
+async def test_a_backup_is_a_replacement_though_its_rows_are_the_same(path: Path, tmp_path: Path) -> None:
     write_bot(path, agent_executions=executions(5))
     shutil.copyfile(path, tmp_path / "backup.db")
     append(path, "agent_executions", executions(5))
@@ -266,7 +271,9 @@ DELETED = {"oldest": "id <= 4", "newest": "id > 6", "all": "1"}
         (KEYLESS, "all", 1, 2),
     ],
 )
-async def test_deleted_rows_lower_nothing(path, layout, rows, replacements, total):
+async def test_deleted_rows_lower_nothing(
+    path: Path, layout: dict[str, dict[str, str]], rows: str, replacements: int, total: int
+) -> None:
     write_bot(path, layout, agent_executions=executions(10))
     async with following(path) as followed:
         await followed.caught_up()
@@ -278,7 +285,7 @@ async def test_deleted_rows_lower_nothing(path, layout, rows, replacements, tota
         assert followed.replacements == replacements
 
 
-async def test_vacuum_after_deletes_with_an_integer_key(path):
+async def test_vacuum_after_deletes_with_an_integer_key(path: Path) -> None:
     write_bot(path, agent_executions=executions(10), trades=trades(10))
     async with following(path) as followed:
         await followed.caught_up()
@@ -292,7 +299,7 @@ async def test_vacuum_after_deletes_with_an_integer_key(path):
         assert followed.replacements == 0
 
 
-async def test_vacuum_that_renumbers_costs_only_that_table(path):
+async def test_vacuum_that_renumbers_costs_only_that_table(path: Path) -> None:
     write_bot(path, SEED, agent_executions=executions(10), agent_decisions=decisions(10), trades=trades(10))
     async with following(path) as followed:
         await followed.caught_up()
@@ -309,7 +316,7 @@ async def test_vacuum_that_renumbers_costs_only_that_table(path):
 # Write-ahead logs
 
 
-async def test_rows_in_a_write_ahead_log_are_read(path):
+async def test_rows_in_a_write_ahead_log_are_read(path: Path) -> None:
     write_bot(path, agent_executions=executions(3))
     insert = "INSERT INTO agent_executions (agent_name, execution_type) VALUES ('b', 't')"
     with program(path, "PRAGMA journal_mode = WAL", "PRAGMA wal_autocheckpoint = 0", insert):
@@ -324,7 +331,7 @@ async def test_rows_in_a_write_ahead_log_are_read(path):
 # Tables
 
 
-async def test_a_table_that_appears_later(path):
+async def test_a_table_that_appears_later(path: Path) -> None:
     write_bot(path, {"portfolio": UPSTREAM["portfolio"]})
     async with following(path) as followed:
         await followed.caught_up()
@@ -334,7 +341,7 @@ async def test_a_table_that_appears_later(path):
         assert followed.replacements == 0
 
 
-async def test_a_table_that_gains_a_column_goes_on_counting(path):
+async def test_a_table_that_gains_a_column_goes_on_counting(path: Path) -> None:
     columns = {name: kind for name, kind in UPSTREAM["trades"].items() if name != "fee_usd"}
     write_bot(path, UPSTREAM | {"trades": columns}, trades=trades(20), agent_executions=executions(3))
     async with following(path) as followed:
@@ -350,7 +357,7 @@ async def test_a_table_that_gains_a_column_goes_on_counting(path):
         assert followed.replacements == 0
 
 
-async def test_a_column_that_tells_rows_apart_may_be_added(path):
+async def test_a_column_that_tells_rows_apart_may_be_added(path: Path) -> None:
     columns = {"id": UPSTREAM["system_alerts"]["id"], "level": "TEXT"}
     write_bot(path, {"system_alerts": columns}, system_alerts=[{"level": "info"}] * 3)
     async with following(path) as followed:
@@ -361,7 +368,7 @@ async def test_a_column_that_tells_rows_apart_may_be_added(path):
         assert followed.replacements == 0
 
 
-async def test_a_column_that_is_of_no_interest_changes_nothing(path):
+async def test_a_column_that_is_of_no_interest_changes_nothing(path: Path) -> None:
     write_bot(path, agent_executions=executions(3))
     async with following(path) as followed:
         await followed.caught_up()
@@ -374,7 +381,7 @@ async def test_a_column_that_is_of_no_interest_changes_nothing(path):
 
 
 @pytest.mark.parametrize("change", ["ALTER TABLE trades RENAME fee_usd TO fee", "DROP TABLE trades"])
-async def test_totals_never_fall_without_a_replacement(path, change):
+async def test_totals_never_fall_without_a_replacement(path: Path, change: str) -> None:
     write_bot(path, agent_executions=executions(3), trades=trades(3))
     async with following(path) as followed:
         await followed.caught_up()
@@ -397,7 +404,7 @@ async def test_totals_never_fall_without_a_replacement(path, change):
     ],
     ids=["without rowid", "view", "column called rowid", "generated column"],
 )
-async def test_a_table_in_any_form_is_read(path, made):
+async def test_a_table_in_any_form_is_read(path: Path, made: str) -> None:
     write_bot(path, {name: UPSTREAM[name] for name in UPSTREAM if name != "trades"})
     execute(path, made)
     table, column = ("kept" if "kept" in made else "trades"), ("kind" if "kind" in made else "trade_type")
@@ -425,7 +432,7 @@ async def test_a_table_in_any_form_is_read(path, made):
     ],
     ids=["text key", "broken view"],
 )
-async def test_a_table_that_cannot_be_read_is_no_success(path, made, why):
+async def test_a_table_that_cannot_be_read_is_no_success(path: Path, made: str, why: str) -> None:
     write_bot(path, {name: UPSTREAM[name] for name in UPSTREAM if name != "trades"})
     append(path, "agent_executions", executions(3))
     execute(path, made)
@@ -446,7 +453,7 @@ async def test_a_table_that_cannot_be_read_is_no_success(path, made, why):
         assert followed.source.readiness() == []
 
 
-async def test_a_file_of_another_program_is_no_success(path):
+async def test_a_file_of_another_program_is_no_success(path: Path) -> None:
     execute(path, "CREATE TABLE moz_places (id INTEGER PRIMARY KEY)", "CREATE TABLE moz_hosts (id)")
     async with following(path) as followed:
         assert "tables found: moz_hosts, moz_places" in await followed.fails()
@@ -456,7 +463,7 @@ async def test_a_file_of_another_program_is_no_success(path):
 # Reads that are cut off
 
 
-async def test_a_scrape_that_is_cut_off_counts_nothing_twice(path):
+async def test_a_scrape_that_is_cut_off_counts_nothing_twice(path: Path) -> None:
     write_bot(path, agent_executions=executions(5), agent_decisions=decisions(5))
     chance = random.Random(1)
     async with following(path) as followed:
@@ -470,11 +477,13 @@ async def test_a_scrape_that_is_cut_off_counts_nothing_twice(path):
         assert followed.replacements == 0
 
 
-async def test_an_opening_that_fails_leaves_no_connection_without_limits(path, monkeypatch):
+async def test_an_opening_that_fails_leaves_no_connection_without_limits(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_bot(path, agent_executions=executions(5))
     prepare = _Connection.prepare
 
-    def cut_off(self):
+    def cut_off(self: _Connection) -> None:
         raise MemoryError
 
     async with following(path) as followed:

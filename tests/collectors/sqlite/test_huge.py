@@ -5,6 +5,8 @@ import shutil
 import sqlite3
 import subprocess
 from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 import pytest
 from oracle.page import parse
@@ -13,7 +15,7 @@ from exporter.metrics.catalogue import READ_BUCKETS
 from exporter.metrics.exposition import OPENMETRICS, TEXT, encode
 
 from .bots import UPSTREAM, append, decisions, execute, executions, write_bot
-from .harness import following
+from .harness import Followed, following
 
 HUGE = 20_000_000
 LONGEST_HOLD = 0.25
@@ -24,15 +26,19 @@ pytestmark = pytest.mark.usefixtures("impatient")
 
 
 @pytest.fixture
-def path(tmp_path):
+def path(tmp_path: Path) -> Path:
     return tmp_path / "bot.db"
 
 
-def holds_over(followed, seconds: float) -> float:
+def holds_over(followed: Followed, seconds: float) -> float:
     """How many reads took longer."""
     assert seconds in READ_BUCKETS
     name = "database_read_duration_seconds"
-    return followed.self_metrics(f"{name}_count") - followed.self_metrics(f"{name}_bucket", le=str(seconds))
+    reads = followed.self_metrics(f"{name}_count")
+    within = followed.self_metrics(f"{name}_bucket", le=str(seconds))
+    assert reads is not None
+    assert within is not None
+    return reads - within
 
 
 def huge_json(members: str = "") -> str:
@@ -40,7 +46,7 @@ def huge_json(members: str = "") -> str:
 
 
 @pytest.mark.parametrize("column", ["output_data", "error_message", "input_data"])
-async def test_a_huge_value_costs_only_itself(path, column):
+async def test_a_huge_value_costs_only_itself(path: Path, column: str) -> None:
     rows = executions(300)
     rows[150] |= {column: huge_json(), "execution_time_ms": 400}
     write_bot(path, agent_executions=rows)
@@ -57,7 +63,7 @@ async def test_a_huge_value_costs_only_itself(path, column):
 
 
 @pytest.mark.parametrize("place", [0, 149, 299])
-async def test_a_huge_name_does_not_end_the_page(path, place):
+async def test_a_huge_name_does_not_end_the_page(path: Path, place: int) -> None:
     rows = executions(300)
     rows[place]["agent_name"] = "x" * 1_000_000
     write_bot(path, agent_executions=rows)
@@ -81,14 +87,16 @@ async def test_a_huge_name_does_not_end_the_page(path, place):
         ("system_commands", "status", "system_commands"),
     ],
 )
-async def test_a_huge_value_in_a_row_that_changes_costs_only_its_table(path, table, column, family):
-    rows = {
+async def test_a_huge_value_in_a_row_that_changes_costs_only_its_table(
+    path: Path, table: str, column: str, family: str
+) -> None:
+    rows: dict[str, list[dict[str, Any]]] = {
         "portfolio": [{"id": 1, "btc_balance": 0, "usd_balance": 5, "last_updated": "2025-10-10 15:00:00"}],
         "system_config": [{"key": "system_status", "value": "running"}],
         "system_commands": [{"command": "pause_system", "status": "pending"}],
     }
     (good,) = rows[table]
-    write_bot(path, agent_executions=executions(3), **rows)
+    write_bot(path, UPSTREAM, agent_executions=executions(3), **rows)
     async with following(path) as followed:
         await followed.caught_up()
         assert any(family in name for name, _ in await followed.samples())
@@ -99,7 +107,7 @@ async def test_a_huge_value_in_a_row_that_changes_costs_only_its_table(path, tab
         assert any(family in name for name, _ in await followed.samples())
 
 
-async def test_a_huge_outcome_does_not_keep_others_from_being_seen(path):
+async def test_a_huge_outcome_does_not_keep_others_from_being_seen(path: Path) -> None:
     write_bot(path, agent_decisions=decisions(10))
     async with following(path) as followed:
         await followed.caught_up()
@@ -111,7 +119,7 @@ async def test_a_huge_outcome_does_not_keep_others_from_being_seen(path):
         assert holds_over(followed, LONGEST_HOLD) == 0
 
 
-async def test_large_values_are_read(path):
+async def test_large_values_are_read(path: Path) -> None:
     rows = executions(50)
     for row in rows:
         row["output_data"] = '{"confidence":0.5,"text":"' + "x" * 300_000 + '"}'
@@ -142,7 +150,7 @@ NAMES = {
 
 
 @pytest.mark.parametrize("odd", ODD)
-async def test_no_name_breaks_the_page(path, odd):
+async def test_no_name_breaks_the_page(path: Path, odd: str) -> None:
     write_bot(path)
     for table, columns in NAMES.items():
         usual = {column: "'usual'" for column in UPSTREAM[table] if "KEY" not in UPSTREAM[table][column]}

@@ -284,7 +284,7 @@ def quota(share: float, period: float) -> Callable[[Exporter], Awaitable[None]]:
     return limited
 
 
-async def beside_busy_loops(_: Exporter) -> None:
+async def beside_busy_loops(_exporter: Exporter) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(4):
             loop = await asyncio.create_subprocess_exec(sys.executable, "-c", "while True: pass")

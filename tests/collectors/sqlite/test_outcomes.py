@@ -3,7 +3,10 @@
 import asyncio
 import sqlite3
 from collections import Counter
+from collections.abc import AsyncIterator
 from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -19,8 +22,12 @@ from .test_pages import moderate, written
 
 DECISIONS = 12
 
+FollowedFile = tuple[Path, Followed]
+Patched = list[tuple[list[Patch], bool]]
+"""What other programs write in turn, and whether everything is looked at after it."""
 
-def decision(number: int, outcome: str | None = "{}", agent: str = "A") -> dict:
+
+def decision(number: int, outcome: str | None = "{}", agent: str = "A") -> dict[str, Any]:
     return {
         "id": f"dec_{number}",
         "timestamp": f"2025-10-10T15:{number // 60 % 60:02d}:{number % 60:02d}.000Z",
@@ -31,11 +38,11 @@ def decision(number: int, outcome: str | None = "{}", agent: str = "A") -> dict:
     }
 
 
-def decisions(rows: list[dict]) -> dict[str, TableRows]:
+def decisions(rows: list[dict[str, Any]]) -> dict[str, TableRows]:
     return {"agent_decisions": TableRows(UPSTREAM["agent_decisions"], rows)}
 
 
-def stored_successes(path) -> dict[int, bool | None]:
+def stored_successes(path: Path) -> dict[int, bool | None]:
     """outcome.success by rowid."""
     known = {"true": True, "false": False}
     statement = (
@@ -88,19 +95,19 @@ async def revisit(followed: Followed, share: float = 1.0) -> None:
     await followed.source._database.revisit(share)
 
 
-def test_followed_patches_count_as_the_contract_says(monkeypatch):
+def test_followed_patches_count_as_the_contract_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "SHORTEST_PAUSE", 0)
     steps = st.lists(st.tuples(random_patches(DECISIONS), st.booleans()), min_size=1, max_size=4)
     beginnings = st.sampled_from(["{}", '{"success":true}', '{"success":false}', None, "broken", "[1]"])
 
     @given(st.lists(beginnings, min_size=DECISIONS, max_size=DECISIONS), steps)
     @settings(moderate, max_examples=30)
-    def check(outcomes, patched):
+    def check(outcomes: list[str | None], patched: Patched) -> None:
         rows = [decision(number, outcome) for number, outcome in enumerate(outcomes)]
         with written(decisions(rows)) as path:
             asyncio.run(follow(path, patched))
 
-    async def follow(path, patched) -> None:
+    async def follow(path: Path, patched: Patched) -> None:
         model = Model()
         async with following(path) as followed:
             await followed.caught_up()
@@ -118,7 +125,7 @@ def test_followed_patches_count_as_the_contract_says(monkeypatch):
 
 
 @pytest.fixture
-async def followed_decisions(tmp_path):
+async def followed_decisions(tmp_path: Path) -> AsyncIterator[FollowedFile]:
     """(path, followed) of a file with DECISIONS pending decisions."""
     path = tmp_path / "bot.db"
     write_database(str(path), decisions([decision(number) for number in range(DECISIONS)]))
@@ -127,7 +134,7 @@ async def followed_decisions(tmp_path):
         yield path, followed
 
 
-async def test_the_next_scrape_sees_an_outcome(followed_decisions):
+async def test_the_next_scrape_sees_an_outcome(followed_decisions: FollowedFile) -> None:
     path, followed = followed_decisions
     apply_patches(
         str(path), [Patch(3, '{"success":true,"actualResult":-0.5}'), Patch(4, '{"success":false}')]
@@ -142,7 +149,9 @@ async def test_the_next_scrape_sees_an_outcome(followed_decisions):
 
 
 @pytest.mark.parametrize("second", ['{"success":false}', '{"success":null}', '"settled"'])
-async def test_a_later_change_is_a_revision_and_nothing_else(followed_decisions, second):
+async def test_a_later_change_is_a_revision_and_nothing_else(
+    followed_decisions: FollowedFile, second: str
+) -> None:
     path, followed = followed_decisions
     apply_patches(str(path), [Patch(3, '{"success":true}')])
     await followed.collect()
@@ -154,7 +163,7 @@ async def test_a_later_change_is_a_revision_and_nothing_else(followed_decisions,
     assert (await counts(followed))["revisions"] == 1
 
 
-async def test_an_outcome_that_is_unusable_for_long_is_counted_once(followed_decisions):
+async def test_an_outcome_that_is_unusable_for_long_is_counted_once(followed_decisions: FollowedFile) -> None:
     path, followed = followed_decisions
     apply_patches(str(path), [Patch(3, '{"success":"yes"}')])
     for _ in range(2):
@@ -164,7 +173,9 @@ async def test_an_outcome_that_is_unusable_for_long_is_counted_once(followed_dec
         assert await followed.value("database_malformed_values_total", **column) == 1
 
 
-async def test_older_pending_decisions_are_seen_in_rotation(tmp_path, monkeypatch):
+async def test_older_pending_decisions_are_seen_in_rotation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(outcomes_module, "NEWEST_PENDING", 5)
     path = tmp_path / "bot.db"
     write_database(str(path), decisions([decision(number) for number in range(3000)]))
@@ -181,7 +192,7 @@ async def test_older_pending_decisions_are_seen_in_rotation(tmp_path, monkeypatc
         assert seen == [2, 2, 3]
 
 
-async def test_pending_decisions_that_were_deleted_are_not_pending(followed_decisions):
+async def test_pending_decisions_that_were_deleted_are_not_pending(followed_decisions: FollowedFile) -> None:
     path, followed = followed_decisions
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("DELETE FROM agent_decisions WHERE rowid <= 4")
@@ -191,7 +202,9 @@ async def test_pending_decisions_that_were_deleted_are_not_pending(followed_deci
     assert await followed.value("decisions_total", agent="a", decision_type="T") == DECISIONS
 
 
-async def test_the_newest_pending_are_the_newest_of_all(followed_decisions, monkeypatch):
+async def test_the_newest_pending_are_the_newest_of_all(
+    followed_decisions: FollowedFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(outcomes_module, "NEWEST_PENDING", 2)
     path, followed = followed_decisions
     with closing(sqlite3.connect(path)) as connection, connection:

@@ -4,10 +4,11 @@ import asyncio
 import random
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -20,7 +21,8 @@ from exporter.collectors.sqlite import progress as progress_module
 from exporter.collectors.sqlite import ranges as ranges_module
 from exporter.collectors.sqlite import session
 from exporter.collectors.sqlite.ranges import RowReader
-from exporter.collectors.sqlite.session import Session, TooLongError
+from exporter.collectors.sqlite.session import Query, Row, Session, TooLongError
+from exporter.config import Config
 
 from .harness import configured, differing_lines, expected_of, following, fresh_page, fresh_samples
 
@@ -39,14 +41,14 @@ configs = st.builds(
 
 
 @pytest.fixture(scope="module", autouse=True)
-def without_pauses():
+def without_pauses() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, "SHORTEST_PAUSE", 0)
         yield
 
 
 @contextmanager
-def written(tables) -> Iterator[Path]:
+def written(tables: dict[str, TableRows]) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "bot.db"
         rows.write_database(str(path), tables)
@@ -63,7 +65,7 @@ def cut_at_random(seed: int) -> Iterator[None]:
     read, stops = Session.read, 0
     read_range, read_before = RowReader.range, RowReader.before
 
-    def stopping(self, query):
+    def stopping(self: Session, query: Query) -> Row:
         nonlocal stops
         if 0 <= stops < 3 and chance.random() < 0.2:
             stops += 1
@@ -72,19 +74,29 @@ def cut_at_random(seed: int) -> Iterator[None]:
         stops = -READS_OF_A_TRY if stops > 0 else min(0, stops + 1)
         return read(self, query)
 
+    async def short_range(
+        self: RowReader, columns: Sequence[str], first: int, last: int, _: int
+    ) -> list[ranges_module.Row]:
+        return await read_range(self, columns, first, last, chance.randint(1, 5))
+
+    async def short_before(
+        self: RowReader, columns: Sequence[str], last: int, _: int
+    ) -> list[ranges_module.Row]:
+        return await read_before(self, columns, last, chance.randint(1, 5))
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(RowReader, "range", lambda *given: read_range(*given[:-1], chance.randint(1, 5)))
-        patch.setattr(RowReader, "before", lambda *given: read_before(*given[:-1], chance.randint(1, 5)))
+        patch.setattr(RowReader, "range", short_range)
+        patch.setattr(RowReader, "before", short_before)
         patch.setattr(progress_module, "HEAD_ROWS", chance.randint(0, 6))
         patch.setattr(Session, "read", stopping)
         patch.setattr(ranges_module, "RETRY_PAUSE", 0)
         yield
 
 
-def test_page_is_what_the_oracle_says():
+def test_page_is_what_the_oracle_says() -> None:
     @given(rows.databases(), configs)
     @settings(moderate, max_examples=60)
-    def check(tables, config):
+    def check(tables: dict[str, TableRows], config: Config) -> None:
         with written(tables) as path:
             samples = asyncio.run(fresh_samples(path, config))
             assert difference(samples, expected_of(path, config)) == []
@@ -92,10 +104,10 @@ def test_page_is_what_the_oracle_says():
     check()
 
 
-def test_ranges_cannot_be_seen():
+def test_ranges_cannot_be_seen() -> None:
     @given(rows.databases(), configs, st.integers(0))
     @settings(moderate, max_examples=30)
-    def check(tables, config, seed):
+    def check(tables: dict[str, TableRows], config: Config, seed: int) -> None:
         with written(tables) as path:
             at_once = asyncio.run(fresh_page(path, config))
             with cut_at_random(seed):
@@ -105,10 +117,10 @@ def test_ranges_cannot_be_seen():
     check()
 
 
-def test_growth_cannot_be_seen():
+def test_growth_cannot_be_seen() -> None:
     @given(rows.databases(), configs, st.integers(0))
     @settings(moderate, max_examples=30)
-    def check(tables, config, seed):
+    def check(tables: dict[str, TableRows], config: Config, seed: int) -> None:
         chance = random.Random(seed)
         left = {name: list(table.rows) for name, table in tables.items()}
         with written({name: replace(table, rows=[]) for name, table in tables.items()}) as path:
@@ -128,7 +140,7 @@ def test_growth_cannot_be_seen():
     check()
 
 
-def append_some(path: Path, left: dict, chance: random.Random) -> None:
+def append_some(path: Path, left: dict[str, list[dict[str, Any]]], chance: random.Random) -> None:
     with closing(sqlite3.connect(path)) as connection, connection:
         for name in chance.sample(list(left), len(left)):
             some = chance.randint(0, 4)
@@ -166,13 +178,15 @@ LATER = "2025-10-10 15:30:01"
         ),
     ],
 )
-async def test_page_of_few_rows_is_what_the_oracle_says(tmp_path, name, found, settings):
+async def test_page_of_few_rows_is_what_the_oracle_says(
+    tmp_path: Path, name: str, found: list[dict[str, Any]], settings: dict[str, int]
+) -> None:
     path, config = tmp_path / "bot.db", configured(**settings)
     write_database(str(path), {name: TableRows(UPSTREAM[name], found)})
     assert difference(await fresh_samples(path, config), expected_of(path, config)) == []
 
 
-async def test_a_fall_of_whole_dollars(tmp_path):
+async def test_a_fall_of_whole_dollars(tmp_path: Path) -> None:
     """A column that is not declared as REAL holds them as integers."""
     path, columns = tmp_path / "bot.db", {"timestamp": "DATETIME", "total_value_usd": "DECIMAL(12,2)"}
     values = [{"timestamp": SECOND, "total_value_usd": value} for value in (10000, 9500)]
@@ -181,7 +195,7 @@ async def test_a_fall_of_whole_dollars(tmp_path):
 
 
 @pytest.mark.parametrize("table", UPSTREAM)
-async def test_a_missing_column_costs_its_own_families_only(tmp_path, table):
+async def test_a_missing_column_costs_its_own_families_only(tmp_path: Path, table: str) -> None:
     first_row = {column: SECOND for column in UPSTREAM[table] if "KEY" not in UPSTREAM[table][column]}
     for column in first_row:
         path = tmp_path / f"{column}.db"
@@ -191,7 +205,9 @@ async def test_a_missing_column_costs_its_own_families_only(tmp_path, table):
         assert difference(await fresh_samples(path), expected_of(path, configured())) == [], column
 
 
-async def test_a_new_agent_has_its_window_though_the_others_is_full(tmp_path, monkeypatch):
+async def test_a_new_agent_has_its_window_though_the_others_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path, config = tmp_path / "bot.db", configured(window=1)
     found = [
         {"agent_name": "other", "timestamp": LATER, "success": 1},

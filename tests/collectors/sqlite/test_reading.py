@@ -18,11 +18,11 @@ from exporter.collectors.base import CollectorError
 from exporter.collectors.sqlite import filesystem, session
 from exporter.collectors.sqlite.collector import DatabaseCollector
 from exporter.collectors.sqlite.seqlock import SHARED_FIRST, SHARED_SIZE
-from exporter.collectors.sqlite.session import Query, Way
+from exporter.collectors.sqlite.session import Query, Row, Session, Way
 from exporter.config import Config
 
 from .bots import append, decisions, execute, executions, program, trades, write_bot
-from .harness import PATIENCE, following
+from .harness import PATIENCE, Followed, following
 
 NOBODY = 65534
 INSERT = "INSERT INTO agent_executions (agent_name, execution_type) VALUES ('a', 't')"
@@ -31,25 +31,31 @@ pytestmark = pytest.mark.usefixtures("impatient")
 
 
 @pytest.fixture
-def path(tmp_path):
+def path(tmp_path: Path) -> Path:
     path = tmp_path / "bot.db"
     write_bot(path, agent_executions=executions(300), agent_decisions=decisions(300), trades=trades(300))
     return path
 
 
 @pytest.fixture(params=[Way.UNLOCKED, Way.LOCKED])
-def way(request, monkeypatch):
-    if request.param is Way.LOCKED:
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Way:
+    way: Way = request.param
+    if way is Way.LOCKED:
         monkeypatch.setattr(filesystem, "LOCAL", set())
-    return request.param
+    return way
+
+
+def way_of(followed: Followed) -> Way | None:
+    return followed.source._reader._session.way
 
 
 @pytest.fixture
-def checked_reads(path, monkeypatch):
+def checked_reads(path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Query]:
     """After each read another program must be able to have the file for itself at once; how many were checked."""
-    attempt, reads = session.Session._attempt, []
+    attempt = Session._attempt
+    reads: list[Query] = []
 
-    def checked(self, query):
+    def checked(self: Session, query: Query) -> Row:
         try:
             return attempt(self, query)
         finally:
@@ -58,22 +64,24 @@ def checked_reads(path, monkeypatch):
                 connection.rollback()
             reads.append(query)
 
-    monkeypatch.setattr(session.Session, "_attempt", checked)
+    monkeypatch.setattr(Session, "_attempt", checked)
     return reads
 
 
-async def test_nothing_is_held_between_two_reads(way, path, checked_reads):
+async def test_nothing_is_held_between_two_reads(way: Way, path: Path, checked_reads: list[Query]) -> None:
     async with following(path) as followed:
         await followed.caught_up()
         append(path, "agent_executions", executions(3))
         await followed.collect()
         await followed.source._database.revisit(1.0)
         assert await followed.executions() == {"a": 303}
-        assert followed.source._reader._session.way is way
+        assert way_of(followed) is way
     assert len(checked_reads) > 10
 
 
-async def test_a_read_that_is_cut_off_holds_nothing(way, path, checked_reads, monkeypatch):
+async def test_a_read_that_is_cut_off_holds_nothing(
+    way: Way, path: Path, checked_reads: list[Query], monkeypatch: pytest.MonkeyPatch
+) -> None:
     steps = session.STEPS_BETWEEN_CHECKS
     monkeypatch.setattr(session, "STEPS_BETWEEN_CHECKS", 10)
     async with following(path) as followed:
@@ -104,13 +112,14 @@ def asking_for_locks(path: Path) -> Iterator[Callable[[], bool]]:
     """Whether another process sees a lock of ours on the file."""
     command = [sys.executable, "-c", ASK, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
+        stdin, stdout = process.stdin, process.stdout
+        assert stdin is not None
+        assert stdout is not None
 
         def ask() -> bool:
-            process.stdin.write("\n")
-            process.stdin.flush()
-            return process.stdout.readline() == "True\n"
+            stdin.write("\n")
+            stdin.flush()
+            return stdout.readline() == "True\n"
 
         try:
             yield ask
@@ -119,14 +128,17 @@ def asking_for_locks(path: Path) -> Iterator[Callable[[], bool]]:
 
 
 @pytest.mark.parametrize(("journal", "locks"), [("DELETE", False), ("DELETE", True), ("WAL", True)])
-async def test_whether_a_read_locks(path, monkeypatch, journal, locks):
+async def test_whether_a_read_locks(
+    path: Path, monkeypatch: pytest.MonkeyPatch, journal: str, locks: bool
+) -> None:
     """Asked in the middle of the first reads. Where there is one, nothing that was closed meanwhile dropped it."""
     if journal == "DELETE" and locks:
         monkeypatch.setattr(filesystem, "LOCAL", set())
-    row, seen = session._Connection.row, []
+    row = session._Connection.row
+    seen: list[bool] = []
     with asking_for_locks(path) as locked, program(path, f"PRAGMA journal_mode = {journal}", INSERT):
 
-        def asked(self, query):
+        def asked(self: session._Connection, query: Query) -> Row:
             self.create_function("locked", 0, lambda: seen.append(locked()))
             if len(seen) < ASKED and "SELECT" in query.statement:
                 row(self, Query("SELECT locked() FROM agent_executions LIMIT 1", {}, 10.0))
@@ -168,7 +180,8 @@ def unprivileged_scrapes(path: Path) -> Iterator[Callable[[], str]]:
     def scrape() -> str:
         here.send(True)
         assert here.poll(PATIENCE), "no answer"
-        return here.recv()
+        said: str = here.recv()
+        return said
 
     try:
         yield scrape
@@ -178,7 +191,7 @@ def unprivileged_scrapes(path: Path) -> Iterator[Callable[[], str]]:
 
 
 @pytest.fixture
-def shared_path():
+def shared_path() -> Iterator[Path]:
     """A file in a directory that others may enter."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "bot.db"
@@ -193,13 +206,13 @@ def beside(path: Path) -> list[str]:
     return sorted(other.name for other in path.parent.iterdir() if other != path)
 
 
-def test_a_file_that_may_only_be_read(shared_path):
+def test_a_file_that_may_only_be_read(shared_path: Path) -> None:
     with unprivileged_scrapes(shared_path) as scrape:
         assert scrape().endswith(" families")
 
 
 @pytest.mark.parametrize("mode", [0o555, 0o777], ids=["may only be read", "may be written by all"])
-def test_no_file_is_made_beside_a_write_ahead_log_database(shared_path, mode):
+def test_no_file_is_made_beside_a_write_ahead_log_database(shared_path: Path, mode: int) -> None:
     """Made by another user than the bot's, they would keep the bot from writing, also after the exporter has gone."""
     shared_path.chmod(0o644)
     shared_path.parent.chmod(0o755)
@@ -226,7 +239,7 @@ def test_no_file_is_made_beside_a_write_ahead_log_database(shared_path, mode):
         assert beside(shared_path) == []
 
 
-async def test_rows_of_a_log_whose_writer_died_are_read(path):
+async def test_rows_of_a_log_whose_writer_died_are_read(path: Path) -> None:
     execute(path, "PRAGMA journal_mode = WAL")
     with program(path, INSERT):
         pass
@@ -235,7 +248,7 @@ async def test_rows_of_a_log_whose_writer_died_are_read(path):
         assert await followed.executions() == {"a": 301}
 
 
-async def test_an_idle_exporter_keeps_the_bot_from_nothing(path):
+async def test_an_idle_exporter_keeps_the_bot_from_nothing(path: Path) -> None:
     """Neither from its last checkpoint, without which a copy of the file would lack rows, nor from leaving WAL mode."""
     execute(path, "PRAGMA journal_mode = WAL")
     async with following(path) as followed:
@@ -243,10 +256,10 @@ async def test_an_idle_exporter_keeps_the_bot_from_nothing(path):
             bot.execute(INSERT)
             await followed.recovered()
             assert await followed.executions() == {"a": 301}
-            assert followed.source._reader._session.way is Way.LOG
+            assert way_of(followed) is Way.LOG
         assert beside(path) == []
         await followed.recovered()
-        assert followed.source._reader._session.way is Way.UNLOCKED
+        assert way_of(followed) is Way.UNLOCKED
         execute(path, INSERT)
         await followed.recovered()
         with closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as bot:
@@ -259,7 +272,7 @@ async def test_an_idle_exporter_keeps_the_bot_from_nothing(path):
         assert followed.replacements == 0
 
 
-def test_a_file_that_may_not_be_read(shared_path):
+def test_a_file_that_may_not_be_read(shared_path: Path) -> None:
     shared_path.chmod(0o000)
     with unprivileged_scrapes(shared_path) as scrape:
         assert scrape() == (
@@ -269,7 +282,7 @@ def test_a_file_that_may_not_be_read(shared_path):
         assert scrape().endswith(" families")
 
 
-def test_a_journal_that_may_not_be_read(shared_path):
+def test_a_journal_that_may_not_be_read(shared_path: Path) -> None:
     shared_path.chmod(0o644)
     shared_path.parent.chmod(0o755)
     execute(shared_path, "PRAGMA journal_mode = WAL")

@@ -222,5 +222,6 @@ def prune(path: Path, totals: Path) -> None:
         if file.suffix:
             continue
         saved = StateFile(file, FORMAT_VERSION).load()
+        assert saved is not None
         position = saved["tables"].get("agent_executions", {}).get("position") or 0
         changed(path, f"DELETE FROM agent_executions WHERE id <= {int(position) - 200}")

@@ -15,12 +15,22 @@ import pytest
 
 from exporter.collectors.sqlite import session
 from exporter.collectors.sqlite.seqlock import DatabaseFile, Stamp
-from exporter.collectors.sqlite.session import BusyError, HotJournalError, Query, Session, TooLongError, Way
+from exporter.collectors.sqlite.session import (
+    BusyError,
+    HotJournalError,
+    Query,
+    Row,
+    Session,
+    TooLongError,
+    Way,
+)
 
 from .bots import execute
 
 SUM = "SELECT sum(amount), count(*) FROM account"
 MOVE = "UPDATE account SET amount = amount + CASE WHEN id <= 50 THEN -1 ELSE 1 END, padding = hex(randomblob(99))"
+Meanwhile = Callable[[Callable[[], object]], list[str]]
+"""Plans what happens in the middle of the next read; the statements that are read, in a list that grows."""
 TICK = 0.02
 """Seconds after which the clock that stamps files has moved."""
 
@@ -62,7 +72,7 @@ def writing(path: Path, *before: str) -> Iterator[Writer]:
 
 
 @pytest.fixture
-def path(tmp_path):
+def path(tmp_path: Path) -> Path:
     path = tmp_path / "bot.db"
     execute(
         path,
@@ -75,26 +85,26 @@ def path(tmp_path):
 
 
 @pytest.fixture
-def reads(path):
+def reads(path: Path) -> Iterator[Session]:
     reads = Session(path, lambda _: None, None)
     yield reads
     reads.close()
 
 
 @pytest.fixture
-def writer(path):
+def writer(path: Path) -> Iterator[Writer]:
     with writing(path) as writer:
         yield writer
 
 
 @pytest.fixture
-def meanwhile(monkeypatch):
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
     """Does something in the middle of the next read: after SQLite has given the row, before it is kept."""
     row = session._Connection.row
     left: list[Callable[[], object]] = []
     tries: list[str] = []
 
-    def interrupted(self, query):
+    def interrupted(self: session._Connection, query: Query) -> Row:
         tries.append(query.statement)
         found = row(self, query)
         if left:
@@ -103,7 +113,7 @@ def meanwhile(monkeypatch):
 
     monkeypatch.setattr(session._Connection, "row", interrupted)
 
-    def plan(action):
+    def plan(action: Callable[[], object]) -> list[str]:
         left.append(action)
         return tries
 
@@ -111,10 +121,10 @@ def meanwhile(monkeypatch):
 
 
 def read(reads: Session) -> tuple[int, int]:
-    return reads.read(Query(SUM, {}, 10.0))  # type: ignore[return-value]
+    return reads.read(Query(SUM, {}, 10.0))
 
 
-def test_a_read_that_nobody_wrote_into_is_kept(reads, meanwhile):
+def test_a_read_that_nobody_wrote_into_is_kept(reads: Session, meanwhile: Meanwhile) -> None:
     tries = meanwhile(lambda: None)
     assert read(reads) == (1000, 100)
     assert len(tries) == 1
@@ -122,7 +132,7 @@ def test_a_read_that_nobody_wrote_into_is_kept(reads, meanwhile):
 
 
 @pytest.mark.parametrize("journal", ["DELETE", "TRUNCATE", "PERSIST", "MEMORY", "OFF"])
-def test_a_commit_in_the_middle(reads, writer, meanwhile, journal):
+def test_a_commit_in_the_middle(reads: Session, writer: Writer, meanwhile: Meanwhile, journal: str) -> None:
     writer(f"PRAGMA journal_mode = {journal}")
     tries = meanwhile(lambda: writer("UPDATE account SET amount = amount + 1"))
     assert read(reads) == (1100, 100)
@@ -131,8 +141,8 @@ def test_a_commit_in_the_middle(reads, writer, meanwhile, journal):
 
 @pytest.mark.parametrize("journal", ["DELETE", "TRUNCATE", "PERSIST", "MEMORY"])
 def test_a_transaction_that_was_written_and_rolled_back_in_the_middle(
-    path, reads, writer, meanwhile, journal
-):
+    path: Path, reads: Session, writer: Writer, meanwhile: Meanwhile, journal: str
+) -> None:
     """The counter of changes is what it was, and so is the size."""
     writer(f"PRAGMA journal_mode = {journal}", "PRAGMA cache_size = 1")
     header, size = path.read_bytes()[:100], path.stat().st_size
@@ -142,7 +152,9 @@ def test_a_transaction_that_was_written_and_rolled_back_in_the_middle(
     assert len(tries) == 2
 
 
-def test_what_was_written_before_a_commit_is_not_shown(reads, writer, meanwhile):
+def test_what_was_written_before_a_commit_is_not_shown(
+    reads: Session, writer: Writer, meanwhile: Meanwhile
+) -> None:
     """A transaction that is larger than the writer's cache is in the file before it is committed."""
     writer("PRAGMA cache_size = 1")
     meanwhile(lambda: writer("BEGIN", MOVE.replace("ELSE 1", "ELSE 0")))
@@ -152,7 +164,9 @@ def test_what_was_written_before_a_commit_is_not_shown(reads, writer, meanwhile)
     assert read(reads) == (950, 100)
 
 
-def test_an_open_transaction_that_has_not_reached_the_file_is_no_obstacle(path, reads, writer):
+def test_an_open_transaction_that_has_not_reached_the_file_is_no_obstacle(
+    path: Path, reads: Session, writer: Writer
+) -> None:
     writer("BEGIN IMMEDIATE", MOVE)
     assert path.with_name("bot.db-journal").exists()
     assert read(reads) == (1000, 100)
@@ -160,10 +174,12 @@ def test_an_open_transaction_that_has_not_reached_the_file_is_no_obstacle(path, 
     assert read(reads) == (1000, 100)
 
 
-def test_a_program_that_dies_in_the_middle(path, reads, writer, meanwhile):
+def test_a_program_that_dies_in_the_middle(
+    path: Path, reads: Session, writer: Writer, meanwhile: Meanwhile
+) -> None:
     writer("PRAGMA cache_size = 1")
 
-    def die():
+    def die() -> None:
         writer("BEGIN", MOVE)
         writer.process.send_signal(signal.SIGKILL)
         writer.process.wait()
@@ -175,7 +191,7 @@ def test_a_program_that_dies_in_the_middle(path, reads, writer, meanwhile):
     assert read(reads) == (1000, 100)
 
 
-def test_a_program_that_died_while_it_left_wal_mode(path, reads, writer):
+def test_a_program_that_died_while_it_left_wal_mode(path: Path, reads: Session, writer: Writer) -> None:
     """SQLite itself would not see this journal where it is told to read the file alone."""
     execute(path, "PRAGMA journal_mode = WAL")
     path.with_name("bot.db-journal").write_bytes(bytes.fromhex("d9d505f920a163d7") + bytes(504))
@@ -183,7 +199,7 @@ def test_a_program_that_died_while_it_left_wal_mode(path, reads, writer):
         read(reads)
 
 
-def test_exclusive_locking_mode(reads, writer):
+def test_exclusive_locking_mode(reads: Session, writer: Writer) -> None:
     writer("PRAGMA locking_mode = EXCLUSIVE", MOVE)
     with pytest.raises(BusyError):
         read(reads)
@@ -192,13 +208,15 @@ def test_exclusive_locking_mode(reads, writer):
 
 
 @pytest.mark.parametrize("journal", ["DELETE", "WAL"])
-def test_a_change_of_journal_mode_in_the_middle(path, reads, writer, meanwhile, journal):
+def test_a_change_of_journal_mode_in_the_middle(
+    path: Path, reads: Session, writer: Writer, meanwhile: Meanwhile, journal: str
+) -> None:
     execute(path, f"PRAGMA journal_mode = {'WAL' if journal == 'DELETE' else 'DELETE'}")
     meanwhile(lambda: writer(f"PRAGMA journal_mode = {journal}", "UPDATE account SET amount = amount + 1"))
     assert read(reads) == (1100, 100)
 
 
-def test_a_log_that_comes_and_goes_in_the_middle(path, reads, meanwhile):
+def test_a_log_that_comes_and_goes_in_the_middle(path: Path, reads: Session, meanwhile: Meanwhile) -> None:
     execute(path, "PRAGMA journal_mode = WAL")
     tries = meanwhile(lambda: execute(path, "UPDATE account SET amount = amount + 1"))
     assert not path.with_name("bot.db-wal").exists()
@@ -206,7 +224,7 @@ def test_a_log_that_comes_and_goes_in_the_middle(path, reads, meanwhile):
     assert len(tries) == 2
 
 
-def test_another_file_in_the_middle(path, reads, meanwhile, tmp_path):
+def test_another_file_in_the_middle(path: Path, reads: Session, meanwhile: Meanwhile, tmp_path: Path) -> None:
     shutil.copyfile(path, tmp_path / "new.db")
     meanwhile(lambda: (tmp_path / "new.db").rename(path))
     with pytest.raises(session.ReplacedError):
@@ -214,7 +232,9 @@ def test_another_file_in_the_middle(path, reads, meanwhile, tmp_path):
     assert read(reads) == (1000, 100)
 
 
-def test_a_copy_over_the_file_in_the_middle_though_it_has_the_same_header(path, reads, meanwhile, tmp_path):
+def test_a_copy_over_the_file_in_the_middle_though_it_has_the_same_header(
+    path: Path, reads: Session, meanwhile: Meanwhile, tmp_path: Path
+) -> None:
     shutil.copyfile(path, tmp_path / "new.db")
     execute(tmp_path / "new.db", "UPDATE account SET amount = amount + 1")
     with path.open("rb") as before, (tmp_path / "new.db").open("r+b") as after:
@@ -223,13 +243,15 @@ def test_a_copy_over_the_file_in_the_middle_though_it_has_the_same_header(path, 
     assert read(reads) == (1100, 100)
 
 
-def test_a_truncated_file_in_the_middle(path, reads, meanwhile):
+def test_a_truncated_file_in_the_middle(path: Path, reads: Session, meanwhile: Meanwhile) -> None:
     meanwhile(lambda: os.truncate(path, 4096))
     with pytest.raises(sqlite3.DatabaseError, match="malformed"):
         read(reads)
 
 
-def test_a_writer_that_never_rests_ends_in_a_request_for_less(reads, writer, meanwhile):
+def test_a_writer_that_never_rests_ends_in_a_request_for_less(
+    reads: Session, writer: Writer, meanwhile: Meanwhile
+) -> None:
     for _ in range(session.DISCARDS):
         tries = meanwhile(lambda: writer("UPDATE account SET amount = amount + 1"))
     with pytest.raises(TooLongError):
@@ -237,11 +259,13 @@ def test_a_writer_that_never_rests_ends_in_a_request_for_less(reads, writer, mea
     assert len(tries) == session.DISCARDS
 
 
-def test_a_read_in_the_tick_of_a_write_waits_for_the_next(path, reads, meanwhile, monkeypatch):
+def test_a_read_in_the_tick_of_a_write_waits_for_the_next(
+    path: Path, reads: Session, meanwhile: Meanwhile, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A second write in one tick of the clock may leave the same stamp."""
     execute(path, "UPDATE account SET amount = amount + 1")
     waited: list[float] = []
-    monkeypatch.setattr(session.time, "sleep", waited.append)
+    monkeypatch.setattr(time, "sleep", waited.append)
     monkeypatch.setattr(session, "stamping_clock", lambda: path.stat().st_ctime_ns - 1)
     with pytest.raises(BusyError):
         reads._attempt(Query(SUM, {}, 1.0))
@@ -266,11 +290,11 @@ SECOND = 1_000_000_000
         (3605 * SECOND + 7, 5 * SECOND, False),
     ],
 )
-def test_stamps_that_may_be_repeated(changed, now, repeated):
+def test_stamps_that_may_be_repeated(changed: int, now: int, repeated: bool) -> None:
     assert Stamp(0, 0, 0, changed, b"", 0).may_be_repeated(now) is repeated
 
 
-def test_locks_of_a_program_in_another_container_are_seen(path):
+def test_locks_of_a_program_in_another_container_are_seen(path: Path) -> None:
     """Another PID namespace: the kernel keeps locks by inode."""
     if os.geteuid() != 0:
         pytest.skip("needs root to make a PID namespace")
@@ -284,7 +308,7 @@ def test_locks_of_a_program_in_another_container_are_seen(path):
         assert file.is_being_changed()
 
 
-def test_locks_of_this_process_are_seen(path):
+def test_locks_of_this_process_are_seen(path: Path) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("BEGIN EXCLUSIVE")
     with DatabaseFile(path) as file:
