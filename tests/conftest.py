@@ -1,12 +1,14 @@
 """What several tests share, and what holds for all: no thread outlives its test, and CI skips nothing."""
 
+import logging
 import os
 import threading
 import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from concurrent.futures import thread as futures_thread
 
 import pytest
+import structlog
 from hypothesis import settings
 from prometheus_client.core import Metric
 from tools import NOT_IN_THE_REPOSITORY
@@ -79,6 +81,17 @@ def _threads_beyond(known: set[threading.Thread]) -> list[threading.Thread]:
 def _must_be_ended(each: threading.Thread) -> bool:
     """Threads of executors are ended by Python itself."""
     return not each.daemon and each not in futures_thread._threads_queues
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A command that a test runs configures the logging of the whole process."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 class FakeCollector:
