@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
+from math import sqrt
 from typing import Any
 
 from . import values
@@ -51,6 +52,11 @@ class Decision:
     def band(self) -> str:
         assert self.confidence is not None
         return BANDS[min(self.confidence * 10 // values.RATIO, 9)]
+
+    @property
+    def confidence_gap(self) -> Fraction:
+        assert self.confidence is not None
+        return Fraction(self.confidence, values.RATIO) - bool(self.success)
 
     @property
     def squared_error(self) -> int:
@@ -240,3 +246,11 @@ def _put_window(samples: Samples, table: Table, window: list[Decision], agent: s
 def _put_brier(samples: Samples, resolved: list[Decision], agent: str) -> None:
     score = mean((row.squared_error for row in resolved), values.RATIO**2)
     samples.put_known("tweetbot_decision_brier_score", score, agent=agent)
+    if resolved:
+        gap = mean(row.confidence_gap for row in resolved)
+        samples.put_known("tweetbot_decision_confidence_gap_ratio", gap, agent=agent)
+        confidences = [Fraction(row.confidence or 0, values.RATIO) for row in resolved]
+        variance = sum(each * (1 - each) for each in confidences)
+        samples.put(
+            "tweetbot_decision_confidence_gap_error_ratio", sqrt(variance) / len(resolved), agent=agent
+        )

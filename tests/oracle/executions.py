@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from . import values
+from . import evidence, values
 from .table import (
     Labels,
     Samples,
@@ -68,6 +68,7 @@ def put(samples: Samples, table: Table, labels: Labels, settings: Settings) -> N
         _put_agent(samples, table, rows, agent)
         if table.has("timestamp"):
             _put_window(samples, table, newest_last(rows)[-settings.window :], agent)
+            _put_bounds(samples, newest_last(rows)[-500:], agent)
 
 
 def _put_pair(samples: Samples, table: Table, rows: list[Execution], **pair: str) -> None:
@@ -110,3 +111,14 @@ def _put_window(samples: Samples, table: Table, window: list[Execution], agent: 
     samples.put_known("tweetbot_recent_response_time_seconds", time, agent=agent)
     oldest = min(known(row.at for row in window), default=None)
     samples.put_known("tweetbot_recent_window_start_timestamp_seconds", seconds(oldest), agent=agent)
+
+
+def _put_bounds(samples: Samples, newest: list[Execution], agent: str) -> None:
+    outcomes = known(row.success for row in newest)
+    if len(outcomes) >= evidence.LENGTHS[0]:
+        bound = evidence.highest_success_ratio(outcomes)
+        samples.put("tweetbot_recent_success_upper_bound_ratio", bound, agent=agent)
+    durations = known(row.duration for row in newest)
+    if len(durations) >= evidence.LENGTHS[0]:
+        bound = evidence.lowest_mean(durations) / values.MICROSECONDS
+        samples.put("tweetbot_recent_response_time_lower_bound_seconds", bound, agent=agent)

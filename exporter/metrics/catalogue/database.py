@@ -81,6 +81,18 @@ RECENT_RESPONSE_TIME = _declare.gauge(
     "Mean execution_time_ms of the recent executions, in seconds.",
     "agent",
 )
+RECENT_SUCCESS_BOUND = _declare.gauge(
+    "tweetbot_recent_success_upper_bound_ratio",
+    "The agent's true success ratio is at most this, or its newest 10 to 500 executions are a coincidence of 1 in "
+    "200000; 1 where they say nothing against it.",
+    "agent",
+)
+RECENT_RESPONSE_TIME_BOUND = _declare.gauge(
+    "tweetbot_recent_response_time_lower_bound_seconds",
+    "The agent's true mean execution time is at least this, or its newest 10 to 500 executions are a coincidence of "
+    "1 in 200000; 0 where they say nothing against it.",
+    "agent",
+)
 RECENT_WINDOW_START = _declare.gauge(
     "tweetbot_recent_window_start_timestamp_seconds",
     "Timestamp of the oldest of the recent executions: how far back 'recent' reaches.",
@@ -180,6 +192,17 @@ DECISION_BRIER = _declare.gauge(
     "tweetbot_decision_brier_score",
     "Mean squared difference of confidence and outcome (1 or 0) over the newest 50 decisions that have both; "
     "0 is perfect, 0.25 is what a constant 0.5 gets.",
+    "agent",
+)
+DECISION_CONFIDENCE_GAP = _declare.gauge(
+    "tweetbot_decision_confidence_gap_ratio",
+    "Mean confidence minus the share that succeeded, of the newest 50 decisions that have both; above 0 the agent is "
+    "too sure of itself.",
+    "agent",
+)
+DECISION_CONFIDENCE_GAP_ERROR = _declare.gauge(
+    "tweetbot_decision_confidence_gap_error_ratio",
+    "Standard error of tweetbot_decision_confidence_gap_ratio for an agent whose confidences are true.",
     "agent",
 )
 DECISION_RESOLVED = _declare.counter(

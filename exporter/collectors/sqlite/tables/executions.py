@@ -1,5 +1,6 @@
 """agent_executions: how often each agent acted, how it went, how long it took."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from exporter.collectors.sqlite import values
@@ -7,6 +8,7 @@ from exporter.collectors.sqlite.aggregates import (
     Aggregate,
     Count,
     Exemplars,
+    Gauge,
     Histogram,
     Newest,
     Recent,
@@ -16,6 +18,7 @@ from exporter.collectors.sqlite.aggregates import (
     start_of,
 )
 from exporter.collectors.sqlite.batch import Batch, By, Value
+from exporter.collectors.sqlite.evidence import ROWS, mean_lower_bound, success_upper_bound
 from exporter.collectors.sqlite.table import GrowingTable
 from exporter.collectors.sqlite.values import MICRO, NANO
 from exporter.metrics import catalogue as c
@@ -31,6 +34,11 @@ ERRORED = Value("error_message", values.whole)
 
 PAIR = By(("agent_name", "execution_type"))
 AGENT = By(("agent_name",))
+
+
+def _response_time_bound(newest_first: Sequence[int | None]) -> float | None:
+    bound = mean_lower_bound(newest_first)
+    return None if bound is None else bound / MICRO
 
 
 class Executions(GrowingTable):
@@ -65,6 +73,15 @@ class Executions(GrowingTable):
             ),
             keep=(PAIR,),
         )
+        evidence = Recent(
+            AGENT,
+            ROWS,
+            AT,
+            (
+                Gauge(c.RECENT_SUCCESS_BOUND, success_upper_bound, SUCCESS),
+                Gauge(c.RECENT_RESPONSE_TIME_BOUND, _response_time_bound, DURATION),
+            ),
+        )
         exemplars = Exemplars(recent, PAIR, DURATION, MICRO, "execution_id")
         return (
             Count(c.EXECUTIONS, PAIR),
@@ -76,6 +93,7 @@ class Executions(GrowingTable):
             Total(c.EXECUTION_SIGNALS, AGENT, SIGNALS),
             Newest(c.EXECUTION_LAST, AGENT, AT),
             recent,
+            evidence,
         )
 
     def prepare(self, batch: Batch) -> Batch:

@@ -9,6 +9,7 @@ from base64 import b64decode, b64encode
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from itertools import compress
+from math import sqrt
 from typing import Any, NamedTuple
 
 from exporter.collectors.sqlite import values
@@ -109,6 +110,8 @@ class Outcomes(Aggregate):
             c.DECISION_RESOLVED: _CALIBRATED,
             c.DECISION_RESOLVED_SUCCEEDED: _CALIBRATED,
             c.DECISION_BRIER: _CALIBRATED | {"timestamp"},
+            c.DECISION_CONFIDENCE_GAP: _CALIBRATED | {"timestamp"},
+            c.DECISION_CONFIDENCE_GAP_ERROR: _CALIBRATED | {"timestamp"},
         }
 
     def fold(self, batch: Batch) -> None:
@@ -271,9 +274,18 @@ class Outcomes(Aggregate):
         resolved = self._recent_resolved[agent].rows
         errors = [(confidence / NANO - success) ** 2 for *_, confidence, success in resolved]
         out.add(c.DECISION_BRIER, mean(errors), agent)
+        out.add(c.DECISION_CONFIDENCE_GAP, mean(row[2] / NANO - row[3] for row in resolved), agent)
+        if resolved:
+            variances = (row[2] / NANO * (1 - row[2] / NANO) for row in resolved)
+            out.add(c.DECISION_CONFIDENCE_GAP_ERROR, sqrt(sum(variances)) / len(resolved), agent)
 
     def of_newest(self) -> Collection[Family]:
-        return (c.RECENT_ACTUAL_RESULT, c.DECISION_BRIER)
+        return (
+            c.RECENT_ACTUAL_RESULT,
+            c.DECISION_BRIER,
+            c.DECISION_CONFIDENCE_GAP,
+            c.DECISION_CONFIDENCE_GAP_ERROR,
+        )
 
     def only_full(self) -> None:
         for agent in [agent for agent, window in self._recent_resolved.items() if not window.is_full]:
