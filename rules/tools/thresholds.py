@@ -42,7 +42,12 @@ _JOINS = {
 
 def recording_thresholds(thresholds: Path, bottlenecks: Iterable[Bottleneck]) -> str:
     """The file's text. KeyError for a group without a level, or a bottleneck's threshold that no bottleneck has."""
-    of_bottlenecks = {each.series: one.scope for one in bottlenecks for each in one.thresholds}
+    of_bottlenecks = {
+        series: one.scope
+        for one in bottlenecks
+        for each in one.thresholds
+        for series in (each.series, each.margin)
+    }
     levels: dict[str, str] = {}
     for group in yaml.safe_load(thresholds.read_text("utf-8"))["groups"]:
         for rule in group["rules"]:

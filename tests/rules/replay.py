@@ -8,9 +8,12 @@ import json
 import re
 import sqlite3
 from collections import defaultdict, deque
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from oracle import evidence
 
 STEP = 60
 TARGET = 'job="tweetbot", instance="one:9464", bot="one"'
@@ -63,6 +66,7 @@ class Replay:
     def executions(self) -> None:
         totals: dict[tuple[str, str, str], int] = defaultdict(int)
         windows: dict[str, deque[Any]] = defaultdict(lambda: deque(maxlen=WINDOW))
+        bounds: dict[str, deque[Any]] = defaultdict(lambda: deque(maxlen=evidence.LENGTHS[-1]))
         columns = "timestamp, agent_name, execution_type, success, execution_time_ms"
         sql = f"SELECT {columns} FROM agent_executions ORDER BY timestamp, id"
         for stamp, name, kind, success, took in self.rows(sql):
@@ -80,6 +84,8 @@ class Replay:
                 )
             window = windows[agent]
             window.append((moment, success, took))
+            bounds[agent].append((success, took))
+            self.bounds(moment, agent, bounds[agent])
             known = [row[1] for row in window if row[1] is not None]
             times = [row[2] / 1000 for row in window if row[2] is not None]
             self.put(moment, "tweetbot_recent_executions", len(window), agent=agent)
@@ -96,6 +102,16 @@ class Replay:
                 self.put(
                     moment, "tweetbot_recent_response_time_seconds", sum(times) / len(times), agent=agent
                 )
+
+    def bounds(self, moment: float, agent: str, rows: Iterable[tuple[int | None, float | None]]) -> None:
+        outcomes = [bool(success) for success, _ in rows if success is not None]
+        times = [round(took * 1000) for _, took in rows if took is not None]
+        if len(outcomes) >= evidence.LENGTHS[0]:
+            bound = evidence.highest_success_ratio(outcomes)
+            self.put(moment, "tweetbot_recent_success_upper_bound_ratio", bound, agent=agent)
+        if len(times) >= evidence.LENGTHS[0]:
+            bound = evidence.lowest_mean(times) / 1e6
+            self.put(moment, "tweetbot_recent_response_time_lower_bound_seconds", bound, agent=agent)
 
     def decisions(self) -> None:
         totals: dict[tuple[str, str, str], int] = defaultdict(int)
@@ -128,14 +144,14 @@ class Replay:
                 agent=agent,
             )
             if success is not None:
-                resolved[agent].append((ratio(confidence) - success) ** 2)
+                resolved[agent].append((ratio(confidence), success))
                 totals[agent, "", "resolved"] += 1
-                self.put(
-                    moment,
-                    "tweetbot_decision_brier_score",
-                    sum(resolved[agent]) / len(resolved[agent]),
-                    agent=agent,
+                gap = sum(stated - true for stated, true in resolved[agent]) / len(resolved[agent])
+                error = sum(stated * (1 - stated) for stated, _ in resolved[agent]) ** 0.5 / len(
+                    resolved[agent]
                 )
+                self.put(moment, "tweetbot_decision_confidence_gap_ratio", gap, agent=agent)
+                self.put(moment, "tweetbot_decision_confidence_gap_error_ratio", error, agent=agent)
                 # One band is enough: alerts only ask how many there are.
                 self.put(
                     moment,

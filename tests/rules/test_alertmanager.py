@@ -195,6 +195,10 @@ WORKED_ON = {"bottleneck": "agent_response_time"}
         (alert("TweetbotAgentErrorBudgetBurn", "critical", HUNTER, window="6h"),
          alert("TweetbotAgentErrorBudgetBurn", "warning", HUNTER, window="1d"), True),
         (alert("TweetbotAgentSuccessRateLow", "warning", HUNTER, **FAILING_MEDIUM),
+         alert("TweetbotAgentErrorBudgetBurn", "critical", HUNTER, window="6h"), False),
+        (alert("TweetbotAgentSuccessRateLow", "warning", HUNTER, **FAILING_MEDIUM),
+         alert("TweetbotAgentErrorBudgetBurn", "warning", HUNTER, window="1d"), True),
+        (alert("TweetbotAgentSuccessRateLow", "critical", HUNTER, **FAILING_CRITICAL),
          alert("TweetbotAgentErrorBudgetBurn", "critical", HUNTER, window="6h"), True),
         # the exporter over all of its bot, and of no other
         (alert("TweetbotExporterDown", "critical", ONE),

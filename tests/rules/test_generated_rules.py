@@ -29,6 +29,7 @@ def three_severities() -> Bottleneck:
     thresholds = tuple(
         Threshold(
             series=f"slowness:threshold_{severity}",
+            margin="slowness:margin",
             severity=severity,
             alert=text,
             lasting=text if severity == "high" else None,
@@ -55,7 +56,12 @@ def test_each_value_has_one_severity(
     recording["groups"][0]["rules"].pop(0)  # whether the window may be judged is given below
     write(tmp_path / "recording.yml", recording)
     (tmp_path / "alerts.yml").write_text(alerts_bottlenecks([bottleneck], SETTINGS))
-    given = {"agent:recent_window_judged:group": 1, bottleneck.rules.value: value}
+    given = {
+        "agent:recent_window_judged:group": 1,
+        bottleneck.rules.value: value,
+        "agent:recent_response_time_lower_bound_seconds:last5m": value,
+        "agent:slowness:margin": 0,
+    }
     given |= {
         f"agent:slowness:threshold_{name}": limit
         for name, limit in zip(("low", "high", "critical"), (1, 2, 4), strict=True)
@@ -107,12 +113,14 @@ def test_a_threshold_is_in_force_at_the_level_of_its_bottleneck(tmp_path: Path) 
     rules: list[Rule] = [
         {"record": f"tweetbot:slowness:threshold_{name}", "expr": "vector(1)"} for name in ("low", "high")
     ]
+    rules.append({"record": "tweetbot:slowness:margin", "expr": "vector(1)"})
     own = {**rules[0], "labels": {"agent": "slow"}}  # somebody's own, which adds no series
     write(path, {"groups": [{"name": "tweetbot-thresholds-bottlenecks", "rules": [*rules, own]}]})
     (group,) = yaml.safe_load(recording_thresholds(path, [three_severities()]))["groups"]
     assert [rule["record"] for rule in group["rules"]] == [
         "agent:slowness:threshold_low",
         "agent:slowness:threshold_high",
+        "agent:slowness:margin",
     ]
     with pytest.raises(KeyError, match="slowness:threshold_low"):
         recording_thresholds(path, [AGENT_RESPONSE_TIME])

@@ -169,7 +169,9 @@ def waited(rule: Rule) -> int:
 
 
 def least(rule: Rule) -> int:
-    """Minutes. A window of its own smooths already."""
+    """Minutes. A window of its own smooths already, and evidence needs no more of it."""
+    if "evident" in rule["expr"]:
+        return 1
     return 2 if "window" in rule["labels"] else 5
 
 
@@ -194,7 +196,8 @@ def test_rendered_texts_are_read_by_the_tests(rule: Rule) -> None:
     assert "%.0f" not in str(rule["annotations"])
 
 
-def test_joins_are_never_on_less_than_the_target() -> None:
+def test_joins_are_on_all_labels_of_the_target() -> None:
+    """Whatever a target is renamed to, or labelled with besides: a rule names only the labels that it ignores."""
     in_force = groups_of(THRESHOLDS_IN_FORCE)[0]["rules"]
     for rule in [*alerts(), *recorded()]:
         expression = str(rule["expr"])
@@ -202,8 +205,9 @@ def test_joins_are_never_on_less_than_the_target() -> None:
         if any(selector.name.startswith("tweetbot:") for selector in read(expression)[0]):
             assert rule in in_force
             continue
-        for labels in re.findall(r"\bon \(([^)]*)\)", expression):
-            assert {"job", "instance"} <= set(labels.split(", ")), rule
+        assert not re.search(r"\bon \(", expression), rule
+        for labels in re.findall(r"\bignoring \(([^)]*)\)", expression):
+            assert not TARGET_LABELS & set(labels.split(", ")), rule
         assert not re.search(r"\bby \(", expression), f"`by` drops the target's labels: {rule}"
 
 
@@ -246,7 +250,12 @@ def test_bottlenecks_have_their_thresholds() -> None:
         group for group in groups_of(RULES / "thresholds.yml") if group["name"].endswith("bottlenecks")
     ]
     defaults = [rule["record"] for rule in group["rules"] if "labels" not in rule]
-    expected = {f"tweetbot:{threshold.series}" for each in BOTTLENECKS for threshold in each.thresholds}
+    expected = {
+        f"tweetbot:{series}"
+        for each in BOTTLENECKS
+        for threshold in each.thresholds
+        for series in (threshold.series, threshold.margin)
+    }
     assert sorted(defaults) == sorted(expected)
 
 
@@ -284,4 +293,6 @@ def test_times_to_wait_are_thresholds() -> None:
     """`time() - x > 3600` in a rule could neither be changed by a user nor be scaled for a test."""
     for rule in [*alerts(), *recorded()]:
         if "time()" in str(rule["expr"]):
-            assert re.search(r"time\(\) - [\w:]+\s+[<>] (bool )?on \(", rule["expr"]), rule
+            assert re.search(r"time\(\) - [\w:]+\s+[<>] (bool )?[\w:]+:(limit|threshold)\b", rule["expr"]), (
+                rule
+            )

@@ -30,6 +30,7 @@ AGENT_RESPONSE_TIME = Bottleneck(
     thresholds=(
         Threshold(
             series="recent_response_time_seconds:threshold_high",
+            margin="recent_response_time_seconds:margin_high",
             severity="high",
             alert=AlertText(
                 summary="An agent takes too long for its executions.",
@@ -45,10 +46,12 @@ AGENT_RESPONSE_TIME = Bottleneck(
     ),
     rules=Rules(
         value="agent:recent_response_time_seconds:last5m",
-        impact="{value}\n  / {on} {threshold} - 1",
-        condition="and on (job, instance, agent) agent:recent_window_judged:group",
+        impact="{value} / {threshold} - 1",
+        condition="and agent:recent_window_judged:group",
+        evidence="agent:recent_response_time_lower_bound_seconds:last5m\n      > {threshold} - {margin}",
+        lasts="agent:recent_response_time_seconds:last5m\n      > {threshold} - {margin}",
         alert="TweetbotAgentResponseTimeHigh",
-        pending="5m",
+        pending="1m",
         dashboard="agent",
     ),
     query=Query(

@@ -30,6 +30,7 @@ AGENT_SUCCESS_RATE = Bottleneck(
     thresholds=(
         Threshold(
             series="recent_success_ratio:threshold_medium",
+            margin="recent_success_ratio:margin_medium",
             severity="medium",
             alert=AlertText(
                 summary="Too few of an agent's executions succeed.",
@@ -40,6 +41,7 @@ AGENT_SUCCESS_RATE = Bottleneck(
         ),
         Threshold(
             series="recent_success_ratio:threshold_critical",
+            margin="recent_success_ratio:margin_critical",
             severity="critical",
             alert=AlertText(
                 summary="Most of an agent's executions fail.",
@@ -51,10 +53,12 @@ AGENT_SUCCESS_RATE = Bottleneck(
     ),
     rules=Rules(
         value="agent:recent_success_ratio:last5m",
-        impact="{threshold}\n  - {on} {value}",
-        condition="and on (job, instance, agent) agent:recent_window_judged:group",
+        impact="{threshold} - {value}",
+        condition="and agent:recent_window_judged:group",
+        evidence="agent:recent_success_upper_bound_ratio:last5m\n      < {threshold} + {margin}",
+        lasts="agent:recent_success_ratio:last5m\n      < {threshold} + {margin}",
         alert="TweetbotAgentSuccessRateLow",
-        pending="5m",
+        pending="1m",
         dashboard="agent",
     ),
     query=Query(

@@ -40,11 +40,13 @@ class AlertText:
 class Threshold:
     """A line of rules/thresholds.yml, and what the alert says of a value beyond it.
 
-    `series` is its name without the level, such as "recent_success_ratio:threshold_medium". A bottleneck of high
-    severity pages once it has lasted an hour, with the text of `lasting`; the other severities have none.
+    `series` is its name without the level, such as "recent_success_ratio:threshold_medium", and `margin` that of how
+    much better than it a value is surely well. A bottleneck of high severity pages once it has lasted an hour, with the
+    text of `lasting`; the other severities have none.
     """
 
     series: str
+    margin: str
     severity: Severity
     alert: AlertText
     lasting: AlertText | None
@@ -54,15 +56,18 @@ class Threshold:
 class Rules:
     """How Prometheus finds it.
 
-    `value` is the recorded series that is compared. `impact` is PromQL with {value}, {threshold} (the mildest) and
-    {on} (the join of the two): above 0 where the threshold is broken. `condition` is PromQL, too, and says when the
-    value may be evaluated at all. `pending` is the alerts' `for`. `dashboard` is the uid that they link to, without
-    "tweetbot-".
+    `value` is the recorded series that is compared. `impact` is PromQL with {value} and {threshold} (the mildest):
+    above 0 where the threshold is broken. `condition` is PromQL, too, and says when the value may be evaluated at all.
+    `evidence` is PromQL with {threshold} and {margin}: there where the value is not beyond the threshold by chance. A
+    person is notified of nothing less. `lasts` is the same: there until it is over. `pending` is the alerts' `for`.
+    `dashboard` is the uid that they link to, without "tweetbot-".
     """
 
     value: str
     impact: str
     condition: str
+    evidence: str
+    lasts: str
     alert: str
     pending: str
     dashboard: str
@@ -129,6 +134,10 @@ class Bottleneck:
     def in_force(self, threshold: Threshold) -> str:
         """The series with the threshold of each agent, or of the bot."""
         return f"{self.scope}:{threshold.series}"
+
+    def margin_in_force(self, threshold: Threshold) -> str:
+        """The series with the margin of each agent, or of the bot."""
+        return f"{self.scope}:{threshold.margin}"
 
     @property
     def suggested_fix(self) -> str:

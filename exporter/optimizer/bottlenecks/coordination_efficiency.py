@@ -31,6 +31,7 @@ COORDINATION_EFFICIENCY = Bottleneck(
     thresholds=(
         Threshold(
             series="coordination_ratio:threshold_medium",
+            margin="coordination_ratio:margin_medium",
             severity="medium",
             alert=AlertText(
                 summary="Too few of an agent's negotiations with other agents succeed.",
@@ -42,13 +43,12 @@ COORDINATION_EFFICIENCY = Bottleneck(
     ),
     rules=Rules(
         value="agent:coordination:ratio_increase1h",
-        impact="(\n  {threshold}\n    - {on} {value}\n) * 0.5",
+        impact="({threshold} - {value}) * 0.5",
         # An hour with enough negotiations or messages needs no other sign of life.
-        condition="""and on (job, instance, agent) (
-  agent:coordination_events:increase1h
-    >= on (job, instance, agent) group_left () agent:coordination_events:minimum
-)
-unless on (job, instance) bot:system_paused:max5m == 1""",
+        condition="""and agent:coordination_events:increase1h >= agent:coordination_events:minimum
+unless ignoring (agent) bot:system_paused:max5m == 1""",
+        evidence="agent:coordination_upper_bound:ratio_increase1h\n      < {threshold} + {margin}",
+        lasts="agent:coordination:ratio_increase1h\n      < {threshold} + {margin}",
         alert="TweetbotAgentCoordinationLow",
         pending="5m",
         dashboard="communication",

@@ -28,6 +28,7 @@ SYSTEM_PERFORMANCE = Bottleneck(
     thresholds=(
         Threshold(
             series="overall_score:threshold_high",
+            margin="overall_score:margin",
             severity="high",
             alert=AlertText(
                 summary="The agents together perform under target.",
@@ -42,6 +43,7 @@ SYSTEM_PERFORMANCE = Bottleneck(
         ),
         Threshold(
             series="overall_score:threshold_critical",
+            margin="overall_score:margin",
             severity="critical",
             alert=AlertText(
                 summary="The agents together perform badly.",
@@ -53,8 +55,10 @@ SYSTEM_PERFORMANCE = Bottleneck(
     ),
     rules=Rules(
         value="bot:overall_score:avg",
-        impact="{threshold} - {on} {value}",
-        condition="unless on (job, instance) bot:system_paused:max5m == 1",
+        impact="{threshold} - {value}",
+        condition="unless bot:system_paused:max5m == 1",
+        evidence="bot:overall_score:avg\n      < {threshold} - {margin}",
+        lasts="bot:overall_score:avg\n      < {threshold}",
         alert="TweetbotSystemPerformanceLow",
         pending="10m",
         dashboard="overview",
