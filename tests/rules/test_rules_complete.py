@@ -153,8 +153,9 @@ WITHOUT_WAITING = {
     "TweetbotDatabaseReplaced",
     "TweetbotPortfolioReset",
     "TweetbotOptimizerRollbackFailed",
+    "TweetbotAgentsFailing",
 }
-"""Always there; and those that are moments, not states."""
+"""Always there; those that are moments, not states; and the one that leans on alerts that have waited."""
 
 
 def test_alerts_wait() -> None:
@@ -169,8 +170,10 @@ def waited(rule: Rule) -> int:
 
 
 def least(rule: Rule) -> int:
-    """Minutes. A window of its own smooths already, and evidence needs no more of it."""
-    if "evident" in rule["expr"]:
+    """Minutes. A window of its own smooths already, and evidence and silence need no more of it."""
+    if "evident" in rule["expr"] or re.search(
+        r"_silence_seconds:limit|bot:silence_seconds:limit", rule["expr"]
+    ):
         return 1
     return 2 if "window" in rule["labels"] else 5
 
@@ -182,6 +185,8 @@ WITHOUT_KEEPING = {
     "TweetbotCommandsStuck",
     "TweetbotCatchUpSlow",
     "TweetbotOptimizerRollbackFailed",
+    "TweetbotPauseForgotten",
+    "TweetbotTargetGone",
 }
 """Conditions that do not come and go."""
 
