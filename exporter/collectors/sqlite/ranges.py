@@ -6,6 +6,7 @@ U+FFFD in the place of what is none; a BLOB and an infinite REAL, which nothing 
 
 import asyncio
 import json
+import time
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from math import isfinite
@@ -15,7 +16,12 @@ from typing import Any, Protocol
 import msgspec
 
 from exporter.collectors.base import CollectorError
-from exporter.collectors.sqlite.connection import READ_BUDGET, TooLargeError, TooLongError
+from exporter.collectors.sqlite.connection import (
+    READ_BUDGET,
+    DisturbedError,
+    TooLargeError,
+    TooLongError,
+)
 from exporter.collectors.sqlite.schema import Shape, quoted
 from exporter.collectors.sqlite.values import parse_json
 
@@ -49,20 +55,29 @@ class Reads(Protocol):
     """The connection, as far as reading rows needs it."""
 
     path: Path
+    deadline: float
+    """Until when to try, by time.monotonic."""
 
     async def row(self, statement: str, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
         """The one row that the statement gives. Raises TooLongError, ReplacedError or CollectorError."""
 
 
 async def patiently(read: Reads, statement: str, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
-    """The row of a small read that may be cut off because the machine is busy."""
-    for _ in range(ATTEMPTS):
+    """The row of a small read that may be cut off because the machine is busy, or disturbed by a bot that is."""
+    cut_off = 0
+    while cut_off < ATTEMPTS:
         try:
             return await read.row(statement, parameters)
         except TooLargeError:
             raise
+        except DisturbedError as error:
+            if time.monotonic() > read.deadline:
+                raise CollectorError(
+                    f"{read.path} is written to without a pause long enough to read it"
+                ) from error
         except TooLongError:
-            await asyncio.sleep(RETRY_PAUSE)
+            cut_off += 1
+        await asyncio.sleep(RETRY_PAUSE)
     raise CollectorError(f"{read.path} is read too slowly: {ATTEMPTS} reads took over {READ_BUDGET} s each")
 
 

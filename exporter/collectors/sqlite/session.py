@@ -51,7 +51,11 @@ log = structlog.get_logger()
 
 
 class TooLongError(Exception):
-    """A read was cut off because it was over its budget, or the bot wrote into each of some tries."""
+    """A read was cut off because it was over its budget."""
+
+
+class DisturbedError(TooLongError):
+    """The bot wrote into each of some tries of a read: a shorter one, or one at another moment, may be kept."""
 
 
 class TooLargeError(TooLongError):
@@ -159,7 +163,7 @@ class Session:
             except DiscardedError as error:
                 discarded += 1
                 if discarded == DISCARDS:
-                    raise TooLongError from error
+                    raise DisturbedError from error
             except (BusyError, HotJournalError):
                 if time.monotonic() > patience:
                     raise
