@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -40,6 +40,7 @@ LARGE_VALUE = 2**16
 GAPS_KEPT = 4096
 
 Row = list[Any]
+T = TypeVar("T")
 
 # The order of the cases is that of their cost.
 _CELL = (
@@ -128,16 +129,46 @@ class RowReader:
 
     async def chosen(self, columns: Sequence[str], row_ids: Sequence[int]) -> list[Row]:
         """Those of some rows that are there, in no order. One that cannot be read in time is left out."""
+
+        async def read(some: Sequence[int]) -> list[Row]:
+            return await self._rows(columns, self._among, {"row_ids": json.dumps(some)})
+
+        return await self._in_parts(read, row_ids)
+
+    async def looks(self, column: str, row_ids: Sequence[int]) -> list[str]:
+        """Row number, type and text of a column, of those of some rows that are there: the same while it stays so.
+
+        Several times faster than `chosen`. A text with a NUL in it gives two looks. One that cannot be read in time is
+        left out.
+        """
+        statement = (
+            "SELECT group_concat(row_id || ' ' || typeof(cell) || ' ' || coalesce(cell, ''), char(0)) FROM "
+            f"(SELECT {self.shape.key} AS row_id, {self._name(column)} AS cell FROM {self.shape.quoted} {self._among})"
+        )
+
+        async def read(some: Sequence[int]) -> list[str]:
+            (text,) = await self._read.row(statement, {"row_ids": json.dumps(some)})
+            return text.split("\0") if text else []
+
+        return await self._in_parts(read, row_ids)
+
+    @property
+    def _among(self) -> str:
+        return f"WHERE {self.shape.key} IN (SELECT value FROM json_each(:row_ids))"
+
+    async def _in_parts(
+        self, read: Callable[[Sequence[int]], Awaitable[list[T]]], row_ids: Sequence[int]
+    ) -> list[T]:
+        """What `read` gives of each LOOK of the rows, or of fewer where it does not get through."""
         if not self.shape.key:
             return []
-        found: list[Row] = []
+        found: list[T] = []
         tries = 0
         left = [row_ids[start : start + LOOK] for start in range(0, len(row_ids), LOOK)]
-        where = f"WHERE {self.shape.key} IN (SELECT value FROM json_each(:row_ids))"
         while left:
             some = left.pop()
             try:
-                found += await self._rows(columns, where, {"row_ids": json.dumps(some)})
+                found += await read(some)
             except TooLargeError:
                 left += _halves(some)
             except TooLongError:
