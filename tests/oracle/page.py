@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 
+from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.metrics import catalogue
@@ -30,8 +31,13 @@ FAMILIES = (
 
 def parse(text: str) -> dict[Key, float]:
     """A page in the text format; a sample that is there twice is an error."""
+    return samples_of(text_string_to_metric_families(text))
+
+
+def samples_of(metrics: Iterable[Metric]) -> dict[Key, float]:
+    """As `parse`, of what is not encoded yet."""
     samples: dict[Key, float] = {}
-    for metric in text_string_to_metric_families(text):
+    for metric in metrics:
         for sample in metric.samples:
             if sample.name.endswith("_created"):
                 continue

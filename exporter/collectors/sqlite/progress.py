@@ -99,9 +99,9 @@ class Progress:
         self._reader, self._clock = reader, clock
         self.table = table
         self.shown = Shown(table)
-        self.shape = shape
         self.fingerprint = Fingerprint()
         self.use(shape)
+        self._identity = tuple(column for column in table.identity if column in shape.columns)
         self.position: int | None = None
         self.newest: int | None = None
         self.oldest: int | None = None
@@ -117,12 +117,20 @@ class Progress:
 
     def use(self, shape: Shape) -> None:
         """Reads the table in this form from now on."""
-        if mark(shape, self.table.identity) != mark(self.shape, self.table.identity):
-            self.fingerprint = Fingerprint()
         self.shape = shape
         self.rows = RowReader(self._reader, shape, self.table.tested)
         self.table.present = frozenset(shape.columns).intersection(self.table.columns)
         self.shown.changed = True
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The table's columns without which what was read is lost."""
+        return self.table.present.union(self._identity)
+
+    @property
+    def mark(self) -> str:
+        """SQL for what tells a row from another one, by the columns that were there when the reading began."""
+        return mark(self.shape, self._identity)
 
     @property
     def unread(self) -> int:
@@ -261,8 +269,7 @@ class Progress:
 
     async def _last_mark(self) -> str | None:
         """The mark of the last row that was read, None where it cannot be had: then the next survey takes it."""
-        of_row = mark(self.shape, self.table.identity)
-        statement = f"SELECT (SELECT {of_row} FROM {self.shape.quoted} WHERE {self.shape.key} = :position)"
+        statement = f"SELECT (SELECT {self.mark} FROM {self.shape.quoted} WHERE {self.shape.key} = :position)"
         try:
             (found,) = await patiently(self._reader, statement, {"position": self.position})
         except TooLargeError:
@@ -295,7 +302,8 @@ class Progress:
     def dump(self) -> Any:
         """How far the table has been read, and its totals, in JSON's types."""
         return {
-            "columns": sorted(self.table.present),
+            "columns": sorted(self.columns),
+            "identity": self._identity,
             "position": self.position,
             "caught_up": self.caught_up,
             "covered": self._covered.dump(),
@@ -306,7 +314,7 @@ class Progress:
 
     def load(self, found: Any) -> None:
         """Goes on from what `dump` gave; whether the rows are still those is for the next survey to say."""
-        first_row = found["first_row"]
+        first_row, self._identity = found["first_row"], tuple(found["identity"])
         self.position, self.caught_up = found["position"], found["caught_up"]
         self.fingerprint = Fingerprint(tuple(first_row) if first_row else None, found["last_row"])
         self._covered.load(found["covered"])

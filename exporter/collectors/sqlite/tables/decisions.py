@@ -25,7 +25,7 @@ from exporter.collectors.sqlite.aggregates import (
 )
 from exporter.collectors.sqlite.batch import Batch, By, Cleaner, Group, Value
 from exporter.collectors.sqlite.known_ids import KnownIds
-from exporter.collectors.sqlite.table import GrowingTable, Rows
+from exporter.collectors.sqlite.table import Cells, GrowingTable, Rows
 from exporter.collectors.sqlite.tables.outcomes import BLOCK, Decision, Outcomes, outcome
 from exporter.collectors.sqlite.values import NANO, UNUSABLE
 from exporter.collectors.sqlite.window import mean
@@ -186,31 +186,40 @@ class Decisions(GrowingTable):
         super().load(found)
         self._ids.load(found["ids"])
 
-    def prepare(self, batch: Batch) -> Batch:
-        """Without the decisions that are known and were saved again in another row: of them only the outcome is new."""
-        pairs = self.label(batch.values[AGENT_NAME], batch.values[TYPE])
-        new, again = self._tell_apart(batch)
-        decisions = _decisions(batch, pairs)
-        self.malformed["outcome"] += self.outcomes.add(decisions[place] for place in new)
-        for before, place in again:
-            self.malformed["outcome"] += self.outcomes.move(before, decisions[place])
-        if len(new) == len(batch):
-            return _group(batch, pairs)
-        self._recent.drop([before for before, _ in again])
-        self._recent.fold(_grouped(batch, pairs, [place for _, place in again]))
-        return _grouped(batch, pairs, new)
+    def fold(self, rows: Sequence[Cells], now: float) -> None:
+        new, again = self._tell_apart(rows)
+        if new:
+            super().fold(new, now)
+        if again:
+            self._fold_again(again, now)
 
-    def _tell_apart(self, batch: Batch) -> tuple[list[int], list[tuple[int, int]]]:
-        """The places of rows that are new, and for each other one the row that it was in before."""
-        new: dict[int, int] = {}
-        again = []
-        for place, (row_id, key) in enumerate(zip(batch.row_ids, batch.values[ID], strict=True)):
-            before = None if key is None else self._ids.put(key, row_id)
+    def _tell_apart(self, rows: Sequence[Cells]) -> tuple[Sequence[Cells], dict[int, Cells]]:
+        """The rows that are new; those of known decisions that were saved again, by the row that each was in before."""
+        place = 1 + self.read_columns.index(ID.column)
+        new: dict[int, Cells] = {}
+        again: dict[int, Cells] = {}
+        for row in rows:
+            key = _name(row[place])
+            before = None if key is None else self._ids.put(key, row[0])
             if before is None or new.pop(before, None) is not None:
-                new[row_id] = place
-            elif before != row_id:
-                again.append((before, place))
-        return [*new.values()], again
+                new[row[0]] = row
+            elif before != row[0]:
+                again[before] = row
+        return (rows if len(new) == len(rows) else [*new.values()]), again
+
+    def prepare(self, batch: Batch) -> Batch:
+        pairs = self.label(batch.values[AGENT_NAME], batch.values[TYPE])
+        self.malformed["outcome"] += self.outcomes.add(_decisions(batch, pairs))
+        return _group(batch, pairs)
+
+    def _fold_again(self, again: Mapping[int, Cells], now: float) -> None:
+        """Of a decision that is known only the outcome is new, and its place among the newest."""
+        batch = self._cleaner.clean([*again.values()], now)
+        pairs = self.label(batch.values[AGENT_NAME], batch.values[TYPE])
+        for before, decision in zip(again, _decisions(batch, pairs), strict=True):
+            self.malformed["outcome"] += self.outcomes.move(before, decision)
+        self._recent.drop([*again])
+        self._recent.fold(_group(batch, pairs))
 
     async def follow(self, rows: Rows, now: float, has_price: bool) -> bool:
         """Looks at the newest decisions whose outcome is not known yet, and for a price where no table has one."""
@@ -266,10 +275,6 @@ def _decisions(batch: Batch, pairs: Sequence[Group]) -> list[Decision]:
     columns = batch.values[CONFIDENCE], batch.values[OUTCOME]
     rows = zip(batch.row_ids, batch.moments, pairs, *columns, strict=True)
     return [Decision(row_id, ms, agent, kind, *rest) for row_id, ms, (agent, kind), *rest in rows]
-
-
-def _grouped(batch: Batch, pairs: Sequence[Group], places: Sequence[int]) -> Batch:
-    return _group(batch.only(places), [pairs[place] for place in places])
 
 
 def _group(batch: Batch, pairs: Sequence[Group]) -> Batch:
