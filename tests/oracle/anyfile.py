@@ -35,14 +35,14 @@ class Form:
 class AnyFile:
     """One file. Every method but `close` is an edit; those that give False had nothing to do."""
 
-    def __init__(self, path: Path, chance: Random) -> None:
+    def __init__(self, path: Path, chance: Random, ids: int = 0) -> None:
         self.path, self._chance = path, chance
         self._connection = self._begun()
         self.forms: dict[str, Form] = {}
         self.generated: dict[str, str] = {}
         self.moves = 0
         """How often another file was moved to the path."""
-        self._ids = 0
+        self._ids = ids
         for name in UPSTREAM:
             if chance.randrange(6):
                 self._create(name)
@@ -321,7 +321,7 @@ class AnyFile:
         for beside in ("-wal", "-shm", "-journal"):
             self.path.with_name(f"{self.path.name}{beside}").unlink(missing_ok=True)
         other = self.path.with_name("other.db")
-        made = AnyFile(other, self._chance)
+        made = AnyFile(other, self._chance, self._ids)
         made.execute("PRAGMA journal_mode = delete")
         made.close()
         self.forms, self.generated, self._ids = made.forms, made.generated, made._ids

@@ -34,8 +34,10 @@ class Account:
     position: int | None = None
     ends: dict[int, tuple[str, ...]] = field(default_factory=dict)
     """The marks of the first row and of the last one counted, as they were at the last look."""
-    rewritten: bool = False
-    """Whether rows that were counted have been found to be others since."""
+    others: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    """The marks of rows that are now in the place of some that were counted."""
+    new_others: bool = False
+    """Whether there are any since the look before."""
 
     def mark(self, row: Row) -> tuple[str, ...]:
         return tuple(_short(row.get(column)) for column in self.identity)
@@ -55,16 +57,18 @@ def _short(cell: Any) -> str:
 
 
 class Ledger:
-    """All tables of one file. `restarts` counts how often totals had to start anew."""
+    """All tables of one file."""
 
     def __init__(self) -> None:
         self.accounts: dict[str, Account] = {}
-        self.restarts = 0
+
+    def new_others(self) -> set[str]:
+        """The tables in which rows were found to be others at the last look."""
+        return {name for name, account in self.accounts.items() if account.new_others}
 
     def forget(self) -> None:
         """The file is another one."""
         self.accounts = {}
-        self.restarts += 1
 
     def look(self, tables: Mapping[str, Table], sequences: Mapping[str, int], now: float) -> dict[str, Table]:
         """Takes the file as it is: tables in which also those rows are that were counted and are gone."""
@@ -88,7 +92,6 @@ class Ledger:
             for name, account in self.accounts.items()
             if name not in growing or not account.columns <= _ours(growing[name])
         ]
-        self.restarts += any(self.accounts[name].position is not None for name in lost)
         for name in lost:
             del self.accounts[name]
 
@@ -108,7 +111,6 @@ class Ledger:
         renumbered = vouched and not any(growing[name].has_integer_key for name in other)
         for name in other if renumbered else [*self.accounts]:
             del self.accounts[name]
-        self.restarts += 1
 
 
 def _vouches(account: Account, table: Table) -> bool:
@@ -131,9 +133,13 @@ def _take(account: Account, table: Table, now: float) -> None:
     oldest = min(there, default=None)
     if oldest is not None:
         account.seen = {number: row for number, row in account.seen.items() if number >= oldest}
-    account.rewritten = account.rewritten or not all(
-        account.is_same(row) for number, row in there.items() if number in account.seen
-    )
+    others = {
+        number: account.mark(row)
+        for number, row in there.items()
+        if number in account.seen and not account.is_same(row)
+    }
+    account.new_others = any(account.others.get(number) != mark for number, mark in others.items())
+    account.others = others
     position = account.position
     new = [number for number in sorted(there) if number not in account.seen]
     above = [number for number in new if position is None or number > position]

@@ -26,6 +26,7 @@ from exporter.collectors.sqlite.ranges import (
     RowReader,
     patiently,
 )
+from exporter.collectors.sqlite.rewrites import BLOCK, Rewrites
 from exporter.collectors.sqlite.schema import Shape
 from exporter.collectors.sqlite.table import Context, GrowingTable, LiveTable, Table
 
@@ -107,6 +108,7 @@ class Progress:
         self.oldest: int | None = None
         self.caught_up = False
         self._covered = Covered()
+        self.rewrites = Rewrites()
         self._below: list[int] = []
         self._limit = FIRST_LIMIT
         self._failures = 0
@@ -121,6 +123,11 @@ class Progress:
         self.rows = RowReader(self._reader, shape, self.table.tested)
         self.table.present = frozenset(shape.columns).intersection(self.table.columns)
         self.shown.changed = True
+
+    @property
+    def _kept(self) -> list[str]:
+        """The columns that are read and never change."""
+        return [column for column in self._identity if column in self.table.read_columns]
 
     @property
     def columns(self) -> frozenset[str]:
@@ -217,12 +224,17 @@ class Progress:
         if not rows:
             self.newest = self.position
             return
-        self.table.fold(rows, self._clock())
+        self._count(rows)
         row_ids = [row[0] for row in rows]
         self._covered.add(row_ids)
         self.position = row_ids[-1]
         self.fingerprint.last_row = None
         self.shown.changed = True
+
+    def _count(self, rows: list[Row]) -> None:
+        self.table.fold(rows, self._clock())
+        columns = self.table.read_columns
+        self.rewrites.add(rows, [0, *(1 + columns.index(column) for column in self._kept)])
 
     def _adapt(self, hold: float, size: int) -> None:
         """Makes the next range longer or shorter, by the root of what it should be: one that was slow only
@@ -294,7 +306,7 @@ class Progress:
         some, self._below = self._below[: self._limit], self._below[self._limit :]
         rows = sorted(await self.rows.chosen(self.table.read_columns, some), key=itemgetter(0))
         if rows:
-            self.table.fold(rows, self._clock())
+            self._count(rows)
             self.shown.changed = True
         for row_id in some:
             self._covered.add([row_id])
@@ -307,6 +319,7 @@ class Progress:
             "position": self.position,
             "caught_up": self.caught_up,
             "covered": self._covered.dump(),
+            "rewrites": self.rewrites.dump(),
             "first_row": self.fingerprint.first_row,
             "last_row": self.fingerprint.last_row,
             "totals": self.table.dump(),
@@ -318,6 +331,7 @@ class Progress:
         self.position, self.caught_up = found["position"], found["caught_up"]
         self.fingerprint = Fingerprint(tuple(first_row) if first_row else None, found["last_row"])
         self._covered.load(found["covered"])
+        self.rewrites.load(found["rewrites"])
         self.table.load(found["totals"])
 
     async def follow(self, has_price: bool) -> None:
@@ -331,3 +345,20 @@ class Progress:
         if self.caught_up:
             changed = await self.table.revisit(self.rows, self._clock(), share)
             self.shown.changed = self.shown.changed or changed
+            await self._look_for_rewrites(share)
+
+    async def _look_for_rewrites(self, share: float) -> None:
+        """Compares the next `share` of all rows with what was counted."""
+        if not self._kept:
+            return
+        for block in self.rewrites.due(share):
+            first, last = block * BLOCK, min(block * BLOCK + BLOCK - 1, self._first - 1)
+            try:
+                rows = await self.rows.range(self._kept, max(first, LOWEST), last, BLOCK)
+            except TooLongError:
+                continue
+            # A row that was not counted yet will be.
+            if all(self._covered.has(row[0]) for row in rows) and self.rewrites.look(block, rows):
+                log.warning(
+                    "rows that were counted are others now", table=self.table.name, first=first, last=last
+                )

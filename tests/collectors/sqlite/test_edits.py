@@ -174,3 +174,68 @@ async def test_a_file_with_other_tables_may_be_at_the_same_version(path: Path, t
         await followed.collect()
         await followed.caught_up()
         assert await followed.executions() == {"a": 3}
+
+
+# Rows that are others now
+
+
+async def noticed(followed: Followed, table: str = "agent_executions") -> float | None:
+    """How many ranges were found to be others, once all rows have been looked at again."""
+    await followed.collect()
+    await followed.source._database.revisit(1.0)
+    return followed.self_metrics("database_rewrites_total", table=table)
+
+
+async def test_rows_in_the_place_of_others_are_noticed(path: Path) -> None:
+    write_bot(path, SEED, agent_executions=executions(3000))
+    async with following(path) as followed:
+        await followed.caught_up()
+        assert await noticed(followed) == 0
+        execute(
+            path, "UPDATE agent_executions SET timestamp = '2024-01-01 00:00:00' WHERE id IN (5, 6, 2500)"
+        )
+        assert await noticed(followed) == 2
+        assert await noticed(followed) == 2
+        assert await followed.executions() == {"a": 3000}
+
+
+async def test_a_number_that_is_used_again_in_the_middle_is_noticed(path: Path) -> None:
+    write_bot(path, SEED, agent_executions=executions(20))
+    async with following(path) as followed:
+        await followed.caught_up()
+        execute(path, "DELETE FROM agent_executions WHERE id = 7")
+        assert await noticed(followed) == 0
+        append(path, "agent_executions", [executions(1, "b")[0] | {"id": 7}])
+        assert await noticed(followed) == 1
+
+
+async def test_what_a_bot_usually_does_is_no_rewrite(path: Path) -> None:
+    numbered = [row | {"id": number} for number, row in enumerate(executions(20), 5)]
+    write_bot(path, SEED, agent_executions=numbered, agent_decisions=decisions(5))
+    async with following(path) as followed:
+        await followed.caught_up()
+        for edit in (
+            "UPDATE agent_decisions SET outcome = " + KNOWN,
+            REPLACE.format(KNOWN, "dec_2"),
+            "DELETE FROM agent_executions WHERE id BETWEEN 9 AND 12",
+            "DELETE FROM agent_executions WHERE id < 7",
+            "INSERT INTO agent_executions (id, agent_name) VALUES (-3, 'a'), (1, 'a'), (99, 'a')",
+            "ALTER TABLE agent_executions ADD COLUMN note DEFAULT 'x'",
+        ):
+            execute(path, edit)
+            # Also where the second look comes before the scrape.
+            await followed.source._database.revisit(1.0)
+            assert await noticed(followed) == 0
+            assert await noticed(followed, "agent_decisions") == 0
+
+
+async def test_what_was_rewritten_while_the_exporter_was_down_is_noticed(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "totals").mkdir()
+    config = load(None, {"storage.path": tmp_path / "totals"})
+    write_bot(path, SEED, agent_executions=executions(20))
+    async with following(path, config) as followed:
+        await followed.caught_up()
+    execute(path, "UPDATE agent_executions SET execution_time_ms = 7 WHERE id = 9")
+    async with following(path, config) as followed:
+        await followed.caught_up()
+        assert await noticed(followed) == 1

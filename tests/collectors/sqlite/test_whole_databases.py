@@ -48,6 +48,7 @@ EDITS = (
     AnyFile.vacuum,
     AnyFile.other_file,
 )
+REWRITES = "tweetbot_database_rewrites_total"
 MANY = 100
 """Labels that no file needs."""
 T = TypeVar("T")
@@ -88,8 +89,8 @@ class Followed:
         self._config = _drawn_config(chance, directory / "totals")
         self.file = AnyFile(self._path, chance)
         self._ledger = Ledger()
-        self._restarts = 0
         self._live_changed = False
+        self._rewrites: dict[str, float] = {}
         self.done: list[str] = ["made"]
         self._source = self._begun()
 
@@ -121,8 +122,6 @@ class Followed:
         await self._source.close()
         self._source = self._begun()
         self._source._database.load(await self._source._saved.load())
-        self._restarts = 0
-        self._ledger.restarts = 0
 
     async def compare(self) -> None:
         found, has_failed = await self._page()
@@ -130,12 +129,26 @@ class Followed:
         unreadable = [name for name, table in tables.items() if name not in LIVE and not table.is_numbered]
         assert has_failed == (bool(unreadable) or not tables), (unreadable, [*tables])
         expected = self._expected(tables, found)
+        self._compare_rewrites(found)
         # Which of the odd statuses have their place is of all that there were.
         is_bounded = self._config.limits.agents < MANY
         differing = difference(
             found, expected, FAMILIES - {"tweetbot_system_commands"} if is_bounded else FAMILIES
         )
         assert not differing, differing
+
+    def _compare_rewrites(self, found: Mapping[Key, float]) -> None:
+        """Rows that took the place of others are noticed, and no others are."""
+        before, self._rewrites = (
+            self._rewrites,
+            {dict(labels)["table"]: value for (name, labels), value in found.items() if name == REWRITES},
+        )
+        noticed = {name for name, value in self._rewrites.items() if value > before.get(name, 0)}
+        there = self._ledger.new_others()
+        assert noticed <= there, (noticed, there)
+        if self.done[-1] == "rewrite_in_the_middle":
+            # What tells its rows apart is not all read.
+            assert there - {"system_alerts"} <= noticed, (noticed, there)
 
     async def _page(self) -> tuple[dict[Key, float], bool]:
         source = self._source

@@ -26,6 +26,7 @@ from exporter.collectors.sqlite.aggregates import (
 from exporter.collectors.sqlite.batch import Batch, By, Cleaner, Group, Value
 from exporter.collectors.sqlite.known_ids import KnownIds
 from exporter.collectors.sqlite.table import Cells, GrowingTable, Rows
+from exporter.collectors.sqlite.tables.decision_price import PriceSearch
 from exporter.collectors.sqlite.tables.outcomes import BLOCK, Decision, Outcomes, outcome
 from exporter.collectors.sqlite.values import NANO, UNUSABLE
 from exporter.collectors.sqlite.window import mean
@@ -35,8 +36,6 @@ from exporter.metrics.labels import OTHER, LabelBounds
 from exporter.metrics.samples import Samples
 
 RISKS = ("low", "medium", "high", OTHER)
-PRICED_ROWS = 50
-"""The newest rows, in which a price is looked for where no other table has one."""
 
 
 def risk(value: Any) -> str | None:
@@ -53,17 +52,6 @@ def target(entry: Any) -> str | None:
     return found if type(found) is str else None
 
 
-def price(market: Any) -> float | None:
-    """The price in a decision's market data."""
-    found = values.finite(market.get("price_usd")) if type(market) is dict else None
-    return None if found is None or found is UNUSABLE else float(found)
-
-
-def inputs_price(inputs: Any) -> float | None:
-    """The price in a decision's inputs."""
-    return price(inputs.get("marketData")) if type(inputs) is dict else None
-
-
 ID = Value("id", values.name)
 AT = Value("timestamp", values.moment)
 AGENT_NAME = Value("agent", values.name)
@@ -77,7 +65,6 @@ PERFORMANCE = Value("agent_state", values.ratio, "performanceScore")
 LEARNING_RATE = Value("agent_state", values.not_negative, "learningRate")
 MESSAGES = Value("system", values.array, "interAgentCommunication")
 ADJUSTMENTS = Value("feedback", values.length, "learningAdjustments")
-PRICE = Value("context", inputs_price, "inputs")
 
 PAIR = By(("agent", "type"))
 AGENT = By(("agent",))
@@ -145,10 +132,9 @@ class Decisions(GrowingTable):
         super().__init__(config)
         self._ids = KnownIds()
         self._looked_at = Cleaner((AT, AGENT_NAME, TYPE, CONFIDENCE, OUTCOME), AT)
-        self._priced = Cleaner((AT, PRICE), AT)
         self._next_block = -1
         self._looks: dict[int, int] = {}
-        self._price: float | None = None
+        self._price_search: PriceSearch | None = None
 
     def declare(self) -> tuple[Aggregate, ...]:
         self._recent = Recent(
@@ -228,21 +214,17 @@ class Decisions(GrowingTable):
         before, self._looks = self._looks, {row_id: hash(look) for row_id, look in looks.items()}
         differing = ((row_id, cell) for row_id, cell in found if self._looks[row_id] != before.get(row_id))
         await self._see(rows, now, differing)
-        changed = self.outcomes.has_changed()
-        known, self._price = self._price, None if has_price else await self._newest_price(rows, now)
-        return changed or known != self._price
+        return await self._look_for_price(rows, now, has_price) or self.outcomes.has_changed()
 
-    async def _newest_price(self, rows: Rows, now: float) -> float | None:
-        found = await rows.newest(self._priced.columns, PRICED_ROWS)
-        if not found:
-            return None
-        batch = self._priced.clean(found, now)
-        dated = zip(batch.moments, batch.row_ids, batch.values[PRICE], strict=True)
-        newest = max((row for row in dated if row[2] is not None), default=None)
-        return None if newest is None else newest[2]
+    async def _look_for_price(self, rows: Rows, now: float, has_price: bool) -> bool:
+        before = self.price()
+        self._price_search = None if has_price else self._price_search or PriceSearch()
+        if self._price_search is not None:
+            await self._price_search.look(rows, now)
+        return before != self.price()
 
     def price(self) -> float | None:
-        return self._price
+        return None if self._price_search is None else self._price_search.price
 
     async def revisit(self, rows: Rows, now: float, share: float) -> bool:
         """Looks at the next `share` of all decisions, whatever is known of them, a block of rows at a time."""
@@ -250,6 +232,8 @@ class Decisions(GrowingTable):
         for _ in range(ceil(len(blocks) * share)):
             self._next_block = (self._next_block + 1) % len(blocks)
             await self._revisit_block(rows, now, blocks[self._next_block])
+        if self._price_search is not None:
+            await self._price_search.look(rows, now)
         return self.outcomes.has_changed()
 
     async def _revisit_block(self, rows: Rows, now: float, block: int) -> None:
