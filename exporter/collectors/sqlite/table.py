@@ -43,6 +43,9 @@ class Rows(Protocol):
     async def newest(self, columns: Sequence[str], limit: int) -> list[Cells]:
         """The rows with the highest numbers, highest first."""
 
+    async def before(self, columns: Sequence[str], last: int, limit: int) -> list[Cells]:
+        """The `limit` rows up to number `last`."""
+
     async def ends(self, columns: Sequence[str]) -> list[Cells]:
         """Row 1 and the row with the highest number."""
 
