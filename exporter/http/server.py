@@ -3,13 +3,17 @@
 TLS and basic authentication (`--web.config.file`) go into `running` and a middleware of `make_application`.
 """
 
+import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
 from aiohttp import web, web_response
+from aiohttp.typedefs import Handler, Middleware
+
+from exporter.http.connections import Connections, most_connections
 
 log = structlog.get_logger(__name__)
 
@@ -56,19 +60,47 @@ async def running(app: web.Application, sockets: Sequence[socket.socket]) -> Asy
         lingering_time=1.0,
         shutdown_timeout=SHUTDOWN_SECONDS,
     )
+    connections = Connections(lambda: _protocol(runner), most_connections())
+    app.middlewares.insert(0, _follows(connections))
+    app.on_response_prepare.append(connections.prepare)
     await runner.setup()
+    accepting = [asyncio.create_task(connections.accept(each, lambda: None)) for each in sockets]
     try:
-        for listener in sockets:
-            await web.SockSite(runner, listener).start()
         yield
     finally:
+        for task in accepting:
+            task.cancel()
+        await asyncio.gather(*accepting, return_exceptions=True)
+        for listener in sockets:
+            listener.close()
         await runner.cleanup()
+        await connections.close()
+
+
+def _protocol(runner: web.AppRunner) -> web.RequestHandler:
+    assert runner.server is not None
+    return runner.server()
+
+
+def _follows(connections: Connections) -> Middleware:
+    """A middleware that tells each connection what it is used for."""
+
+    @web.middleware
+    async def follow(request: web.Request, handler: Handler) -> web.StreamResponse:
+        connection = connections.of(request)
+        if connection is None:
+            return await handler(request)
+        connection.begin(request)
+        try:
+            return await handler(request)
+        finally:
+            connection.end()
+
+    return follow
 
 
 @web.middleware
-async def _faults_are_logged(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
+async def _faults_are_logged(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except web.HTTPException:

@@ -11,6 +11,8 @@ from typing import Any
 
 import structlog
 
+from exporter.runtime.file_limit import raise_file_limit
+
 log = structlog.get_logger(__name__)
 
 # A thread that waits for the interpreter lock between two steps of SQLite holds its lock on the bot's file
@@ -23,6 +25,7 @@ END_SECONDS = 0.9
 def run(work: Coroutine[Any, Any, None]) -> int:
     """Does `work` until it ends or SIGTERM or SIGINT cancels it; it cleans up in its `finally` blocks."""
     sys.setswitchinterval(SWITCH_SECONDS)
+    raise_file_limit()
     watchdog = _Watchdog()
     code = 1
     try:

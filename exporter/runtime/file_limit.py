@@ -1,0 +1,16 @@
+"""How many files and connections the process may have open."""
+
+import resource
+import sys
+
+
+def raise_file_limit() -> None:
+    """To as many as the process may give itself. The usual limit dates from programs that used select()."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def file_limit() -> int:
+    """The number of files that may be open at a time."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft
