@@ -112,6 +112,7 @@ async def test_the_page(fake_collector: Fake) -> None:
         assert found["tweetbot_scrape_collector_success{system}"] == 1
         assert found["promhttp_metric_handler_requests_in_flight"] == 1
         assert found["promhttp_metric_handler_requests_total{200}"] == 0
+        assert found["tweetbot_log_lines_dropped_total"] == 0
         assert found["process_cpu_seconds_total"] > 0
         assert "python_info{CPython}" in found
         assert values((await client.get("/metrics"))[2])["promhttp_metric_handler_requests_total{200}"] == 1
