@@ -1,7 +1,4 @@
-"""What every HTTP server of ours has in common: safe headers, logged faults, a bounded shutdown.
-
-TLS and basic authentication (`--web.config.file`) go into `running` and a middleware of `make_application`.
-"""
+"""What every HTTP server of ours has in common: who is let in, safe headers, logged faults, a bounded shutdown."""
 
 import asyncio
 import logging
@@ -13,6 +10,7 @@ import structlog
 from aiohttp import web, web_response
 from aiohttp.typedefs import Handler, Middleware
 
+from exporter.http.access import Access
 from exporter.http.connections import Connections, most_connections
 
 log = structlog.get_logger(__name__)
@@ -48,8 +46,14 @@ def make_application(content_security_policy: str = NOTHING_LOADED) -> web.Appli
 
 
 @asynccontextmanager
-async def running(app: web.Application, sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
-    """Serves `app` on listening `sockets` while the block runs; then ends within half a second."""
+async def running(
+    app: web.Application, sockets: Sequence[socket.socket], access: Access | None = None
+) -> AsyncIterator[None]:
+    """Serves `app` on listening `sockets` while the block runs; then ends within half a second.
+
+    `access` says who is let in; without it everybody is who knows the server by an address.
+    """
+    access = access or Access()
     runner = web.AppRunner(
         app,
         access_log=None,
@@ -62,9 +66,10 @@ async def running(app: web.Application, sockets: Sequence[socket.socket]) -> Asy
     )
     connections = Connections(lambda: _protocol(runner), most_connections())
     app.middlewares.insert(0, _follows(connections))
-    app.on_response_prepare.append(connections.prepare)
+    app.middlewares.append(access.middleware)
+    app.on_response_prepare.extend([access.prepare, connections.prepare])
     await runner.setup()
-    accepting = [asyncio.create_task(connections.accept(each, lambda: None)) for each in sockets]
+    accepting = [asyncio.create_task(connections.accept(each, access.context)) for each in sockets]
     try:
         yield
     finally:
