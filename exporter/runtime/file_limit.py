@@ -2,12 +2,15 @@
 
 import resource
 import sys
+from contextlib import suppress
 
 
 def raise_file_limit() -> None:
     """To as many as the process may give itself. The usual limit dates from programs that used select()."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    # Not permitted in some sandboxes, which have set the limit themselves.
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def file_limit() -> int:
