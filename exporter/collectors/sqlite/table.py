@@ -52,6 +52,9 @@ class Rows(Protocol):
     async def chosen(self, columns: Sequence[str], row_ids: Sequence[int]) -> list[Cells]:
         """Those of some rows that are still there. One that cannot be read in time is left out."""
 
+    async def looks(self, column: str, row_ids: Sequence[int]) -> list[str]:
+        """Row number, type and text of a column, of those of some rows that are still there, the number first."""
+
     async def between(self, columns: Sequence[str], first: int, last: int) -> tuple[list[Cells], bool]:
         """The rows with numbers from `first` to `last`, and whether all of them could be read in time."""
 

@@ -13,12 +13,12 @@ from exporter.collectors.sqlite import values
 from exporter.collectors.sqlite.aggregates import (
     Aggregate,
     Count,
-    Exemplars,
     Gauge,
     Histogram,
     Needs,
     Newest,
     Recent,
+    RowNames,
     Total,
     mean_of,
     newest_of,
@@ -147,7 +147,8 @@ class Decisions(GrowingTable):
         self._looked_at = Cleaner((AT, AGENT_NAME, TYPE, CONFIDENCE, OUTCOME), AT)
         self._priced = Cleaner((AT, PRICE), AT)
         self._next_block = -1
-        self._looks: dict[int, int] = {}
+        self._looks: frozenset[int] = frozenset()
+        """Hashes of how the newest pending outcomes looked."""
         self._price: float | None = None
 
     def declare(self) -> tuple[Aggregate, ...]:
@@ -163,14 +164,12 @@ class Decisions(GrowingTable):
                 mean_of(c.RECENT_AUTONOMY, AUTONOMY, NANO),
                 Gauge(c.RECENT_ADAPTATION, _share_of_some, ADJUSTMENTS),
             ),
-            keep=(AGENT, ID),
         )
         self.outcomes = Outcomes(self.config.database.window, self._recent)
-        exemplars = Exemplars(self._recent, AGENT, CONFIDENCE, NANO, "decision_id", ID)
         return (
             Count(c.DECISIONS, PAIR),
             Count(c.DECISIONS_BY_RISK, BY_RISK),
-            Histogram(c.DECISION_CONFIDENCE, AGENT, CONFIDENCE, NANO, exemplars),
+            Histogram(c.DECISION_CONFIDENCE, AGENT, CONFIDENCE, NANO, RowNames("decision_id", ID)),
             Histogram(c.DECISION_ALTERNATIVES, AGENT, ALTERNATIVES),
             Total(c.LEARNING_ADJUSTMENTS, AGENT, ADJUSTMENTS),
             Messages(self.labels, self.malformed),
@@ -214,11 +213,11 @@ class Decisions(GrowingTable):
 
     async def follow(self, rows: Rows, now: float, has_price: bool) -> bool:
         """Looks at the newest decisions whose outcome is not known yet, and for a price where no table has one."""
-        found = await rows.chosen((OUTCOME.column,), self.outcomes.newest_pending())
-        looks = {row_id: cell if type(cell) is str else "" for row_id, cell in found}
-        before, self._looks = self._looks, {row_id: hash(look) for row_id, look in looks.items()}
-        differing = ((row_id, cell) for row_id, cell in found if self._looks[row_id] != before.get(row_id))
-        await self._see(rows, now, differing)
+        pending = self.outcomes.newest_pending()
+        looks = await rows.looks(OUTCOME.column, pending)
+        before, self._looks = self._looks, frozenset(map(hash, looks))
+        if differing := [look for look in looks if hash(look) not in before]:
+            await self._see(rows, now, await rows.chosen((OUTCOME.column,), _rows_of(differing, pending)))
         changed = self.outcomes.has_changed()
         known, self._price = self._price, None if has_price else await self._newest_price(rows, now)
         return changed or known != self._price
@@ -251,7 +250,7 @@ class Decisions(GrowingTable):
             labels = ((row_id, self.labels.known_agent(_name(name))) for row_id, name, _ in found)
             self.outcomes.recount(block, labels)
 
-    async def _see(self, rows: Rows, now: float, found: Iterable[tuple[int, Any]]) -> None:
+    async def _see(self, rows: Rows, now: float, found: Iterable[Sequence[Any]]) -> None:
         """Takes outcomes; of those that may be other than before, all that belongs to them is read."""
         differing = [row_id for row_id, cell in found if self.outcomes.may_differ(row_id, outcome(cell))]
         again = await rows.chosen(self._looked_at.columns, differing)
@@ -283,6 +282,14 @@ def _group(batch: Batch, pairs: Sequence[Group]) -> Batch:
         [(*agent, found) for agent, found in product(dict.fromkeys(agents), RISKS)],
     )
     return batch
+
+
+def _rows_of(looks: Iterable[str], all_rows: Sequence[int]) -> Sequence[int]:
+    """The numbers at the start of looks; all rows where one is only the end of a text with a NUL in it."""
+    try:
+        return [int(look.partition(" ")[0]) for look in looks]
+    except ValueError:
+        return all_rows
 
 
 def _share_of_some(adjustments: list[int | None]) -> float | None:
