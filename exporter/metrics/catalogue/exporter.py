@@ -15,6 +15,10 @@ COLLECTOR_DURATION = _declare.gauge(
 BUILD_INFO = _declare.info(
     "tweetbot_exporter_build_info", "Version of the exporter and of its Python.", "version", "python_version"
 )
+LOG_LINES_DROPPED = _declare.counter(
+    "tweetbot_log_lines_dropped_total",
+    "Log lines of the exporter or optimizer that were dropped because nobody read those before.",
+)
 LABEL_OVERFLOW = _declare.counter(
     "tweetbot_label_overflow_total",
     "Rows or entries counted under the label value `other`, because a bound on label values was reached or a "
@@ -47,6 +51,12 @@ DATABASE_UNREAD = _declare.gauge(
     "tweetbot_database_unread_rows",
     "Row numbers between the last row read and the newest row, and rows found below the last row read: above 0 while "
     "catching up.",
+    "table",
+)
+DATABASE_REWRITES = _declare.counter(
+    "tweetbot_database_rewrites_total",
+    "Ranges of 1,024 row numbers in which a second look, within an hour, found other rows than those counted; the "
+    "totals still hold the former ones.",
     "table",
 )
 DATABASE_REPLACEMENTS = _declare.counter(

@@ -7,11 +7,11 @@ from exporter.collectors.sqlite import values
 from exporter.collectors.sqlite.aggregates import (
     Aggregate,
     Count,
-    Exemplars,
     Gauge,
     Histogram,
     Newest,
     Recent,
+    RowNames,
     Total,
     mean_of,
     size_of,
@@ -71,7 +71,6 @@ class Executions(GrowingTable):
                 mean_of(c.RECENT_RESPONSE_TIME, DURATION, MICRO),
                 start_of(c.RECENT_WINDOW_START),
             ),
-            keep=(PAIR,),
         )
         evidence = Recent(
             AGENT,
@@ -82,13 +81,12 @@ class Executions(GrowingTable):
                 Gauge(c.RECENT_RESPONSE_TIME_BOUND, _response_time_bound, DURATION),
             ),
         )
-        exemplars = Exemplars(recent, PAIR, DURATION, MICRO, "execution_id")
         return (
             Count(c.EXECUTIONS, PAIR),
             Count(c.EXECUTIONS_SUCCEEDED, PAIR, SUCCESS, equals=1),
             Count(c.EXECUTIONS_FAILED, PAIR, SUCCESS, equals=0),
             Count(c.EXECUTIONS_ERRORED, PAIR, ERRORED, equals=1),
-            Histogram(c.EXECUTION_DURATION, PAIR, DURATION, MICRO, exemplars),
+            Histogram(c.EXECUTION_DURATION, PAIR, DURATION, MICRO, RowNames("execution_id")),
             Histogram(c.EXECUTION_CONFIDENCE, AGENT, CONFIDENCE, NANO),
             Total(c.EXECUTION_SIGNALS, AGENT, SIGNALS),
             Newest(c.EXECUTION_LAST, AGENT, AT),
