@@ -32,7 +32,8 @@ wait for working hours, uncomment `active_time_intervals: [working-hours]` in
 there. Tickets about money wait then, too: a drawdown that is not critical, old market data, a command that the bot
 does not carry out.
 
-How they hang together: [rules/README.md](../rules/README.md).
+Which evidence they need, how they are grouped and how to silence them: [alerting.md](alerting.md). How they
+hang together: [rules/README.md](../rules/README.md).
 """
 
 
