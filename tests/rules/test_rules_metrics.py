@@ -16,7 +16,7 @@ ON_EITHER = {"last_over_time"}
 OTHERS = {
     "up": set(),
     "scrape_duration_seconds": set(),
-    "ALERTS": {"alertname", "alertstate", "severity", "agent", "bottleneck_severity"},
+    "ALERTS": {"alertname", "alertstate", "severity", "agent", "bottleneck", "bottleneck_severity"},
     "prometheus_rule_evaluation_failures_total": {"rule_group"},
     "prometheus_rule_group_last_duration_seconds": {"rule_group"},
     "prometheus_notifications_sent_total": {"alertmanager"},
