@@ -17,7 +17,7 @@ def run(parsed: argparse.Namespace) -> int:
     from exporter.cli import check_table  # rich takes its time to import
     from exporter.collectors import registry
 
-    config = configure(parsed)
+    config = configure(parsed, {"log.level": "warn"})
     require_bot(config)
     rows = asyncio.run(check_table.diagnose(registry.build(config)))
     check_table.show(rows)

@@ -6,15 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from exporter.cli import flags
+from exporter.cli.errors import CommandError
 from exporter.config import Config, ConfigError, load
 from exporter.runtime import logging
 
 LEAST_SQLITE = (3, 37, 0)
 """With pragma_table_list."""
-
-
-class CommandError(Exception):
-    """The command could not do its work. The message is for the user: what failed, and what to do about it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from socket import socket
 from typing import TYPE_CHECKING
 
 from exporter.cli import flags
-from exporter.cli.command import Command, CommandError, configure
+from exporter.cli.command import Command, configure
+from exporter.cli.errors import CommandError
 from exporter.cli.serve import serve
 from exporter.config import Address, Config, ConfigError
 from exporter.http.sockets import open_sockets

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn, get_args
+from urllib.parse import urlsplit
 
 from exporter import __version__
 from exporter.config import LogFormat, LogLevel, flag_name
@@ -53,7 +54,9 @@ def parser(command: str, about: str, add_flags: AddFlags, commands: Mapping[str,
     )
     add_flags(made)
     general = made.add_argument_group("general")
-    general.add_argument("--version", action="version", version=version(), help="print the version and exit")
+    general.add_argument(
+        "-v", "--version", action="version", version=version(), help="print the version and exit"
+    )
     general.add_argument("-h", "--help", action="help", help="print this help and exit")
     return made
 
@@ -163,6 +166,16 @@ def path(text: str) -> Path:
     if not text:
         raise argparse.ArgumentTypeError("must not be empty")
     return Path.cwd() / text
+
+
+def url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise argparse.ArgumentTypeError("must be an address such as http://127.0.0.1:9464")
+    return text
 
 
 def count(text: str) -> int:

@@ -4,7 +4,8 @@ import argparse
 from typing import get_args
 
 from exporter.cli import flags
-from exporter.cli.command import Command, CommandError, configure
+from exporter.cli.command import Command, configure
+from exporter.cli.errors import CommandError
 from exporter.optimizer.model import State
 
 

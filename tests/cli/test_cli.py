@@ -225,7 +225,6 @@ def test_serve_is_the_default_and_flags_win(configured: Callable[..., Config], t
         (["--database"], "unknown flag --database"),
         (["--zzz"], "unknown flag --zzz; see tweetbot-exporter --help"),
         (["chekc"], "unknown command 'chekc'; did you mean check?"),
-        (["help"], "unknown command 'help'; commands are serve, demo, profile, optimizer, opt"),
         (["--log.level=info", "check"], "unexpected argument 'check' (a command stands before all flags)"),
         (["check", "--web.max-requests=1"], "unknown flag --web.max-requests"),
         (["--log.level=warning"], "invalid choice: 'warning'"),
