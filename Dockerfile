@@ -2,15 +2,19 @@
 # a read-only file system.
 FROM python:3.13-slim-bookworm AS build
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE docker-compose.yml ./
+COPY deploy deploy
+COPY grafana grafana
+COPY rules rules
 COPY exporter exporter
-RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --no-compile . && /venv/bin/pip uninstall -y pip
+# The versions that were tested together; byte code is compiled here, as it cannot be on a read-only file system.
+RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --constraint deploy/constraints.txt . && /venv/bin/pip uninstall -y pip
 
 FROM python:3.13-slim-bookworm
 COPY --from=build /venv /venv
 # A new volume takes over the owner of the directory that it covers.
 RUN install -d -o 65532 -g 65532 /bot /totals /ledger
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1
 USER 65532:65532
 EXPOSE 9464 9466
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["python", "-c", \

@@ -10,6 +10,7 @@ from exporter.config import Web
 from exporter.http.metrics_handler import MetricsHandler
 from exporter.http.server import make_application
 from exporter.web import profile as api
+from exporter.web import runbooks
 from exporter.web.landing import CONTENT_SECURITY_POLICY, landing_page
 
 
@@ -23,6 +24,7 @@ def make_app(scraper: Scraper, config: Web) -> web.Application:
     app.router.add_get("/-/ready", pages.ready)
     app.router.add_get(config.telemetry_path, metrics.handle)
     app.router.add_routes(api.routes(scraper))
+    app.router.add_routes(runbooks.routes())
     return app
 
 

@@ -142,7 +142,8 @@ def test_a_port_in_use_is_one_clear_line(start: Start) -> None:
 
 
 def test_the_demo_says_what_to_open_and_stops_its_bot(start: Start) -> None:
-    process = start("demo", "--web.listen-address=:0", "--scenario=degraded", "--seed=7", "--directory=kept")
+    flags = ("--exporter-only", "--log.level=info", "--web.listen-address=:0")
+    process = start("demo", *flags, "--scenario=degraded", "--seed=7", "--directory=kept")
     port = port_of(process)
     assert "tweetbot_scrape_collector_success" in fetched(port)
     process.send_signal(signal.SIGINT)
@@ -153,14 +154,16 @@ def test_the_demo_says_what_to_open_and_stops_its_bot(start: Start) -> None:
     assert f"http://localhost:{port}/metrics " in out
     assert "/demo/bot.db " in out
     assert "http://127.0.0.1:1/state " in out
-    assert "'scenario': 'degraded', 'seed': 7}" in out
+    assert "'scenario': 'degraded', 'speed': 1.0, 'seed': 7}" in out
     assert "/kept')" in out
     assert out.endswith("bot stopped\n")
 
 
 @pytest.mark.parametrize(("bot", "expected"), [("fails", "no room for the demo"), ("dies", "out of memory")])
 def test_a_demo_whose_bot_fails_ends_with_its_reason(start: Start, bot: str, expected: str) -> None:
-    process = start("demo", "--web.listen-address=127.0.0.1:0", "--log.level=error", bot=bot)
+    process = start(
+        "demo", "--exporter-only", "--web.listen-address=127.0.0.1:0", "--log.level=error", bot=bot
+    )
     out, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert re.fullmatch(rf"tweetbot-exporter: error: .*{expected}\n", err)

@@ -224,9 +224,7 @@ def test_a_damaged_ledger(refused: Refused, tmp_path: Path, damage: str) -> None
     asyncio.run(_fill(path))
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute(f"UPDATE optimizations SET {damage}")
-    assert re.search(
-        "ledger.db (is damaged|holds a bottleneck)", refused("optimizations", "--optimizer.ledger", str(path))
-    )
+    assert "ledger.db is damaged" in refused("optimizations", "--optimizer.ledger", str(path))
 
 
 async def _fill(path: Path) -> None:

@@ -423,3 +423,19 @@ async def test_the_server_ends_during_a_scrape(fake_collector: Fake) -> None:
             await until(lambda: bool(source.timeouts))
         with pytest.raises(OSError, match=r".*"):
             await scrape
+
+
+async def test_the_runbooks_are_served_without_a_network() -> None:
+    async with served() as client:
+        status, headers, body = await client.get("/runbooks/TweetbotBotDown.md")
+        assert (status, headers["Content-Type"]) == (200, "text/plain; charset=utf-8")
+        assert body.startswith("# TweetbotBotDown")
+        assert (await client.get("/runbooks/TweetbotBotDown"))[2] == body
+        _, _, listed = await client.get("/runbooks/")
+        assert "/runbooks/TweetbotBotDown.md\n" in listed
+
+
+@pytest.mark.parametrize("name", ["README.md", "none", "..%2F..%2Fsettings", "%2e%2e/settings.yml"])
+async def test_there_is_no_other_runbook(name: str) -> None:
+    async with served() as client:
+        assert (await client.get(f"/runbooks/{name}"))[0] == 404
