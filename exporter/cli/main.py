@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from exporter.cli import bridge, check, demo, export, flags, optimizations, optimizer, profile, serve
+from exporter.cli import bridge, check, demo, export, flags, optimizations, optimizer, profile, serve, setup
 from exporter.cli.command import Command
 from exporter.cli.errors import CommandError, refusal
 from exporter.config import ConfigError
@@ -23,6 +23,7 @@ COMMANDS = {
     "optimizations": optimizations.COMMAND,
     "bridge": bridge.COMMAND,
     "check": check.COMMAND,
+    "setup": setup.COMMAND,
     "export": export.COMMAND,
 }
 BROKEN_PIPE = 141
