@@ -1,6 +1,7 @@
 """What a command is, and what commands have in common."""
 
 import argparse
+import os
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,8 +25,12 @@ class Command:
 
 
 def configure(parsed: argparse.Namespace, defaults: Mapping[str, object] | None = None) -> Config:
-    """The configuration of the flags over `defaults` (dotted key → value); from here on, logging is what it says."""
-    config = load(vars(parsed).get("config.file"), {**(defaults or {}), **flags.set_keys(parsed)})
+    """The configuration of flags, environment and file; from here on, logging is what it says.
+
+    `defaults` (dotted key → value) are the command's own.
+    """
+    file = vars(parsed).get("config.file") or flags.config_file()
+    config = load(file, flags.set_keys(parsed), os.environ, defaults or {})
     logging.configure(config.log.level, config.log.format)
     return config
 

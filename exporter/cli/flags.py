@@ -1,6 +1,7 @@
 """The command line's flags, as exporters have them. A flag's destination is the key that it sets."""
 
 import argparse
+import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
@@ -9,7 +10,7 @@ from typing import NoReturn, get_args
 from urllib.parse import urlsplit
 
 from exporter import __version__
-from exporter.config import LogFormat, LogLevel, flag_name
+from exporter.config import LogFormat, LogLevel, flag_name, variable
 
 PROGRAM = "tweetbot-exporter"
 AddFlags = Callable[[argparse.ArgumentParser], None]
@@ -134,6 +135,12 @@ def add_config_file(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--config.file", type=path, metavar="FILE", help="configuration in YAML; flags win over what it says"
     )
+
+
+def config_file() -> Path | None:
+    """Of the environment."""
+    text = os.environ.get(variable("config.file"))
+    return Path.cwd() / text if text else None
 
 
 def add_bridge(group: "argparse._ArgumentGroup") -> None:
