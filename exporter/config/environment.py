@@ -17,6 +17,11 @@ def variable(key: str) -> str:
     return PREFIX + key.upper().replace(".", "_")
 
 
+def in_environment(key: str) -> bool:
+    """Whether a variable can set it."""
+    return key in _converters()
+
+
 def settings(environment: Mapping[str, str]) -> dict[str, object]:
     """Dotted key → value, of the variables that are set and not empty; validated is none of it yet."""
     return {
