@@ -310,6 +310,19 @@ def test_check_prints_what_was_found(
     assert source.calls == ["close"]
 
 
+def test_only_the_configuration_is_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exporter.runtime.logging.configure", lambda *_: None)
+    monkeypatch.delattr(registry, "build")
+    file = tmp_path / "config.yml"
+    file.write_text("database: {path: none.db}")
+    assert main.main(["check", "--config-only", f"--config.file={file}"]) == 0
+    assert capsys.readouterr().out == "The configuration is valid.\n"
+    file.write_text("database: {pth: none.db}")
+    assert main.main(["check", "--config-only", f"--config.file={file}"]) == 2
+
+
 @pytest.mark.parametrize("error", [CollectorError("the file is no database"), TimeoutError()])
 async def test_a_collector_that_cannot_be_diagnosed_is_a_finding(
     fake_collector: Fake, error: Exception, monkeypatch: pytest.MonkeyPatch
