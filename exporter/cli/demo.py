@@ -20,14 +20,14 @@ from exporter.runtime import signals
 if TYPE_CHECKING:
     from exporter.cli.demo_stack import Programs, Stack
     from exporter.demo import DemoBot
+    from exporter.http.access import Access
 
-ADDRESS = "127.0.0.1:9464"
 SCENARIOS = ("healthy", "degraded", "failing", "harmful")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     _add_demo_flags(parser)
-    flags.add_web_flags(parser, ADDRESS)
+    flags.add_web_flags(parser)
     flags.add_log_flags(parser)
 
 
@@ -69,8 +69,9 @@ def run(parsed: argparse.Namespace) -> int:
     """Serves until a signal comes, or until one of the programs ends."""
     from exporter.cli import demo_stack
     from exporter.demo import DemoBot, DemoError  # a program of its own, which the other commands do not need
+    from exporter.http.access import Access
 
-    config = configure(parsed, {"web.listen_addresses": [ADDRESS], "log.level": "warn"})
+    config = configure(parsed, {"log.level": "warn"})
     programs = None if parsed.exporter_only else demo_stack.programs()
     if programs is None and not parsed.exporter_only:
         print("Prometheus or Alertmanager is not installed: only the exporter is started.", flush=True)
@@ -78,14 +79,15 @@ def run(parsed: argparse.Namespace) -> int:
     scenario = parsed.scenario or ("degraded" if programs else "healthy")
     names = ("seed", "state_port", "actions_token_file")
     options = {name: getattr(parsed, name) for name in names if getattr(parsed, name) is not None}
+    access = Access.of(config.web)
     with ExitStack() as stack:
-        sockets = [stack.enter_context(each) for each in open_sockets(config.web.listen_addresses)]
+        sockets = [stack.enter_context(each) for each in open_sockets(config.web.addresses)]
         try:
             bot = DemoBot(directory=parsed.directory, scenario=scenario, speed=factor, **options)
         except DemoError as error:
             raise ConfigError(str(error)) from None
         try:
-            return signals.run(_Demo(config, sockets, bot, programs, factor).run())
+            return signals.run(_Demo(config, sockets, access, bot, programs, factor).run())
         except DemoError as error:
             raise CommandError(str(error)) from None
 
@@ -94,6 +96,7 @@ def run(parsed: argparse.Namespace) -> int:
 class _Demo:
     config: Config
     sockets: Sequence[socket]
+    access: "Access"
     bot: "DemoBot"
     programs: "Programs | None"
     factor: float
@@ -108,7 +111,8 @@ class _Demo:
             await self.bot.start()
             around = await self._start_stack(stack)
             ended = [asyncio.create_task(self.bot.wait()), *([around.ended] if around else [])]
-            serving = serve(_with_bot(self.config, self.bot), self.sockets, partial(self._announce, around))
+            config, announce = _with_bot(self.config, self.bot), partial(self._announce, around)
+            serving = serve(config, self.sockets, self.access, announce)
             await _until_one_ends(asyncio.create_task(serving), ended)
             raise DemoError(
                 f"a program of the demo ended: {next(each.result() for each in ended if each.done())}"

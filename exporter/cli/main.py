@@ -14,6 +14,7 @@ from exporter.cli.command import Command
 from exporter.cli.errors import CommandError, refusal
 from exporter.config import ConfigError
 from exporter.http.sockets import ListenError
+from exporter.runtime import logging
 
 COMMANDS = {
     "serve": serve.COMMAND,
@@ -74,6 +75,7 @@ def _run_command(name: str, command: Command, given: Sequence[str], is_program: 
 
 
 def _failed(message: str, code: int = 1) -> int:
+    logging.flush()
     print(f"{flags.PROGRAM}: error: {message}", file=sys.stderr)
     return code
 

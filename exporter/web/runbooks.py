@@ -7,9 +7,10 @@ from exporter.runtime.share import share
 PATH = "/runbooks"
 
 
-def routes() -> list[web.RouteDef]:
+def routes(prefix: str) -> list[web.RouteDef]:
     """The list, and each page; `.md` may be left out."""
-    return [web.get(PATH, _list), web.get(f"{PATH}/", _list), web.get(f"{PATH}/{{name}}", _page)]
+    paths = {PATH: _list, f"{PATH}/": _list, f"{PATH}/{{name}}": _page}
+    return [web.get(prefix + path, handler) for path, handler in paths.items()]
 
 
 async def _list(_: web.Request) -> web.Response:
