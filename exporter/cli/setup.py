@@ -14,8 +14,6 @@ from exporter.cli.setup_machine import Machine
 from exporter.cli.setup_plan import Wanted
 from exporter.config import ConfigError
 
-USER = "tweetbot-exporter"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what to do")
@@ -31,8 +29,8 @@ def _add_bot_flags(parser: argparse.ArgumentParser) -> None:
     flags.add(group, "database.path", "FILE", "the bot's SQLite file", type=flags.path)
     about = "the bridge in the bot's process, such as http://127.0.0.1:9465"
     flags.add(group, "bridge.url", "URL", about, type=flags.url)
-    about = f"an existing user to run as, who may read the bot's file (default: {USER}, who is created)"
-    group.add_argument("--user", default=USER, metavar="NAME", help=about)
+    about = "an existing user to run as (default: one that systemd makes up, in the group of the bot's file)"
+    group.add_argument("--user", metavar="NAME", help=about)
 
 
 def _add_receiver_flags(parser: argparse.ArgumentParser) -> None:

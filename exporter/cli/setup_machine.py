@@ -1,13 +1,11 @@
-"""The machine that is set up: its files, commands and users; and what setup has put there, for --uninstall."""
+"""The machine that is set up: its files and commands; and what setup has put there, for --uninstall."""
 
 import hashlib
 import json
 import os
-import pwd
 import shutil
 import subprocess
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -100,11 +98,6 @@ class Machine:
     def has(self, program: str) -> bool:
         return shutil.which(program) is not None
 
-    def has_user(self, name: str) -> bool:
-        with suppress(KeyError):
-            return pwd.getpwnam(name) is not None
-        return False
-
     def runs_systemd(self) -> bool:
         return self.at("/run/systemd/system").is_dir()
 
@@ -115,8 +108,6 @@ class Manifest:
 
     files: dict[str, str] = field(default_factory=dict)
     """Path → SHA-256 of the content."""
-    user: str | None = None
-    """Who was created."""
 
     @classmethod
     def read(cls, machine: Machine) -> "Manifest":
@@ -126,7 +117,7 @@ class Manifest:
             return cls()
         try:
             found = json.loads(text)
-            return cls(dict(found["files"]), found["user"])
+            return cls(dict(found["files"]))
         except (ValueError, KeyError, TypeError):
             raise CommandError(f"{MANIFEST} is damaged: remove what setup made by hand") from None
 
@@ -134,7 +125,7 @@ class Manifest:
         self.files[file.path] = digest(file.content)
 
     def write(self, machine: Machine) -> None:
-        content: Mapping[str, object] = {"files": self.files, "user": self.user}
+        content: Mapping[str, object] = {"files": self.files}
         machine.write(File(MANIFEST, json.dumps(content, indent=1).encode() + b"\n"))
 
 

@@ -36,7 +36,8 @@ class Wanted:
 
     database: Path
     bridge_url: str | None
-    user: str
+    user: str | None
+    """An existing one; else systemd makes one up."""
     program: str
     """The path of tweetbot-exporter."""
     links: Links
@@ -79,10 +80,12 @@ def _units(wanted: Wanted) -> Iterator[File]:
         "[Service]",
         "ExecStart=",
         f"ExecStart={wanted.program} serve --config.file={CONFIG} {storage}",
-        f"User={wanted.user}",
+        "SupplementaryGroups=",
     ]
     if group := group_that_reads(wanted.database):
         lines.append(f"SupplementaryGroups={group}")
+    if wanted.user:
+        lines += ["DynamicUser=no", f"User={wanted.user}"]
     yield File(f"/etc/systemd/system/{UNIT}.d/setup.conf", "\n".join([*lines, ""]).encode())
 
 

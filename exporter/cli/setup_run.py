@@ -22,8 +22,11 @@ from exporter.cli.setup_plan import (
     files,
     group_that_reads,
 )
+from exporter.config import ConfigError
 
 PACKAGES = ("prometheus", "prometheus-alertmanager")
+NOBODY = 65534
+"""Stands in for the user that systemd makes up."""
 START_SECONDS = 20.0
 _HEALTHY = "http://127.0.0.1:9464/-/healthy"
 
@@ -33,7 +36,6 @@ def install(machine: Machine, wanted: Wanted, dry_run: bool) -> None:
     os.umask(0o022)
     _packages(machine, dry_run)
     manifest = Manifest.read(machine)
-    _user(machine, wanted.user, manifest, dry_run)
     _check_access(machine, wanted, dry_run)
     changed = [file for file in files(machine, wanted) if machine.differs(file)]
     for file in changed:
@@ -67,38 +69,33 @@ def _packages(machine: Machine, dry_run: bool) -> None:
         machine.run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing)
 
 
-def _user(machine: Machine, name: str, manifest: Manifest, dry_run: bool) -> None:
-    if machine.has_user(name):
-        return
-    _say(dry_run, f"create the user {name}")
-    if not dry_run:
-        machine.run(
-            "useradd", "--system", "--user-group", "--no-create-home", "--shell=/usr/sbin/nologin", name
-        )
-        manifest.user = name
-
-
 def _check_access(machine: Machine, wanted: Wanted, dry_run: bool) -> None:
-    """That the user may read the bot's file and start the program; both may lie in a closed directory."""
+    """That the unit may read the bot's file and start the program; both may lie in a closed directory."""
     if dry_run or not wanted.database.exists():
         return
-    group = group_that_reads(wanted.database)
-    become = ["setpriv", f"--reuid={wanted.user}", f"--regid={pwd.getpwnam(wanted.user).pw_gid}"]
-    become.append(f"--groups={group}" if group else "--init-groups")
-    try:
-        machine.run(*become, "test", "-r", str(wanted.database))
-    except CommandError:
+    become = ["setpriv", *_identity(wanted)]
+    if not machine.succeeds(*become, "test", "-r", str(wanted.database)):
         raise CommandError(
-            f"{wanted.user} may not read {wanted.database}: let its group read it (chmod g+r) and enter its "
-            "directories (chmod g+x), or name a user who may with --user"
-        ) from None
-    try:
-        machine.run(*become, *wanted.program.split(), "--version")
-    except CommandError:
+            f"{wanted.user or 'the exporter'} may not read {wanted.database}: let its group read it (chmod g+r) "
+            "and enter its directories (chmod g+x), or name a user who may with --user"
+        )
+    if not machine.succeeds(*become, *wanted.program.split(), "--version"):
         raise CommandError(
-            f"{wanted.user} may not run {wanted.program}: install the exporter outside of home directories, "
+            f"{wanted.user or 'the exporter'} may not run {wanted.program}: install it outside of home directories, "
             "such as in /opt/tweetbot-exporter"
-        ) from None
+        )
+
+
+def _identity(wanted: Wanted) -> list[str]:
+    """Who the unit runs as, for setpriv."""
+    group = group_that_reads(wanted.database)
+    groups = f"--groups={group}" if group else "--clear-groups"
+    if wanted.user is None:
+        return [f"--reuid={NOBODY}", f"--regid={NOBODY}", groups]
+    try:
+        return [f"--reuid={wanted.user}", f"--regid={pwd.getpwnam(wanted.user).pw_gid}", groups]
+    except KeyError:
+        raise ConfigError(f"--user: there is no user {wanted.user!a}") from None
 
 
 def _services(machine: Machine, changed: set[str], dry_run: bool) -> None:
@@ -175,8 +172,6 @@ def uninstall(machine: Machine, dry_run: bool) -> None:
     if dry_run:
         return
     _remove(machine.at(MANIFEST))
-    if manifest.user is not None:
-        machine.run("userdel", manifest.user)
     _services(machine, set(manifest.files), dry_run)
 
 

@@ -1,7 +1,7 @@
 """`setup`: what it changes of a machine, that it does so once, and that nothing is left of it."""
 
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from exporter.cli.export_files import Links
 from exporter.cli.setup_alertmanager import Receiver, telegram, webhook
 from exporter.cli.setup_machine import Machine
 from exporter.cli.setup_plan import ALERTMANAGER, CONFIG, PROMETHEUS, Wanted
-from exporter.config import load
+from exporter.config import ConfigError, load
 
 SAMPLE = """\
 # As a distribution ships it.
@@ -122,9 +122,6 @@ class FakeMachine(Machine):
     def has(self, program: str) -> bool:
         return True
 
-    def has_user(self, name: str) -> bool:
-        return name == "bot"
-
     def snapshot(self) -> dict[str, bytes]:
         return {str(path): path.read_bytes() for path in self.root.rglob("*") if path.is_file()}
 
@@ -142,7 +139,7 @@ def machine(tmp_path: Path) -> FakeMachine:
 def wanted(tmp_path: Path) -> Wanted:
     receiver = webhook("http://localhost:1/")
     return Wanted(
-        tmp_path / "bot.db", None, "bot", "/opt/tweetbot-exporter/bin/tweetbot-exporter", Links(), receiver
+        tmp_path / "bot.db", None, None, "/opt/tweetbot-exporter/bin/tweetbot-exporter", Links(), receiver
     )
 
 
@@ -250,3 +247,47 @@ def test_only_root_may(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.M
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     assert cli.main(["setup", "--database.path=x", "--keep-alertmanager"]) == 1
     assert "run it as root, or with --dry-run" in capsys.readouterr().err
+
+
+def test_the_unit_is_in_the_group_that_reads_the_file(machine: FakeMachine, wanted: Wanted) -> None:
+    drop_in = machine.at("/etc/systemd/system/tweetbot-exporter.service.d/setup.conf")
+    wanted.database.touch(0o640)
+    setup_run.install(machine, wanted, dry_run=False)
+    group = wanted.database.group()
+    assert drop_in.read_text().endswith(f"\nSupplementaryGroups=\nSupplementaryGroups={group}\n")
+    (check, start) = (each for each in machine.commands if each.startswith("setpriv "))
+    assert check == f"setpriv --reuid=65534 --regid=65534 --groups={group} test -r {wanted.database}"
+    assert start.endswith(f" --groups={group} {wanted.program} --version")
+    wanted.database.chmod(0o644)
+    setup_run.install(machine, wanted, dry_run=False)
+    assert drop_in.read_text().endswith("\nSupplementaryGroups=\n")
+
+
+@pytest.mark.parametrize(
+    ("refused", "expected"),
+    [("test -r", "may not read .*--user"), ("--version", "may not run .*outside of home")],
+)
+def test_who_may_not_read_or_run_is_told_before_anything_is_written(
+    machine: FakeMachine, wanted: Wanted, refused: str, expected: str
+) -> None:
+    wanted.database.touch()
+
+    class Closed(FakeMachine):
+        def run(self, *command: str) -> str:
+            if refused in " ".join(command):
+                raise CommandError("no")
+            return ""
+
+    before = machine.snapshot()
+    with pytest.raises(CommandError, match=expected):
+        setup_run.install(Closed(machine.root), wanted, dry_run=False)
+    assert machine.snapshot() == before
+
+
+def test_a_user_of_the_users_choice(machine: FakeMachine, wanted: Wanted) -> None:
+    wanted.database.touch()
+    with pytest.raises(ConfigError, match="there is no user 'nobody-here'"):
+        setup_run.install(machine, replace(wanted, user="nobody-here"), dry_run=False)
+    setup_run.install(machine, replace(wanted, user="daemon"), dry_run=False)
+    text = machine.at("/etc/systemd/system/tweetbot-exporter.service.d/setup.conf").read_text()
+    assert text.endswith("\nDynamicUser=no\nUser=daemon\n")
