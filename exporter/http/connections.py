@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 from aiohttp import web
 
-from exporter.runtime.file_limit import file_limit
+from exporter.runtime.limits import file_limit
 from exporter.runtime.log_limiter import LogLimiter
 
 log = structlog.get_logger(__name__)

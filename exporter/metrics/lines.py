@@ -136,14 +136,16 @@ def _number(value: float) -> str:
 
 
 def _exemplar(exemplar: Exemplar | None) -> str:
-    if exemplar is None or not exemplar_fits(exemplar.labels):
+    if exemplar is None:
         return ""
     moment = "" if exemplar.timestamp is None else f" {exemplar.timestamp}"
-    return _exemplar_text(tuple(exemplar.labels.items()), exemplar.value) + moment
+    return _exemplar_text(tuple(exemplar.labels.items()), exemplar.value, moment)
 
 
 # Most exemplars stay from page to page. A number is not the text of an equal one of another type.
 @lru_cache(maxsize=4096, typed=True)
-def _exemplar_text(labels: tuple[tuple[str, str], ...], value: float) -> str:
+def _exemplar_text(labels: tuple[tuple[str, str], ...], value: float, moment: str) -> str:
+    if not exemplar_fits(dict(labels)):
+        return ""
     names = ",".join([f'{name}="{_escaped(text)}"' for name, text in sorted(labels)])
-    return f" # {{{names}}} {_number(value)}"
+    return f" # {{{names}}} {_number(value)}{moment}"

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from exporter.runtime import logging
-from exporter.runtime.file_limit import raise_file_limit
+from exporter.runtime.limits import raise_file_limit, warn_of_little_memory
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +29,7 @@ def run(work: Coroutine[Any, Any, None]) -> int:
     """Does `work` until it ends or SIGTERM or SIGINT cancels it; it cleans up in its `finally` blocks."""
     sys.setswitchinterval(SWITCH_SECONDS)
     raise_file_limit()
+    warn_of_little_memory()
     watchdog = _Watchdog()
     code = 1
     try:
@@ -43,10 +44,10 @@ async def _until_signal(work: Coroutine[Any, Any, None], watchdog: "_Watchdog") 
 
     def stop(name: str) -> None:
         log.info("stopping", signal=name)
-        watchdog.begin(0)
         # The loop is gone where its work ended just now.
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(task.cancel)
+        watchdog.begin(0)
 
     with _signals_to(stop), suppress(asyncio.CancelledError):
         await task
@@ -92,7 +93,9 @@ class _Watchdog:
         if self._timer is None:
             self._timer = threading.Timer(END_SECONDS, self._end, [code])
             self._timer.daemon = True
-            self._timer.start()
+            # For want of memory there may be no thread.
+            with suppress(RuntimeError):
+                self._timer.start()
 
     def work_ended(self, code: int) -> None:
         """The work has ended: only a thread that it left could keep the process now."""

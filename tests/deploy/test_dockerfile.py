@@ -41,8 +41,11 @@ def test_both_stages_have_the_same_pinned_python() -> None:
 
 def test_every_package_is_pinned_by_hash_within_the_bounds_of_the_project() -> None:
     text = re.sub(r"#.*", "", (ROOT / "deploy" / "requirements.txt").read_text("utf-8"))
-    pin = r"^([\w.-]+)==([\w.]+) (?:; .*)?(?=\\\n    --hash=sha256:[0-9a-f]{64})"
-    pinned = dict(re.findall(pin, text, re.MULTILINE))
+    pinned = dict(
+        re.findall(
+            r"^([\w.-]+)==([\w.]+) (?:; .*)?(?=\\\n    --hash=sha256:[0-9a-f]{64})", text, re.MULTILINE
+        )
+    )
     assert len(pinned) == len(re.findall(r"^\S+==", text, re.MULTILINE))
     for each in (*DEPENDENCIES, *PROJECT["build-system"]["requires"]):
         requirement = Requirement(each)

@@ -13,7 +13,7 @@ from tools import wait_until
 
 from exporter.http import connections, server
 from exporter.http.sockets import bound_address, open_sockets
-from exporter.runtime import file_limit, log_limiter
+from exporter.runtime import limits, log_limiter
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -250,10 +250,10 @@ def test_the_file_limit_is_as_high_as_it_may_be() -> None:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(500, before[1]), before[1]))
-        file_limit.raise_file_limit()
+        limits.raise_file_limit()
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         assert soft == hard == before[1]
-        assert file_limit.file_limit() > 0
+        assert limits.file_limit() > 0
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 

@@ -94,3 +94,13 @@ def test_a_signal_ends_it_whatever_is_stuck(lines: int, then: str) -> None:
         assert process.wait(20) == 0
         assert process.stderr is not None
         assert "Traceback" not in process.stderr.read()
+
+
+def test_a_small_memory_limit_is_said() -> None:
+    code = LIFE.format(lines=0, then="return")
+    command = 'ulimit -v 400000; exec "$0" -c "$1"'
+    done = subprocess.run(
+        ["sh", "-c", command, sys.executable, code], capture_output=True, text=True, check=True
+    )
+    assert "the memory limit is small" in done.stderr
+    assert "limit_mb=390 enough_mb=512" in done.stderr

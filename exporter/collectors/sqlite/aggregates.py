@@ -148,21 +148,22 @@ class Histogram(Grouped):
     def fold(self, batch: Batch) -> None:
         self.start(batch, self.empty)
         totals, bounds = self.totals, self._bounds
-        for group, value in self.pairs(batch):
-            total = totals[group]
-            total[0] += value
-            total[bisect_left(bounds, value) + 1] += 1
-        if self._names is not None:
-            self._note_exemplars(batch, self._names)
-
-    def _note_exemplars(self, batch: Batch, names: "RowNames") -> None:
+        last: dict[tuple[Group, int], tuple[int, int]] = {}
         assert self.value is not None
-        bounds, last = self._bounds, {}
-        for place, (group, value) in enumerate(
-            zip(batch.groups[self.by], batch.values[self.value], strict=True)
-        ):
+        found = zip(batch.groups[self.by], batch.values[self.value], strict=True)
+        for place, (group, value) in enumerate(found):
             if value is not None and group is not None:
-                last[group, bisect_left(bounds, value)] = place, value
+                bucket = bisect_left(bounds, value)
+                total = totals[group]
+                total[0] += value
+                total[bucket + 1] += 1
+                last[group, bucket] = place, value
+        if self._names is not None:
+            self._take_exemplars(batch, last, self._names)
+
+    def _take_exemplars(
+        self, batch: Batch, last: Mapping[tuple[Group, int], tuple[int, int]], names: "RowNames"
+    ) -> None:
         for (group, bucket), (place, value) in last.items():
             if (labels := names.of(batch, place)) is not None:
                 exemplar = Exemplar(labels, value / self._unit, seconds(batch.moments[place]))

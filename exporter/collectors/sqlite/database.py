@@ -9,7 +9,7 @@ import structlog
 from prometheus_client.core import Metric
 
 from exporter.collectors.sqlite import identity
-from exporter.collectors.sqlite.connection import Reader, TooLargeError
+from exporter.collectors.sqlite.connection import Reader, TooLargeError, together
 from exporter.collectors.sqlite.identity import Fingerprint, read_ends
 from exporter.collectors.sqlite.progress import LiveProgress, Progress
 from exporter.collectors.sqlite.ranges import patiently
@@ -230,15 +230,16 @@ class Database:
 
     async def follow(self) -> None:
         """Looks again at rows that may have changed, and for rows below those that were read."""
-        for name, progress in self.growing.items():
-            await progress.look_below()
-            await progress.follow(has_price=self._price(before=name) is not None)
-        await self.read_live()
+        follow = (
+            progress.follow(has_price=self._price(before=name) is not None)
+            for name, progress in self.growing.items()
+        )
+        below = (progress.look_below() for progress in self.growing.values())
+        await together(*follow, *below, self.read_live())
 
     async def read_live(self) -> None:
         """Reads the tables whose rows change."""
-        for live in self.live.values():
-            await live.read(self._clock())
+        await together(*(live.read(self._clock()) for live in self.live.values()))
 
     async def revisit(self, share: float) -> None:
         """Looks again at the next `share` of all older rows that may have changed."""

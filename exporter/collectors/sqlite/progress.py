@@ -1,6 +1,7 @@
 """How far one table has been read, and reading on: the newest rows first for what they are enough for, then all."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from operator import itemgetter
 from typing import Any
 
@@ -14,6 +15,7 @@ from exporter.collectors.sqlite.connection import (
     Reader,
     TooLargeError,
     TooLongError,
+    together,
 )
 from exporter.collectors.sqlite.identity import Fingerprint, mark
 from exporter.collectors.sqlite.ranges import (
@@ -168,6 +170,7 @@ class Progress:
         elif self._below:
             await self._read_below()
         if not self._ahead and not self.caught_up:
+            await self.mark_last_row()
             self.caught_up = True
             self._head, self._head_metrics = None, []
         return bool(self.unread)
@@ -201,8 +204,6 @@ class Progress:
             return
         self._adapt(self._reader.longest_hold, self.rows.bytes_read)
         self._take(rows)
-        if not self._ahead:
-            self.fingerprint.last_row = await self._last_mark()
 
     def _take(self, rows: list[Row]) -> None:
         """Adds the rows of a range; without any, its rows are gone, and later ones may get their numbers."""
@@ -259,15 +260,15 @@ class Progress:
             return await self.rows.single(columns, large, *span)
         return found
 
-    async def _last_mark(self) -> str | None:
-        """The mark of the last row that was read, None where it cannot be had: then the next survey takes it."""
+    async def mark_last_row(self) -> None:
+        """Takes the mark of the last row that was read; where it cannot be had, the next survey takes it."""
+        if self.position is None or self.fingerprint.last_row is not None:
+            return
         of_row = mark(self.shape, self.table.identity)
         statement = f"SELECT (SELECT {of_row} FROM {self.shape.quoted} WHERE {self.shape.key} = :position)"
-        try:
+        with suppress(TooLargeError):
             (found,) = await patiently(self._reader, statement, {"position": self.position})
-        except TooLargeError:
-            return None
-        return None if found is None else str(found)
+            self.fingerprint.last_row = None if found is None else str(found)
 
     def rows_before_are_gone(self, oldest: int | None) -> None:
         """Takes note of the oldest row there is."""
@@ -313,10 +314,13 @@ class Progress:
         self.table.load(found["totals"])
 
     async def follow(self, has_price: bool) -> None:
-        """Looks again at rows that may have changed."""
+        """Looks again at rows that may have changed, and at the last one that was read."""
         if self.caught_up:
-            changed = await self.table.follow(self.rows, self._clock(), has_price)
-            self.shown.changed = self.shown.changed or changed
+            await together(self.mark_last_row(), self._follow(has_price))
+
+    async def _follow(self, has_price: bool) -> None:
+        changed = await self.table.follow(self.rows, self._clock(), has_price)
+        self.shown.changed = self.shown.changed or changed
 
     async def revisit(self, share: float) -> None:
         """Looks again at the next `share` of all rows that may have changed."""

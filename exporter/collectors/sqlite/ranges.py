@@ -9,6 +9,7 @@ import json
 import time
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from math import isfinite
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -21,6 +22,7 @@ from exporter.collectors.sqlite.connection import (
     DisturbedError,
     TooLargeError,
     TooLongError,
+    together,
 )
 from exporter.collectors.sqlite.schema import Shape, quoted
 from exporter.collectors.sqlite.values import parse_json
@@ -162,9 +164,15 @@ class RowReader:
         """What `read` gives of each LOOK of the rows, or of fewer where it does not get through."""
         if not self.shape.key:
             return []
+        parts = (row_ids[start : start + LOOK] for start in range(0, len(row_ids), LOOK))
+        found = await together(*(self._in_halves(read, part) for part in parts))
+        return [*chain.from_iterable(found)]
+
+    async def _in_halves(
+        self, read: Callable[[Sequence[int]], Awaitable[list[T]]], row_ids: Sequence[int]
+    ) -> list[T]:
         found: list[T] = []
-        tries = 0
-        left = [row_ids[start : start + LOOK] for start in range(0, len(row_ids), LOOK)]
+        left, tries = [row_ids], 0
         while left:
             some = left.pop()
             try:
