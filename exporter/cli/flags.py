@@ -110,6 +110,13 @@ def add_web_flags(to: argparse.ArgumentParser) -> None:
         type=int,
     )
     group.add_argument(
+        "--web.enable-lifecycle",
+        dest="web.enable_lifecycle",
+        action="store_const",
+        const=True,
+        help="read the configuration again at POST /-/reload, as at SIGHUP",
+    )
+    group.add_argument(
         "--web.disable-exporter-metrics",
         dest="web.disable_exporter_metrics",
         action="store_const",

@@ -123,6 +123,8 @@ class Web(_Section):
     """How many scrapes are served at a time; 0 is no limit."""
     disable_exporter_metrics: bool = False
     """Whether to leave out what is about the exporter's own process."""
+    enable_lifecycle: bool = False
+    """Whether POST /-/reload does what SIGHUP does."""
     config_file: File | None = None
     """TLS and passwords, as the exporter toolkit of Prometheus has them; of the optimizer, too."""
     systemd_socket: bool = False

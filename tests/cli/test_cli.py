@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
@@ -106,6 +107,42 @@ def test_serving_until_a_signal(start: Start, tmp_path: Path) -> None:
     assert out == f"database {tmp_path}/bot.db\n"
     assert "signal=SIGTERM" in err
     assert "Traceback" not in err
+
+
+def test_a_hang_up_reads_the_configuration_again(start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "config.yml"
+    file.write_text("database: {path: one.db}")
+    process = start("--config.file=config.yml", "--web.listen-address=127.0.0.1:0")
+    port = port_of(process)
+    assert process.stderr is not None
+    for text, expected in (
+        (
+            "database: {pth: two.db}",
+            r"level=error msg=\"configuration not reloaded\" .*did you mean database.path",
+        ),
+        ("database: {path: two.db}", "msg=listening"),
+    ):
+        file.write_text(text)
+        process.send_signal(signal.SIGHUP)
+        assert any(re.search(expected, line) for line in process.stderr)
+        assert "tweetbot_scrape_collector_success" in fetched(port)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert out == f"database {tmp_path}/one.db\ndatabase {tmp_path}/two.db\n"
+
+
+def test_a_post_reads_the_configuration_again_where_that_is_enabled(start: Start) -> None:
+    process = start("--database.path=bot.db", "--web.listen-address=127.0.0.1:0", "--web.enable-lifecycle")
+    with urlopen(f"http://127.0.0.1:{port_of(process)}/-/reload", data=b"", timeout=60) as response:
+        assert response.status == 200
+    assert port_of(process)
+
+
+def test_a_post_reads_nothing_where_that_is_not_enabled(start: Start) -> None:
+    process = start("serve", "--database.path=bot.db", "--web.listen-address=127.0.0.1:0")
+    with pytest.raises(HTTPError, match="404"):
+        urlopen(f"http://127.0.0.1:{port_of(process)}/-/reload", data=b"", timeout=60)
 
 
 @pytest.mark.parametrize("hang", ["asynchronously", "a thread"])

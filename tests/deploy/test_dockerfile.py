@@ -69,7 +69,9 @@ def test_what_is_copied_is_there_and_not_ignored() -> None:
         assert (ROOT / source).exists()
         ignored = False
         for pattern in IGNORED:  # the last one that matches decides
-            if any(fnmatch.fnmatch(str(path), pattern.lstrip("!")) for path in (source, *Path(source).parents)):
+            if any(
+                fnmatch.fnmatch(str(path), pattern.lstrip("!")) for path in (source, *Path(source).parents)
+            ):
                 ignored = not pattern.startswith("!")
         assert not ignored, source
 
@@ -135,8 +137,11 @@ def test_what_is_copied_is_enough_to_install(tmp_path: Path) -> None:
     source, wheels = tmp_path / "src", tmp_path / "wheels"
     source.mkdir()
     for name in COPIED:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, source / name)
+        (source / name).parent.mkdir(exist_ok=True)
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, source / name, dirs_exist_ok=True)
+        else:
+            shutil.copy(ROOT / name, source / name)
     pip = [
         sys.executable,
         "-m",
