@@ -1,4 +1,4 @@
-"""What systemd is told, where it asks (sd_notify(3)): that the program is ready, still alive, about to end."""
+"""What systemd is told, where it asks (sd_notify(3)): that the program is ready, and still alive."""
 
 import asyncio
 import os
@@ -9,14 +9,16 @@ from contextlib import asynccontextmanager, suppress
 
 @asynccontextmanager
 async def notified() -> AsyncIterator[None]:
-    """The program is ready while the block runs; with WatchdogSec, systemd restarts it when the event loop is stuck."""
+    """The program is ready when the block begins; with WatchdogSec, systemd restarts it when the event loop is stuck.
+
+    The end is not announced: the block may begin again, with another configuration.
+    """
     _notify("READY=1")
     alive = asyncio.create_task(_stay_alive(), name="systemd watchdog")
     try:
         yield
     finally:
         alive.cancel()
-        _notify("STOPPING=1")
 
 
 async def _stay_alive() -> None:
