@@ -2,14 +2,16 @@
 
 import os
 import pwd
+import re
 import time
 from contextlib import suppress
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from exporter.cli import setup_prometheus
+from exporter.cli import export_files, setup_prometheus
 from exporter.cli.errors import CommandError
+from exporter.cli.export_files import Links
 from exporter.cli.setup_machine import BACKUP, MANIFEST, File, Machine, Manifest, digest
 from exporter.cli.setup_plan import (
     ALERTMANAGER,
@@ -24,6 +26,7 @@ from exporter.cli.setup_plan import (
 )
 from exporter.config import ConfigError
 
+THRESHOLDS = Path("thresholds.yml")
 PACKAGES = ("prometheus", "prometheus-alertmanager")
 NOBODY = 65534
 """Stands in for the user that systemd makes up."""
@@ -47,6 +50,7 @@ def install(machine: Machine, wanted: Wanted, dry_run: bool) -> None:
     if not changed:
         print("All files are in place.")
     paths = {file.path for file in changed}
+    _name_missing_thresholds(machine)
     _services(machine, paths, dry_run)
     _exporter(machine, paths, dry_run)
     if not dry_run and machine.runs_systemd():
@@ -96,6 +100,20 @@ def _identity(wanted: Wanted) -> list[str]:
         return [f"--reuid={wanted.user}", f"--regid={pwd.getpwnam(wanted.user).pw_gid}", groups]
     except KeyError:
         raise ConfigError(f"--user: there is no user {wanted.user!a}") from None
+
+
+def _name_missing_thresholds(machine: Machine) -> None:
+    """The user's file is kept; what a new release compares with may not be in it."""
+    present = machine.read(f"{setup_prometheus.FOLDER}/{THRESHOLDS}")
+    shipped = export_files.rules(Links())[THRESHOLDS]
+    missing = [] if present is None else sorted(_records(shipped) - _records(present))
+    if missing:
+        print(f"{setup_prometheus.FOLDER}/{THRESHOLDS} has no {', '.join(missing)}: alerts that need it never fire.")
+        print("Add it, as `tweetbot-exporter export rules DIRECTORY` has it.")
+
+
+def _records(rules: bytes) -> set[str]:
+    return set(re.findall(r"^ *- record: *(\S+)", rules.decode(), re.MULTILINE))
 
 
 def _services(machine: Machine, changed: set[str], dry_run: bool) -> None:

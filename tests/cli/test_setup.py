@@ -1,5 +1,6 @@
 """`setup`: what it changes of a machine, that it does so once, and that nothing is left of it."""
 
+import re
 import subprocess
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -207,6 +208,19 @@ def test_what_the_user_changed_is_kept(
     setup_run.uninstall(machine, dry_run=False)
     assert machine.at(CONFIG).exists()
     assert f"{CONFIG} was changed since: it is kept" in capsys.readouterr().out
+
+
+def test_a_threshold_that_the_users_file_does_not_have_is_named(
+    machine: FakeMachine, wanted: Wanted, capsys: pytest.CaptureFixture[str]
+) -> None:
+    setup_run.install(machine, wanted, dry_run=False)
+    assert "never fire" not in capsys.readouterr().out
+    thresholds = machine.at("/etc/prometheus/tweetbot/thresholds.yml")
+    text = thresholds.read_text()
+    (name, *_) = re.findall(r"^ +- record: (\S+)", text, re.MULTILINE)
+    thresholds.write_text(text.replace(f"- record: {name}", "- record: mine"))
+    setup_run.install(machine, wanted, dry_run=False)
+    assert f"thresholds.yml has no {name}: alerts that need it never fire" in capsys.readouterr().out
 
 
 def test_grafana_is_provisioned_where_there_is_one(machine: FakeMachine, wanted: Wanted) -> None:
