@@ -14,7 +14,7 @@ from exporter.cli.command import Command, configure
 from exporter.cli.errors import CommandError
 from exporter.cli.serve import serve
 from exporter.config import Address, Config, ConfigError
-from exporter.http.sockets import bound_address, open_sockets
+from exporter.http.sockets import bound_address, listening_sockets
 from exporter.runtime import signals
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def run(parsed: argparse.Namespace) -> int:
     options = {name: getattr(parsed, name) for name in names if getattr(parsed, name) is not None}
     access = Access.of(config.web)
     with ExitStack() as stack:
-        sockets = [stack.enter_context(each) for each in open_sockets(config.web.addresses)]
+        sockets = [stack.enter_context(each) for each in listening_sockets(config.web, config.web.addresses)]
         try:
             bot = DemoBot(directory=parsed.directory, scenario=scenario, speed=factor, **options)
         except DemoError as error:

@@ -2,14 +2,13 @@
 
 import argparse
 from contextlib import ExitStack
-from socket import socket
 from typing import get_args
 
 from exporter.cli import flags
 from exporter.cli.command import Command, configure
 from exporter.cli.errors import CommandError
-from exporter.config import Config, OptimizerMode
-from exporter.http.sockets import open_sockets, systemd_sockets
+from exporter.config import OptimizerMode
+from exporter.http.sockets import listening_sockets
 from exporter.runtime import signals
 
 
@@ -48,17 +47,13 @@ def run(parsed: argparse.Namespace) -> int:
     token_file = service.check(config)
     access = Access.of(config.web, own_token=API_PATH)
     with ExitStack() as stack:
-        sockets = [stack.enter_context(each) for each in _open(config)]
+        addresses = config.optimizer.listen_addresses
+        opened = listening_sockets(config.web, addresses, "--optimizer.listen-address")
+        sockets = [stack.enter_context(each) for each in opened]
         try:
             return signals.run(service.run(config, token_file, sockets, access))
         except LedgerError as error:
             raise CommandError(str(error)) from None
-
-
-def _open(config: Config) -> list[socket]:
-    if config.web.systemd_socket:
-        return systemd_sockets()
-    return open_sockets(config.optimizer.listen_addresses, "--optimizer.listen-address")
 
 
 COMMAND = Command("Answer bottlenecks: receive alerts, act, measure.", add_flags, run)

@@ -14,7 +14,7 @@ from exporter.cli import flags
 from exporter.cli.command import Command, configure, require_bot
 from exporter.cli.reload import Reloader
 from exporter.config import Address, Config
-from exporter.http.sockets import bound_address, open_sockets, systemd_sockets
+from exporter.http.sockets import bound_address, listening_sockets
 from exporter.runtime import signals, systemd
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def run(parsed: argparse.Namespace) -> int:
     config = load()
     reloader = Reloader(load, serve_with)
     with ExitStack() as stack:
-        opened = systemd_sockets() if config.web.systemd_socket else open_sockets(config.web.addresses)
+        opened = listening_sockets(config.web, config.web.addresses)
         sockets = [stack.enter_context(each) for each in opened]
         return signals.run(reloader.run(config, sockets), reloader.request)
 
@@ -73,10 +73,8 @@ async def serve(
                 log.info(
                     "listening", address=str(address), telemetry_path=path, tls=access.context() is not None
                 )
-            if not config.web.listen_addresses and not config.web.config_file:
-                log.info(
-                    "only this machine is served; for others see --web.listen-address and --web.config.file"
-                )
+            if not config.web.names_an_address:
+                log.info("only this machine is served: see --web.listen-address and --web.config.file")
             if announce:
                 announce(addresses)
             async with systemd.notified():

@@ -108,7 +108,9 @@ def _name_missing_thresholds(machine: Machine) -> None:
     shipped = export_files.rules(Links())[THRESHOLDS]
     missing = [] if present is None else sorted(_records(shipped) - _records(present))
     if missing:
-        print(f"{setup_prometheus.FOLDER}/{THRESHOLDS} has no {', '.join(missing)}: alerts that need it never fire.")
+        print(
+            f"{setup_prometheus.FOLDER}/{THRESHOLDS} has no {', '.join(missing)}: alerts that need it never fire."
+        )
         print("Add it, as `tweetbot-exporter export rules DIRECTORY` has it.")
 
 

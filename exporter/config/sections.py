@@ -142,6 +142,11 @@ class Web(_Section):
         return self.listen_addresses or ((":9464",) if self.config_file else ("127.0.0.1:9464",))
 
     @property
+    def names_an_address(self) -> bool:
+        """Whether anybody has said where to listen."""
+        return bool(self.listen_addresses or self.config_file or self.systemd_socket)
+
+    @property
     def external_path(self) -> str:
         """What stands before a path in a link; without a slash at its end."""
         if self.external_url is None:

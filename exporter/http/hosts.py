@@ -36,5 +36,8 @@ def _is_address(host: str) -> bool:
 
 def _is_on_loopback(request: web.Request) -> bool:
     own = request.get_extra_info("sockname")
-    # A UNIX socket has a path, and none of a browser's requests.
-    return isinstance(own, tuple) and ipaddress.ip_address(own[0].partition("%")[0]).is_loopback
+    if own is None:
+        return False
+    address = ipaddress.ip_address(own[0].partition("%")[0])
+    # A socket for all interfaces shows 127.0.0.1 as an IPv6 address.
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback

@@ -5,7 +5,7 @@ import os
 import socket
 from collections.abc import Sequence
 
-from exporter.config import Address, parse_address
+from exporter.config import Address, Web, parse_address
 
 # Of unacknowledged data: a client that stops reading holds its page no longer.
 CLIENT_TIMEOUT_SECONDS = 60
@@ -31,6 +31,13 @@ def open_sockets(addresses: Sequence[str], flag: str = "--web.listen-address") -
             each.close()
         raise
     return sockets
+
+
+def listening_sockets(
+    web: Web, addresses: Sequence[str], flag: str = "--web.listen-address"
+) -> list[socket.socket]:
+    """Those that systemd has handed over, where the configuration says so; else `open_sockets`."""
+    return systemd_sockets() if web.systemd_socket else open_sockets(addresses, flag)
 
 
 def systemd_sockets() -> list[socket.socket]:

@@ -75,10 +75,11 @@ async def served(folder: Path, text: str | None = None, **options: object) -> As
     if text is not None:
         file = folder / "web.yml"
         file.write_text(text)
+    address = str(options.pop("address", "127.0.0.1:0"))
     app = server.make_application()
     app.router.add_get("/", hello)
     app.router.add_get("/api/v1/x", hello)
-    sockets = open_sockets(["127.0.0.1:0"])
+    sockets = open_sockets([address])
     client = Client(bound_address(sockets[0]).port, folder)
     async with server.running(app, sockets, Access(file, **options)):  # type: ignore[arg-type]
         yield client
@@ -345,3 +346,9 @@ async def test_names_of_the_server(
         answer = await asyncio.wait_for(reader.read(), 10)
         assert int(answer.split()[1]) == status
         writer.close()
+
+
+async def test_loopback_is_loopback_on_a_socket_for_all_interfaces(tmp_path: Path) -> None:
+    async with served(tmp_path, address=":0") as client:
+        assert (await client.get(Host="evil.example"))[0] == 421
+        assert (await client.get())[0] == 200

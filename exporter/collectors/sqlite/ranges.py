@@ -346,6 +346,11 @@ class Covered:
                 starts.append(start)
         self._starts, self._ends = starts, [*ends, self._ends[-1]]
 
+    def has(self, row_id: int) -> bool:
+        """Whether a number was read."""
+        place = bisect_right(self._starts, row_id)
+        return place > 0 and row_id <= self._ends[place - 1]
+
     def forget_below(self, row_id: int) -> None:
         """The rows below a number are gone, so that others may come in their place."""
         place = bisect_right(self._ends, row_id - 1)

@@ -43,6 +43,9 @@ class Rows(Protocol):
     async def newest(self, columns: Sequence[str], limit: int) -> list[Cells]:
         """The rows with the highest numbers, highest first."""
 
+    async def before(self, columns: Sequence[str], last: int, limit: int) -> list[Cells]:
+        """The `limit` rows up to number `last`."""
+
     async def ends(self, columns: Sequence[str]) -> list[Cells]:
         """Row 1 and the row with the highest number."""
 
@@ -218,7 +221,7 @@ class GrowingTable(Table):
         return out.metrics()
 
     def dump(self) -> dict[str, Any]:
-        """All totals, in JSON's types."""
+        """All totals, as plain values."""
         return {
             "rows": self.rows,
             "future": self.future,
