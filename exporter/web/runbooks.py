@@ -9,8 +9,7 @@ PATH = "/runbooks"
 
 def routes(prefix: str) -> list[web.RouteDef]:
     """The list, and each page; `.md` may be left out."""
-    paths = {PATH: _list, f"{PATH}/": _list, f"{PATH}/{{name}}": _page}
-    return [web.get(prefix + path, handler) for path, handler in paths.items()]
+    return [web.get(f"{prefix}{PATH}/", _list), web.get(f"{prefix}{PATH}/{{name}}", _page)]
 
 
 async def _list(_: web.Request) -> web.Response:

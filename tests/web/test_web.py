@@ -233,6 +233,7 @@ async def test_the_landing_page(fake_collector: Fake) -> None:
         assert re.findall(r'href="([^"]*)"', page) == [
             "/m",
             "/api/v1/agents",
+            "/runbooks/",
             "/-/ready",
             "/-/healthy",
         ]
