@@ -93,10 +93,11 @@ class Database:
 
     @property
     def faults(self) -> list[str]:
-        """Why the file is not read as it should be: a table that cannot be read, or none of ours at all."""
+        """Why the file is not read as it should be: a table that cannot all be read, or none of ours at all."""
         if not self.surveyed:
             return []
-        faults = [f"table {name} {why}" for name, why in self._schema.unreadable.items()]
+        read = {name: progress.fault for name, progress in self.growing.items() if progress.fault}
+        faults = [f"table {name} {why}" for name, why in {**self._schema.unreadable, **read}.items()]
         if not self.growing and not self.live and not faults:
             others = ", ".join(self._schema.others) or "none at all"
             faults.append(

@@ -9,7 +9,7 @@ from exporter.collectors.sqlite.collector import DatabaseCollector
 from exporter.config import load
 
 from .bots import SEED, UPSTREAM, append, decisions, execute, executions, trades, write_bot
-from .harness import NOW, Followed, configured, following
+from .harness import NOW, Followed, configured, following, until
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
@@ -41,6 +41,22 @@ async def test_a_view_is_read_by_its_ids(path: Path) -> None:
         assert await followed.value("trades_total", agent="a", side="buy") == 3
         append(path, "all_trades", trades(2))
         assert await followed.value("trades_total", agent="a", side="buy") == 5
+
+
+async def test_a_view_in_which_ids_come_twice_is_no_success(path: Path) -> None:
+    write_bot(path, trades=[])
+    execute(
+        path,
+        "ALTER TABLE trades RENAME TO some_trades",
+        "CREATE TABLE others AS SELECT * FROM some_trades",
+        "CREATE VIEW trades AS SELECT * FROM some_trades UNION ALL SELECT * FROM others",
+    )
+    append(path, "some_trades", trades(3))
+    append(path, "others", [row | {"id": 2} for row in trades(1)])
+    async with following(path) as followed:
+        await until(lambda: any("same id" in what for what in followed.source.readiness()), "noticed")
+        assert "table trades has several rows with the same id" in await followed.fails()
+        assert any("same id" in line.detail for line in await followed.source.diagnose())
 
 
 async def test_an_id_that_is_no_number_makes_a_table_unreadable(path: Path) -> None:
