@@ -51,7 +51,7 @@ class Aggregate(ABC):
 
     @abstractmethod
     def dump(self) -> Any:
-        """The totals in JSON's types."""
+        """The totals as plain values."""
 
     @abstractmethod
     def load(self, found: Any) -> None:

@@ -181,7 +181,7 @@ class Database:
         return progress
 
     def dump(self) -> dict[str, Any]:
-        """What has been read of each growing table, in JSON's types."""
+        """What has been read of each growing table, as plain values."""
         read = {name: each for name, each in self.growing.items() if each.position is not None}
         return {name: progress.dump() for name, progress in read.items()}
 

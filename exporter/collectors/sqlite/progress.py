@@ -317,7 +317,7 @@ class Progress:
             self._covered.add([row_id])
 
     def dump(self) -> Any:
-        """How far the table has been read, and its totals, in JSON's types."""
+        """How far the table has been read, and its totals, as plain values."""
         return {
             "columns": sorted(self.columns),
             "identity": self._identity,

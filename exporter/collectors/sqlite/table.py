@@ -221,7 +221,7 @@ class GrowingTable(Table):
         return out.metrics()
 
     def dump(self) -> dict[str, Any]:
-        """All totals, in JSON's types."""
+        """All totals, as plain values."""
         return {
             "rows": self.rows,
             "future": self.future,

@@ -5,7 +5,6 @@ is first seen, whenever that is, and a later change of it only as a revision. Wh
 for each block, so that a second look at a block also finds which of its rows were deleted.
 """
 
-from base64 import b64decode, b64encode
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from itertools import compress
@@ -303,7 +302,7 @@ class Outcomes(Aggregate):
 
     def dump(self) -> Any:
         return {
-            "states": [[block, b64encode(states).decode()] for block, states in self._states.items()],
+            "states": [[block, bytes(states)] for block, states in self._states.items()],
             "pending": [[block, dict(agents)] for block, agents in self._pending.items()],
             "by_type": [[*pair, *counts] for pair, counts in self._by_type.items()],
             "revisions": dict(self._revisions),
@@ -314,7 +313,7 @@ class Outcomes(Aggregate):
         }
 
     def load(self, found: Any) -> None:
-        self._states.update((block, bytearray(b64decode(states))) for block, states in found["states"])
+        self._states.update((block, bytearray(states)) for block, states in found["states"])
         for block, agents in found["pending"]:
             for agent, rows in agents.items():
                 self._count_pending(block, agent, rows)
