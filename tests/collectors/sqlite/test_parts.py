@@ -1,10 +1,10 @@
 """The parts of source 1 that know no file, each against a plain model of it."""
 
-import json
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
+import cbor2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +20,7 @@ from exporter.collectors.sqlite.values import OLDEST
 
 def saved(dumped: Any) -> Any:
     """As it comes back from the document that totals are saved in."""
-    return json.loads(json.dumps(dumped, allow_nan=False))
+    return cbor2.loads(cbor2.dumps(dumped))
 
 
 # Which row numbers were read
