@@ -256,6 +256,11 @@ class Database:
         for progress in self.growing.values():
             await progress.revisit(share)
 
+    async def look_for_rewrites(self, share: float) -> None:
+        """Looks whether the next `share` of all rows that were counted are still the same."""
+        for progress in self.growing.values():
+            await progress.look_for_rewrites(share)
+
     async def _row(self, statement: str, parameters: Any) -> tuple[Any, ...]:
         return await patiently(self._reader, statement, parameters)
 

@@ -354,11 +354,10 @@ class Progress:
         if self.caught_up:
             changed = await self.table.revisit(self.rows, self._clock(), share)
             self.shown.changed = self.shown.changed or changed
-            await self._look_for_rewrites(share)
 
-    async def _look_for_rewrites(self, share: float) -> None:
+    async def look_for_rewrites(self, share: float) -> None:
         """Compares the next `share` of all rows with what was counted."""
-        if not self._kept:
+        if not self.caught_up or not self._kept:
             return
         for block in self.rewrites.due(share):
             first, last = block * BLOCK, min(block * BLOCK + BLOCK - 1, self._first - 1)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from exporter.collectors.sqlite import collector
 from exporter.collectors.sqlite.collector import DatabaseCollector
 from exporter.config import load
 
@@ -198,7 +199,7 @@ async def test_a_file_with_other_tables_may_be_at_the_same_version(path: Path, t
 async def noticed(followed: Followed, table: str = "agent_executions") -> float | None:
     """How many ranges were found to be others, once all rows have been looked at again."""
     await followed.collect()
-    await followed.source._database.revisit(1.0)
+    await followed.source._database.look_for_rewrites(1.0)
     return followed.self_metrics("database_rewrites_total", table=table)
 
 
@@ -241,6 +242,7 @@ async def test_what_a_bot_usually_does_is_no_rewrite(path: Path) -> None:
             execute(path, edit)
             # Also where the second look comes before the scrape.
             await followed.source._database.revisit(1.0)
+            await followed.source._database.look_for_rewrites(1.0)
             assert await noticed(followed) == 0
             assert await noticed(followed, "agent_decisions") == 0
 
@@ -255,3 +257,16 @@ async def test_what_was_rewritten_while_the_exporter_was_down_is_noticed(path: P
     async with following(path, config) as followed:
         await followed.caught_up()
         assert await noticed(followed) == 1
+
+
+async def test_rows_are_looked_at_again_by_themselves(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collector, "REVISIT_INTERVAL", 0.0)
+    monkeypatch.setattr(collector, "REVISIT_ALL_WITHIN", 0.5)
+    write_bot(path, SEED, agent_executions=executions(20))
+    async with following(path) as followed:
+        await followed.caught_up()
+        execute(path, "UPDATE agent_executions SET timestamp = '2024-01-01 00:00:00' WHERE id = 5")
+        await followed.collect()
+        await until(
+            lambda: followed.self_metrics("database_rewrites_total", table="agent_executions") == 1, "noticed"
+        )

@@ -166,6 +166,7 @@ class Followed:
             if not source._database.caught_up:
                 return await self._page()
             await source._database.revisit(1.0)
+            await source._database.look_for_rewrites(1.0)
         return samples_of([*metrics, *source.self_metrics()]), has_failed
 
     def _expected(self, tables: Mapping[str, Table], found: Mapping[Key, float]) -> dict[Key, float]:
