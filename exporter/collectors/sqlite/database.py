@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -16,6 +15,7 @@ from exporter.collectors.sqlite.ranges import patiently
 from exporter.collectors.sqlite.schema import VERSION, Schema, Shape, read_schema
 from exporter.collectors.sqlite.table import Context, GrowingTable, Table
 from exporter.collectors.sqlite.tables.all import PRICED, TABLES
+from exporter.collectors.sqlite.tables.history import monday_ms
 from exporter.config import Config
 
 log = structlog.get_logger()
@@ -26,12 +26,6 @@ LIVE = [kind for kind in TABLES if not issubclass(kind, GrowingTable)]
 
 class RestartError(Exception):
     """What was counted is not what would be counted of the file as it is: totals have to start anew."""
-
-
-def monday(now: float) -> float:
-    """Seconds since 1970 of the Monday 00:00 UTC that began the week of `now`."""
-    today = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return (today - timedelta(days=today.weekday())).timestamp()
 
 
 class Database:
@@ -273,7 +267,7 @@ class Database:
         price = self._price()
         values = (live.table.value(price) for live in self.live.values() if live.caught_up)
         value = next((value for value in values if value is not None), None)
-        return Context(monday(self._clock()), price, value)
+        return Context(monday_ms(self._clock() * 1000) / 1000, price, value)
 
     def _price(self, before: str = "") -> float | None:
         """USD for a BTC, by the first table that has one; only by those that come before a table."""
