@@ -11,19 +11,19 @@ from exporter.cli import flags
 from exporter.cli.command import Command, CommandError, configure
 from exporter.cli.serve import serve
 from exporter.config import Address, Config, ConfigError
-from exporter.http.sockets import open_sockets
+from exporter.http.sockets import listening_sockets
 from exporter.runtime import signals
 
 if TYPE_CHECKING:
     from exporter.demo import DemoBot
+    from exporter.http.access import Access
 
-ADDRESS = "127.0.0.1:9464"
 SCENARIOS = ("healthy", "degraded", "failing", "harmful")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     _add_demo_flags(parser)
-    flags.add_web_flags(parser, ADDRESS)
+    flags.add_web_flags(parser)
     flags.add_log_flags(parser)
 
 
@@ -56,23 +56,25 @@ def _add_demo_flags(parser: argparse.ArgumentParser) -> None:
 def run(parsed: argparse.Namespace) -> int:
     """Serves until a signal comes, or until the bot ends."""
     from exporter.demo import DemoBot, DemoError  # a program of its own, which the other commands do not need
+    from exporter.http.access import Access
 
-    config = configure(parsed, {"web.listen_addresses": [ADDRESS]})
+    config = configure(parsed)
     names = ("seed", "speed", "state_port", "actions_token_file")
     options = {name: getattr(parsed, name) for name in names if getattr(parsed, name) is not None}
+    access = Access.of(config.web)
     with ExitStack() as stack:
-        sockets = [stack.enter_context(each) for each in open_sockets(config.web.listen_addresses)]
+        sockets = [stack.enter_context(each) for each in listening_sockets(config.web, config.web.addresses)]
         try:
             bot = DemoBot(directory=parsed.directory, scenario=parsed.scenario, **options)
         except DemoError as error:
             raise ConfigError(str(error)) from None
         try:
-            return signals.run(_demo(config, sockets, bot))
+            return signals.run(_demo(config, sockets, access, bot))
         except DemoError as error:
             raise CommandError(str(error)) from None
 
 
-async def _demo(config: Config, sockets: Sequence[socket], bot: "DemoBot") -> None:
+async def _demo(config: Config, sockets: Sequence[socket], access: "Access", bot: "DemoBot") -> None:
     """Serves what `bot` writes, until cancelled or until the bot ends, which is a DemoError."""
     from exporter.demo import DemoError
 
@@ -81,7 +83,7 @@ async def _demo(config: Config, sockets: Sequence[socket], bot: "DemoBot") -> No
 
     try:
         await bot.start()
-        server = asyncio.create_task(serve(_with_bot(config, bot), sockets, announce))
+        server = asyncio.create_task(serve(_with_bot(config, bot), sockets, access, announce))
         ended = asyncio.create_task(bot.wait())
         try:
             await asyncio.wait({server, ended}, return_when=asyncio.FIRST_COMPLETED)

@@ -83,16 +83,20 @@ def add_bot_flags(to: argparse.ArgumentParser) -> None:
     add(group, "bot.command_pattern", "REGEX", "matches the command line of a bot without a bridge")
 
 
-def add_web_flags(to: argparse.ArgumentParser, default_address: str) -> None:
+def add_web_flags(to: argparse.ArgumentParser) -> None:
     """--web.*"""
     group = to.add_argument_group("web")
     add(
         group,
         "web.listen_addresses",
         "ADDRESS",
-        f":PORT, host:PORT or [IPv6]:PORT; may be given several times (default {default_address})",
+        ":PORT, host:PORT or [IPv6]:PORT; may be given several times (default 127.0.0.1:9464, and "
+        ":9464 with --web.config.file)",
         action="append",
     )
+    add_access(group)
+    add(group, "web.external_url", "URL", "where browsers reach this, if through a reverse proxy")
+    add(group, "web.route_prefix", "PATH", "of all paths (default: the path of --web.external-url)")
     add(group, "web.telemetry_path", "PATH", "where the metrics are (default /metrics)")
     add(
         group,
@@ -125,6 +129,23 @@ def set_keys(flags: argparse.Namespace) -> dict[str, object]:
         for key, value in vars(flags).items()
         if "." in key and key != "config.file" and value is not None
     }
+
+
+def add_web_config_file(group: "argparse._ArgumentGroup") -> None:
+    add(group, "web.config_file", "FILE", "TLS and passwords, in YAML, as exporters have them", type=path)
+
+
+def add_access(group: "argparse._ArgumentGroup") -> None:
+    add_web_config_file(group)
+    group.add_argument(
+        "--web.systemd-socket",
+        dest="web.systemd_socket",
+        action="store_const",
+        const=True,
+        help="listen on the sockets that systemd hands over, instead of addresses",
+    )
+    told = "a name that clients may use beside addresses; may be given several times"
+    add(group, "web.allowed_hosts", "NAME", told, action="append")
 
 
 def add_config_file(group: "argparse._ArgumentGroup") -> None:

@@ -11,6 +11,7 @@ from exporter.cli import bridge, check, demo, flags, optimizations, optimizer, p
 from exporter.cli.command import CommandError
 from exporter.config import ConfigError
 from exporter.http.sockets import ListenError
+from exporter.runtime import logging
 
 COMMANDS = {
     "serve": serve.COMMAND,
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except (ConfigError, ListenError, CommandError) as error:
+        logging.flush()
         print(f"{flags.PROGRAM}: error: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
     except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -61,14 +62,18 @@ async def _read(ledger: Path, state: State | None, limit: int) -> list[Entry]:
         raise OptimizationsError(str(error)) from None
 
 
-def roll_back(settings: Optimizer, optimization_id: int) -> None:
+def roll_back(settings: Optimizer, optimization_id: int, tls: ssl.SSLContext | None = None) -> None:
     """Asks the optimizer that runs with these settings, and prints what it says."""
-    url = f"http://{_address(settings)}{OPTIMIZATIONS_PATH}/{optimization_id}/roll-back"
+    url = (
+        f"{'https' if tls else 'http'}://{_address(settings)}{OPTIMIZATIONS_PATH}/{optimization_id}/roll-back"
+    )
     if settings.token_file is None:
         raise ConfigError(f"{TOKEN_KEY} is needed: the optimizer needs the token in it")
     try:
         headers = {"Authorization": f"Bearer {read_token(settings.token_file, TOKEN_KEY)}"}
-        request = fetch_json(url, ROLL_BACK_SECONDS, headers, posted={}, accepted=(202, 404, 409, 503))
+        request = fetch_json(
+            url, ROLL_BACK_SECONDS, headers, posted={}, accepted=(202, 404, 409, 503), tls=tls
+        )
         answer = asyncio.run(request)
     except UnreadableFileError as error:
         raise ConfigError(str(error)) from None

@@ -4,18 +4,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from exporter.config.types import (
     BaseUrl,
+    ExternalUrl,
     File,
+    HostName,
     ListenAddresses,
     LogFormat,
     LogLevel,
     Name,
     OptimizerMode,
     Pattern,
+    RoutePrefix,
     Seconds,
     StateUrl,
     TelemetryPath,
@@ -93,10 +97,48 @@ class Limits(_Section):
 class Web(_Section):
     """The HTTP side. `max_requests` is the number of scrapes served at a time; 0 is no limit."""
 
-    listen_addresses: ListenAddresses = (":9464",)
+    listen_addresses: ListenAddresses | None = None
     telemetry_path: TelemetryPath = "/metrics"
     max_requests: int = Field(default=40, ge=0, le=10_000)
     disable_exporter_metrics: bool = False
+    config_file: File | None = None
+    """TLS and passwords, as the exporter toolkit of Prometheus has them; of the optimizer, too."""
+    systemd_socket: bool = False
+    """Whether systemd hands over the listening sockets; of the optimizer, too."""
+    allowed_hosts: Annotated[tuple[HostName, ...], Field(strict=False, max_length=32)] = ()
+    """Names by which clients may reach exporter and optimizer; see exporter/http/hosts.py."""
+    external_url: ExternalUrl | None = None
+    """Where browsers reach the exporter, if that is through a reverse proxy."""
+    route_prefix: RoutePrefix | None = None
+    """Of all paths; the path of `external_url` where it is not given."""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where to listen: beyond this machine only where somebody has thought of who may come."""
+        return self.listen_addresses or ((":9464",) if self.config_file else ("127.0.0.1:9464",))
+
+    @property
+    def names_an_address(self) -> bool:
+        """Whether anybody has said where to listen."""
+        return bool(self.listen_addresses or self.config_file or self.systemd_socket)
+
+    @property
+    def external_path(self) -> str:
+        """What stands before a path in a link; without a slash at its end."""
+        if self.external_url is None:
+            return (self.route_prefix or "").rstrip("/")
+        return urlsplit(self.external_url).path.rstrip("/")
+
+    @property
+    def prefix(self) -> str:
+        """What stands before a path in a request; without a slash at its end."""
+        return self.external_path if self.route_prefix is None else self.route_prefix.rstrip("/")
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """All names by which clients may reach it, where such are given."""
+        external = urlsplit(self.external_url or "").hostname
+        return (*self.allowed_hosts, external) if external else self.allowed_hosts
 
 
 class Log(_Section):

@@ -18,11 +18,14 @@ def make_app(scraper: Scraper, config: Web) -> web.Application:
     pages = _Pages(scraper, config)
     metrics = MetricsHandler(pages.collect, config.max_requests, not config.disable_exporter_metrics)
     app = make_application(CONTENT_SECURITY_POLICY)
-    app.router.add_get("/", pages.landing)
-    app.router.add_get("/-/healthy", pages.healthy)
-    app.router.add_get("/-/ready", pages.ready)
-    app.router.add_get(config.telemetry_path, metrics.handle)
-    app.router.add_routes(api.routes(scraper))
+    prefix = config.prefix
+    if prefix:
+        app.router.add_get("/", pages.redirect)
+    app.router.add_get(f"{prefix}/", pages.landing)
+    app.router.add_get(f"{prefix}/-/healthy", pages.healthy)
+    app.router.add_get(f"{prefix}/-/ready", pages.ready)
+    app.router.add_get(prefix + config.telemetry_path, metrics.handle)
+    app.router.add_routes(api.routes(scraper, prefix, config.external_path))
     return app
 
 
@@ -34,8 +37,12 @@ class _Pages:
         self._config = config
 
     async def landing(self, _: web.Request) -> web.Response:
-        page = landing_page(self._scraper.statuses(), self._config.telemetry_path)
+        config = self._config
+        page = landing_page(self._scraper.statuses(), config.telemetry_path, config.external_path)
         return web.Response(text=page, content_type="text/html")
+
+    async def redirect(self, _: web.Request) -> web.Response:
+        raise web.HTTPFound(f"{self._config.external_path}/")
 
     async def healthy(self, _: web.Request) -> web.Response:
         return web.Response(text="The exporter is healthy.\n")

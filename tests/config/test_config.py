@@ -67,7 +67,7 @@ def test_without_file_and_flags_everything_has_its_default() -> None:
     assert (config.portfolio.starting_value_usd, config.portfolio.goal_value_usd) == (10000, 10500)
     assert dict(config.agents.aliases) == {}
     assert (config.limits.agents, config.limits.label_pairs) == (100, 500)
-    assert config.web.listen_addresses == (":9464",)
+    assert config.web.addresses == ("127.0.0.1:9464",)
     assert (config.web.telemetry_path, config.web.max_requests) == ("/metrics", 40)
     assert not config.web.disable_exporter_metrics
     assert (config.log.level, config.log.format) == ("info", "logfmt")
@@ -403,3 +403,33 @@ def test_any_way_to_the_bot_is_enough() -> None:
         "bot.command_pattern": "x",
     }.items():
         assert load(None, {key: value}).has_source
+
+
+def test_beyond_this_machine_only_where_somebody_thought_of_who_may_come(tmp_path: Path) -> None:
+    assert load(None, {}).web.addresses == ("127.0.0.1:9464",)
+    assert load(None, {"web.config_file": tmp_path / "web.yml"}).web.addresses == (":9464",)
+    assert load(None, {"web.listen_addresses": [":1"]}).web.addresses == (":1",)
+    both = {"web.listen_addresses": ["[::1]:1"], "web.config_file": tmp_path / "web.yml"}
+    assert load(None, both).web.addresses == ("[::1]:1",)
+
+
+def test_names_by_which_it_is_reached() -> None:
+    keys = {"web.allowed_hosts": ["Exporter"], "web.external_url": "https://example.org/bot"}
+    assert load(None, keys).web.hosts == ("exporter", "example.org")
+    assert load(None, {}).web.hosts == ()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("web.allowed_hosts", ["a:1"], "--web.allowed-host: must be a host name without port"),
+        ("web.external_url", "example.org", "--web.external-url: must be where browsers reach this"),
+        ("web.external_url", "https://me:secret@example.org", "must not hold a user or password"),
+        ("web.route_prefix", "bot", "--web.route-prefix: must be a path such as /tweetbot"),
+        ("web.route_prefix", "/a b", "--web.route-prefix: must be a path such as /tweetbot"),
+        ("web.config_file", "", "--web.config.file: must be the path of a file"),
+    ],
+)
+def test_wrong_names_and_paths(key: str, value: object, told: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        load(None, {key: value})

@@ -6,10 +6,12 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 from stackfiles import ROOT
 from tools import free_port
 
@@ -17,6 +19,8 @@ from exporter.cli import main as cli
 
 TEXT = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text("utf-8"))
 STEPS = [line.split(maxsplit=1) for line in TEXT.splitlines() if line and not line.startswith("#")]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+DEPENDENCIES = PROJECT["project"]["dependencies"]
 IGNORED = (ROOT / ".dockerignore").read_text("utf-8").split()
 
 
@@ -30,9 +34,33 @@ COPIED = [
 
 
 def test_both_stages_have_the_same_pinned_python() -> None:
-    first, second = arguments("FROM")
-    assert first == f"{second} AS build"
-    assert re.fullmatch(r"python:3\.\d+-slim-\w+", second)
+    assert arguments("FROM") == ["${PYTHON_IMAGE} AS build", "${PYTHON_IMAGE}"]
+    (image,) = arguments("ARG")
+    assert re.fullmatch(r"PYTHON_IMAGE=python:3\.\d+-slim-\w+", image)
+
+
+def test_every_package_is_pinned_by_hash_within_the_bounds_of_the_project() -> None:
+    text = re.sub(r"#.*", "", (ROOT / "deploy" / "requirements.txt").read_text("utf-8"))
+    pinned = dict(
+        re.findall(
+            r"^([\w.-]+)==([\w.]+) (?:; .*)?(?=\\\n    --hash=sha256:[0-9a-f]{64})", text, re.MULTILINE
+        )
+    )
+    assert len(pinned) == len(re.findall(r"^\S+==", text, re.MULTILINE))
+    for each in (*DEPENDENCIES, *PROJECT["build-system"]["requires"]):
+        requirement = Requirement(each)
+        assert requirement.specifier.contains(pinned[requirement.name.lower()]), each
+    (install,) = (step for step in arguments("RUN") if "requirements.txt" in step)
+    assert "--require-hashes" in install
+
+
+def test_no_dependency_may_be_of_a_version_with_known_holes() -> None:
+    """Nor of a major version that nobody has tried."""
+    bounds = {(each := Requirement(text)).name: each.specifier for text in DEPENDENCIES}
+    # CVE-2026-22815, CVE-2026-34525
+    assert not bounds["aiohttp"].contains("3.13.3")
+    for name, specifier in bounds.items():
+        assert {each.operator for each in specifier} == {">=", "<"}, name
 
 
 def test_what_is_copied_is_there_and_not_ignored() -> None:
