@@ -162,6 +162,8 @@ class Database:
                 progress = None
             self.growing[kind.name] = progress or self._begin(kind, shape)
             self.growing[kind.name].use(shape)
+        # A table that comes later is another one.
+        self._saved = {name: saved for name, saved in self._saved.items() if name in self._schema.unreadable}
         self._load_live()
         self._log_schema()
         return lost

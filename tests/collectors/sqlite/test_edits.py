@@ -166,6 +166,24 @@ async def test_a_column_gained_while_the_exporter_was_down_costs_no_totals(
         assert followed.replacements == 0
 
 
+async def test_saved_totals_of_a_table_that_is_gone_are_not_those_of_another_one(
+    path: Path, tmp_path: Path
+) -> None:
+    config = load(None, {"storage.path": tmp_path / "totals"})
+    (tmp_path / "totals").mkdir()
+    write_bot(path, SEED, trades=trades(20), agent_executions=executions(20))
+    async with following(path, config) as followed:
+        await followed.caught_up()
+    execute(path, "DROP TABLE trades", "DELETE FROM agent_executions WHERE id <= 10")
+    async with following(path, config) as followed:
+        await followed.caught_up()
+        write_bot(path, {"trades": SEED["trades"]}, trades=trades(3)[1:])
+        await followed.recovered()
+        assert await followed.value("trades_total", agent="a", side="buy") == 2
+        assert await followed.executions() == {"a": 20}
+        assert followed.replacements == 0
+
+
 async def test_another_file_with_more_columns_is_another_file(path: Path, tmp_path: Path) -> None:
     """Copied over the file, with fewer columns in one table and more in another one."""
     seed = SEED | {"trades": {name: kind for name, kind in SEED["trades"].items() if name != "timestamp"}}
