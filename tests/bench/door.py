@@ -1,4 +1,4 @@
-"""Measures the HTTP side under load and under attack, in one run: `python -m tests.bench.door`.
+"""Measures the HTTP side under load and under attack, in one run: `PYTHONPATH=tests python -m tests.bench.door`.
 
 Clients and exporter share the machine, so times are of both.
 """
@@ -108,7 +108,7 @@ async def memory(exporter: Exporter, scrapes: int) -> None:
     async def take(connection: tuple[asyncio.StreamReader, asyncio.StreamWriter], number: int) -> int:
         return sum([await scrape(connection) != 200 for _ in range(number)])
 
-    await asyncio.gather(*(take(each, WARM_UP) for each in connections))
+    await asyncio.gather(*(take(each, min(WARM_UP, scrapes)) for each in connections))
     before = exporter.resident()
     lost = sum(await asyncio.gather(*(take(each, scrapes // KEPT) for each in connections)))
     after = exporter.resident()
