@@ -88,17 +88,18 @@ async def many_clients(exporter: Exporter, clients: int, each: int) -> None:
         connection = await exporter.connect()
         for _ in range(each):
             began = time.perf_counter()
-            statuses[await scrape(connection)] += 1
-            seconds.append(time.perf_counter() - began)
+            statuses[status := await scrape(connection)] += 1
+            if status == 200:
+                seconds.append(time.perf_counter() - began)
         connection[1].close()
 
     await asyncio.gather(*(client() for _ in range(clients)))
     cuts = quantiles(seconds, n=100)
     print(
-        f"  {clients} clients, {sum(statuses.values())} scrapes: p50 {cuts[49]:.3f} s, p99 {cuts[98]:.3f} s",
+        f"  {clients} clients: {statuses[200]} scrapes served, p50 {cuts[49]:.3f} s, p99 {cuts[98]:.3f} s",
         end="",
     )
-    print(f", refused (503) {statuses[503]}, others {sum(statuses.values()) - statuses[200] - statuses[503]}")
+    print(f"; {statuses[503]} refused (503), {statuses.total() - statuses[200] - statuses[503]} others")
 
 
 async def memory(exporter: Exporter, scrapes: int) -> None:
