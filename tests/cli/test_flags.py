@@ -59,7 +59,7 @@ def test_every_command_is_in_the_documentation() -> None:
 
 
 def test_every_flag_of_a_key_in_the_documentation_exists() -> None:
-    mentioned = set(re.findall(r"(?<![\w-])--[a-z-]+\.[a-z-]*[a-z]", PAGES))
+    mentioned = set(re.findall(r"(?<![\w-])--[a-z-]+(?:\.[a-z-]*[a-z])+", PAGES))
     known = {flag for action in actions() for flag in action.option_strings}
     assert mentioned
     assert mentioned - known == set()
