@@ -5,7 +5,8 @@ import ssl
 from typing import get_args
 
 from exporter.cli import flags
-from exporter.cli.command import Command, CommandError, configure
+from exporter.cli.command import Command, configure
+from exporter.cli.errors import CommandError
 from exporter.config import Web
 from exporter.optimizer.model import State
 

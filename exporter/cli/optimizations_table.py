@@ -21,7 +21,7 @@ from exporter.http.tokens import read_token
 from exporter.optimizer import messages
 from exporter.optimizer.http.api import OPTIMIZATIONS_PATH, TOKEN_KEY
 from exporter.optimizer.ledger.entries import Entry
-from exporter.optimizer.ledger.errors import LedgerError
+from exporter.optimizer.ledger.errors import DAMAGED, LedgerError
 from exporter.optimizer.ledger.store import Ledger
 from exporter.optimizer.model import Measurement, State
 from exporter.optimizer.serialization import serialize
@@ -60,6 +60,9 @@ async def _read(ledger: Path, state: State | None, limit: int) -> list[Entry]:
             return await opened.optimizations(state, limit)
     except LedgerError as error:
         raise OptimizationsError(str(error)) from None
+    except (ValueError, TypeError, LookupError):
+        # SQLite reads what was overwritten in the middle of a row as if it were meant.
+        raise OptimizationsError(f"{ledger} {DAMAGED}") from None
 
 
 def roll_back(settings: Optimizer, optimization_id: int, tls: ssl.SSLContext | None = None) -> None:
