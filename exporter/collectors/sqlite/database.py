@@ -28,10 +28,10 @@ class RestartError(Exception):
     """What was counted is not what would be counted of the file as it is: totals have to start anew."""
 
 
-def monday(now: float) -> float:
-    """Seconds since 1970 of the Monday 00:00 UTC that began the week of `now`."""
+def day_and_week(now: float) -> tuple[float, float]:
+    """Seconds since 1970 of the 00:00 UTC that began the day of `now`, and of the Monday that began its week."""
     today = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return (today - timedelta(days=today.weekday())).timestamp()
+    return today.timestamp(), (today - timedelta(days=today.weekday())).timestamp()
 
 
 class Database:
@@ -257,7 +257,7 @@ class Database:
         price = self._price()
         values = (live.table.value(price) for live in self.live.values() if live.caught_up)
         value = next((value for value in values if value is not None), None)
-        return Context(monday(self._clock()), price, value)
+        return Context(*day_and_week(self._clock()), price, value)
 
     def _price(self, before: str = "") -> float | None:
         """USD for a BTC, by the first table that has one; only by those that come before a table."""
