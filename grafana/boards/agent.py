@@ -3,8 +3,9 @@
 from grafana.boards.activity import activity
 from grafana.boards.agent_detail import communication, confidence, learning, self_report
 from grafana.boards.agent_rest import rest
+from grafana.boards.alerts import OF_THESE_AGENTS, alerts_over_time
 from grafana.boards.optimizer_actions import actions_of_agent
-from grafana.kit import base, look, variables
+from grafana.kit import look, variables
 from grafana.kit.base import Panel
 from grafana.kit.board import Board
 from grafana.kit.graphs import events, heatmap_of_buckets, lines
@@ -18,7 +19,6 @@ def board() -> Board:
         "TweetBot / Agent",
         "Everything that is known of one agent.",
         agent=variables.one_agent(),
-        warnings=True,
     )
     _now(result)
     _executions(result)
@@ -27,6 +27,8 @@ def board() -> Board:
     self_report(result)
     communication(result)
     actions_of_agent(result)
+    result.row("Alerts")
+    result.add(6, alerts_over_time(OF_THESE_AGENTS))
     rest(result)
     return result
 
@@ -46,12 +48,11 @@ def _judged(
         title,
         description,
         query(f"max by (agent) ({of_agent(value)})", "value", instant=True),
-        query(verdict_expr, "verdict", instant=True),
+        verdict=verdict_expr,
         unit=unit,
         decimals=decimals,
         empty="not known of this agent",
         width=4,
-        overrides={"verdict": [base.change("mappings", look.VERDICT), base.change("unit", "none")]},
     )
 
 

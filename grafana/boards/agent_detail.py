@@ -1,5 +1,7 @@
 """The rows of the agent's dashboard about what it thinks, learns, says of itself, and tells others."""
 
+from grafana_foundation_sdk.models import common
+
 from grafana.boards.confidence import curve
 from grafana.kit import look
 from grafana.kit.board import Board
@@ -159,7 +161,7 @@ def self_report(board: Board) -> None:
             *(query(_max(name), title, instant=True) for title, name in REPORTED.items()),
             unit=look.NUMBER,
             decimals=0,
-            names=True,
+            show=common.BigValueTextMode.VALUE_AND_NAME,
             empty="this agent does not report itself",
             width=6,
         ),

@@ -1,5 +1,6 @@
 """What agents decide: volume, outcomes, risk, alternatives, and whether their confidence is true."""
 
+from grafana.boards.alerts import OF_THESE_AGENTS, alerts_over_time
 from grafana.boards.confidence import calibration_row
 from grafana.kit import links, look, variables
 from grafana.kit.board import Board
@@ -23,6 +24,8 @@ def board() -> Board:
     _volume(result)
     _outcomes(result)
     calibration_row(result)
+    result.row("Alerts")
+    result.add(6, alerts_over_time(OF_THESE_AGENTS))
     return result
 
 

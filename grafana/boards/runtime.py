@@ -1,5 +1,6 @@
 """The bot's process and its host, the exporter, and the monitoring itself."""
 
+from grafana.boards.alerts import alerts_over_time
 from grafana.boards.host import host
 from grafana.boards.runtime_exporter import database, exporter, monitoring
 from grafana.kit import look
@@ -25,6 +26,8 @@ def board() -> Board:
     exporter(result)
     database(result)
     monitoring(result)
+    result.row("Alerts")
+    result.add(6, alerts_over_time())
     return result
 
 

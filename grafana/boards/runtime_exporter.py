@@ -3,12 +3,12 @@
 from grafana.kit import look
 from grafana.kit.board import Board
 from grafana.kit.graphs import heatmap_of_buckets, lines, timeline
-from grafana.kit.queries import increase, of, query, threshold
+from grafana.kit.queries import ANY, increase, of, query, threshold
 from grafana.kit.tables import Key, Value, table
 
 NO_DATABASE = "no database is configured"
 NO_PROMETHEUS = "Prometheus does not scrape itself under the job name prometheus"
-PROMETHEUS = 'job="prometheus"'
+PROMETHEUS = f'{ANY}, job="prometheus"'
 OURS = f'{PROMETHEUS}, rule_group=~".*tweetbot.*"'
 
 
@@ -60,8 +60,8 @@ def database(board: Board) -> None:
         8,
         heatmap_of_buckets(
             "Duration of reads",
-            "How long the exporter's reads took. The bot waits for none of them unless the exporter's log says "
-            "that it locks the file.",
+            "How long the exporter's reads took. The bot waits for none of them unless the exporter's log "
+            "says that it locks the file.",
             query(reads, "{{le}}", heatmap=True),
             unit=look.SECONDS,
             interval="1m",

@@ -1,5 +1,6 @@
 """The portfolio, its trades, and the market beside it."""
 
+from grafana.boards.alerts import OF_THESE_AGENTS, alerts_over_time
 from grafana.boards.market import market
 from grafana.kit import links, look, variables
 from grafana.kit.base import Panel
@@ -32,6 +33,8 @@ def board() -> Board:
     _portfolio(result)
     _trades(result)
     market(result)
+    result.row("Alerts")
+    result.add(6, alerts_over_time(OF_THESE_AGENTS))
     return result
 
 
@@ -157,7 +160,7 @@ def _trades(board: Board) -> None:
             query(grown("tweetbot_trade_gains_usd_total", "bot"), "gains"),
             query(f"-{grown('tweetbot_trade_losses_usd_total', 'bot')}", "losses"),
             query(f"-{grown('tweetbot_trade_fees_usd_total', 'bot')}", "fees of all trades"),
-            unit=look.SIGNED_USD,
+            unit=look.USD,
             decimals=0,
             bars=True,
             interval="2m",
@@ -205,7 +208,7 @@ def _trades(board: Board) -> None:
                     width=75,
                 ),
                 Value("Won", WON, look.RATIO, 0, width=110, bar=True),
-                Value("Net", NET, look.SIGNED_USD, 2, width=100),
+                Value("Net", NET, look.USD, 2, width=100),
             ],
             sort="Net",
             small=True,

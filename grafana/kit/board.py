@@ -9,6 +9,7 @@ from grafana_foundation_sdk.models import dashboard as model
 from grafana.kit import links, variables
 from grafana.kit.annotations import annotations
 from grafana.kit.base import Panel
+from grafana.kit.ids import panel_id, row_id
 
 WIDTH = 24
 OPTIONS_OF = "11.6.0"
@@ -25,22 +26,19 @@ class Board:
         description: str,
         *,
         agent: build.QueryVariable | None = None,
-        warnings: bool = False,
     ) -> None:
         self.uid = uid
         self._title = title
         self._description = description
         self._agent = [agent] if agent else []
-        self._annotations = annotations(of_agents=agent is not None, warnings=warnings)
+        self._annotations = annotations(of_agents=agent is not None)
         self._panels: list[model.Panel | model.RowPanel] = []
         self._y = 0
 
     def row(self, title: str) -> None:
         """A heading; what is added next stands under it."""
         position = model.GridPos(x=0, y=self._y, w=WIDTH, h=1)
-        row = model.RowPanel(
-            title=title, collapsed=False, id_val=self._next_id(), grid_pos=position, panels=[]
-        )
+        row = model.RowPanel(title=title, collapsed=False, id_val=row_id(title), grid_pos=position, panels=[])
         self._panels.append(row)
         self._y += 1
 
@@ -53,7 +51,7 @@ class Board:
             raise ValueError(f"{self._title}: the widths of {titles} do not add up to {WIDTH}")
         x = 0
         for panel, position in zip(built, positions, strict=True):
-            panel.id_val, panel.plugin_version = self._next_id(), OPTIONS_OF
+            panel.id_val, panel.plugin_version = panel_id(panel.title or ""), OPTIONS_OF
             position.x, position.y, position.h = x, self._y, height
             self._panels.append(panel)
             x += position.w
@@ -76,7 +74,7 @@ class Board:
             .live_now(False)
             .preload(False)
             .version(1)
-            .link(links.dashboards())
+            .links([links.dashboards(), *links.elsewhere()])
             .timepicker(build.TimePicker().hidden(False).refresh_intervals(["30s", "1m", "5m", "15m", "1h"]))
             .variables([variables.datasource(), *variables.target(), *self._agent])
             .build()
@@ -84,9 +82,6 @@ class Board:
         result.annotations = model.AnnotationContainer(list_val=self._annotations)
         result.panels = list(self._panels)
         return result
-
-    def _next_id(self) -> int:
-        return len(self._panels) + 1
 
 
 def to_json(board: Board) -> str:

@@ -1,25 +1,26 @@
 """What grafana's dashboard-linter checks, and more: see docs/dashboards.md."""
 
 import re
+from collections.abc import Iterator
 from importlib.metadata import version
 from itertools import combinations
 from typing import Any, get_args
 
 import pytest
+import yaml
 from grafana_files import FILES, ROOT, boards, panels
 
 from exporter.metrics.catalogue import FAMILIES
 from exporter.optimizer.model import Outcome
+from grafana.kit import look
+from grafana.kit.links import SETTINGS
 from grafana.kit.look import OUTCOMES
+from rules.tools.panels import BOARDS as LED_TO
 
 BOARDS = ROOT / "grafana" / "boards"
 TARGET = {'job=~"$job"', 'instance=~"$instance"', 'bot=~"$bot"'}
-# Targets of their own, beside the exporter's: Prometheus knows of no bot.
-OTHER_JOBS = (
-    {'job="prometheus"'},
-    {'job="tweetbot-optimizer"', 'bot=~"$bot"'},
-    {'job="node"', 'bot=~"$bot"'},
-)
+# Prometheus, beside the exporter, knows of no bot.
+PROMETHEUS = {'job=~"$job"', 'instance=~"$instance"', 'job="prometheus"'}
 every_board = pytest.mark.parametrize("board", boards(), ids=lambda board: board["uid"])
 
 
@@ -74,7 +75,6 @@ def test_a_dashboard_as_a_whole(board: dict[str, Any]) -> None:
         "Warnings",
         "Bot restarts",
         "Optimizer actions",
-        "Trades",
     }
 
 
@@ -105,23 +105,28 @@ def test_variables(board: dict[str, Any]) -> None:
 def test_annotations_are_lines_that_do_not_crowd(board: dict[str, Any]) -> None:
     """Samples within a step of each other become a region that covers the graph, unless all say the same moment."""
     marks = {annotation["name"]: annotation for annotation in board["annotations"]["list"]}
-    of_one_agent = board["uid"] == "tweetbot-agent"
-    assert {name for name, mark in marks.items() if mark["enable"]} == {
-        "Critical alerts",
-        *(["Warnings"] if of_one_agent else []),
-        "Bot restarts",
-        "Optimizer actions",
-    }
+    assert {name for name, mark in marks.items() if mark["enable"]} == {"Bot restarts", "Optimizer actions"}
     assert all(mark["useValueForTime"] for mark in marks.values())
-    for name, severity in (("Critical alerts", "critical"), ("Warnings", "warning")):
+    for name, severity, colour in (
+        ("Critical alerts", "critical", look.RED),
+        ("Warnings", "warning", look.ORANGE),
+    ):
         starts = marks[name]["expr"]
         assert "ALERTS_FOR_STATE{" in starts, "its value is the moment when the condition began"
-        assert f'severity=~"{severity}"' in starts
+        assert f'severity="{severity}"' in starts
         has_agents = any(variable["name"] == "agent" for variable in board["templating"]["list"])
         assert ('agent=~"$agent|"' in starts) == has_agents, "of these agents, and of the whole bot"
+        assert marks[name]["iconColor"] == colour
     colours = [mark["iconColor"] for mark in marks.values()]
     assert len(colours) == len(set(colours))
-    assert (marks["Critical alerts"]["iconColor"], marks["Warnings"]["iconColor"]) == ("red", "orange")
+
+
+@every_board
+def test_alerts_over_time_are_a_panel(board: dict[str, Any]) -> None:
+    """Lines on every graph would bury it, exactly when it is needed."""
+    assert [panel["type"] for panel in panels(board) if panel["title"] == "Alerts over time"] == [
+        "state-timeline"
+    ]
 
 
 @every_board
@@ -161,7 +166,7 @@ def test_queries_of_a_panel(board: dict[str, Any], panel: dict[str, Any]) -> Non
         assert target["datasource"]["uid"] == "${datasource}"
         for matchers in re.findall(r"\{([^}]*)\}", expr):
             given = set(matchers.split(", "))
-            assert any(target <= given for target in (TARGET, *OTHER_JOBS)), expr
+            assert any(target <= given for target in (TARGET, PROMETHEUS)), expr
         for function, window in re.findall(r"(rate|increase)\([^\[\]]*\[([^\]]+)\]", expr):
             assert window in ("$__rate_interval", "$__range"), f"{function}[{window}]"
         for name in counters:
@@ -247,26 +252,54 @@ def test_overrides_match_something(board: dict[str, Any], panel: dict[str, Any])
     for override in panel["fieldConfig"].get("overrides", []):
         matcher = override["matcher"]
         if matcher["id"] == "byName":
-            by_label = any("{{" in legend for legend in legends)
+            by_label = panel["type"] == "nodeGraph" or any("{{" in legend for legend in legends)
             assert by_label or matcher["options"] in [*legends, *renamed], matcher
 
 
 @every_board
-def test_links_resolve_and_keep_time_and_variables(board: dict[str, Any]) -> None:
-    (bar,) = board["links"]
-    assert (bar["type"], bar["tags"], bar["keepTime"], bar["includeVars"]) == (
+def test_links_lead_to_dashboards_alertmanager_and_runbooks(board: dict[str, Any]) -> None:
+    menu, alertmanager, runbooks = board["links"]
+    assert (menu["type"], menu["tags"], menu["keepTime"], menu["includeVars"]) == (
         "dashboards",
         ["tweetbot"],
         True,
         True,
     )
     assert "tweetbot" in board["tags"]
+    assert (alertmanager["url"], runbooks["url"]) == (SETTINGS.alertmanager_url, SETTINGS.runbooks_url)
+
+
+@every_board
+def test_links_of_rows_resolve_and_keep_time_and_variables(board: dict[str, Any]) -> None:
+    target = "${datasource:queryparam}&${job:queryparam}&${bot:queryparam}&${instance:queryparam}"
     for url in re.findall(r"'url': '(/d/[^']*)'", str(board)):
         uid, _, parameters = url.removeprefix("/d/").partition("?")
+        if uid.startswith("${__data.fields.lead}"):  # made by the query: a dashboard, `?` and its agent
+            assert uid.startswith(f"${{__data.fields.lead}}&{target}")
+            continue
         assert uid in {other["uid"] for other in boards()}
-        assert parameters.startswith(
-            "${__url_time_range}&${datasource:queryparam}&${job:queryparam}&${bot:queryparam}"
-        )
+        assert parameters.startswith(f"${{__url_time_range}}&{target}")
+
+
+def alerts() -> Iterator[tuple[str, str]]:
+    """Each rule's alert and the address of its dashboard."""
+    for path in sorted((ROOT / "rules" / "alerts").glob("*.yml")):
+        for group in yaml.safe_load(path.read_text("utf-8"))["groups"]:
+            for rule in group["rules"]:
+                yield rule["alert"], rule["annotations"]["dashboard_url"]
+
+
+def test_an_alert_leads_to_a_panel_of_its_dashboard() -> None:
+    there = {board["uid"]: {panel["id"] for panel in panels(board)} for board in boards()}
+    for name, address in alerts():
+        found = re.fullmatch(r".*/d/([\w-]+)/.*[?&]viewPanel=(\d+)", address)
+        assert found, address
+        assert name in LED_TO[found[1]]
+        assert int(found[2]) in there[found[1]], f"{name} leads to a panel that is not on {found[1]}"
+
+
+def test_no_alert_that_is_gone_has_a_panel() -> None:
+    assert {name for names in LED_TO.values() for name in names} == {name for name, _ in alerts()}
 
 
 def test_every_threshold_line_is_a_recorded_threshold() -> None:
