@@ -55,7 +55,7 @@ def confidence(board: Board) -> None:
 
 
 def learning(board: Board) -> None:
-    board.row("Autonomy, learning, goals")
+    board.row("Autonomy, learning, goals", collapsed=True)
     board.add(
         8,
         lines(
@@ -131,7 +131,7 @@ def learning(board: Board) -> None:
 
 
 def self_report(board: Board) -> None:
-    board.row("Self-report against the record")
+    board.row("Self-report against the record", collapsed=True)
     board.add(
         8,
         lines(
@@ -183,7 +183,7 @@ def communication(board: Board) -> None:
     def sent(name: str) -> str:
         return f"sum by (from_agent) ({per_minute(f'{name}{{{TARGET}, {SENDER}}}')})"
 
-    board.row("Messages to other agents")
+    board.row("Messages to other agents", collapsed=True)
     board.add(
         7,
         events(

@@ -26,8 +26,9 @@ def firing_alerts(title: str, select: Callable[..., str] = of, *, width: int) ->
     then = [{**there[0], "url": f"{there[0]['url']}&from=${{__data.fields.Since}}&to=now"}]
     return table(
         title,
-        "What pages or opens a ticket now, and since when its condition holds. A severity leads to Alertmanager, "
-        "which has the summary and makes silences; an alert to its runbook; the rest to its dashboard. Normal: empty.",
+        "What pages or opens a ticket now, and since when its condition holds. A severity leads to "
+        "Alertmanager, which has the summary and makes silences; an alert to its runbook; the rest to its "
+        "dashboard. Normal: empty.",
         [
             Key("severity", "Severity", 95, states=look.SEVERITY, links=links.to_alertmanager()),
             Key("alertname", "Alert", links=[links.to_runbook()]),

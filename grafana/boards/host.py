@@ -17,7 +17,7 @@ def _of(name: str, *matchers: str) -> str:
 
 
 def host(board: Board) -> None:
-    board.row("The host")
+    board.row("The host", collapsed=True)
     board.add(
         7,
         lines(

@@ -55,7 +55,7 @@ def exporter(board: Board) -> None:
 
 def database(board: Board) -> None:
     reads = f"sum by (le) ({increase(of('tweetbot_database_read_duration_seconds_bucket'))})"
-    board.row("The database")
+    board.row("The database", collapsed=True)
     board.add(
         8,
         heatmap_of_buckets(
@@ -150,7 +150,7 @@ def monitoring(board: Board) -> None:
     def counter(name: str) -> str:
         return f"sum({increase(f'{name}{{{PROMETHEUS}}}')})"
 
-    board.row("Prometheus: rules and alerts (all bots)")
+    board.row("Prometheus: rules and alerts (all bots)", collapsed=True)
     board.add(
         8,
         lines(

@@ -1,6 +1,7 @@
 """A dashboard: a grid that fills itself, from left to right, row by row."""
 
 import json
+from typing import Any
 
 from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
@@ -32,15 +33,25 @@ class Board:
         self._description = description
         self._agent = [agent] if agent else []
         self._annotations = annotations(of_agents=agent is not None)
-        self._panels: list[model.Panel | model.RowPanel] = []
+        self._panels: list[Any] = []
+        self._into = self._panels
+        self._into_from = 0
         self._y = 0
 
-    def row(self, title: str) -> None:
-        """A heading; what is added next stands under it."""
+    def row(self, title: str, *, collapsed: bool = False) -> None:
+        """A heading; what is added next stands under it. A collapsed one asks nothing until it is opened."""
+        if self._into is not self._panels:  # what is in a collapsed row takes no room
+            self._y = self._into_from
         position = model.GridPos(x=0, y=self._y, w=WIDTH, h=1)
-        row = model.RowPanel(title=title, collapsed=False, id_val=row_id(title), grid_pos=position, panels=[])
-        self._panels.append(row)
+        inside: list[Any] = []
+        self._panels.append(
+            model.RowPanel(
+                title=title, collapsed=collapsed, id_val=row_id(title), grid_pos=position, panels=inside
+            )
+        )
+        self._into = inside if collapsed else self._panels
         self._y += 1
+        self._into_from = self._y
 
     def add(self, height: int, *panels: Panel) -> None:
         """One line of panels, whose widths add up to the whole width."""
@@ -53,7 +64,7 @@ class Board:
         for panel, position in zip(built, positions, strict=True):
             panel.id_val, panel.plugin_version = panel_id(panel.title or ""), OPTIONS_OF
             position.x, position.y, position.h = x, self._y, height
-            self._panels.append(panel)
+            self._into.append(panel)
             x += position.w
         self._y += height
 

@@ -34,8 +34,13 @@ Steps = Sequence[tuple[float | None, str]]
 
 NEUTRAL: Steps = ((None, "text"),)
 """A number that is neither good nor bad."""
-SIGNED: Steps = ((None, RED), (-0.005, "text"), (0.005, GREEN))
-"""A gain or a loss; under half a cent it is neither."""
+
+
+def signed(nothing: float) -> Steps:
+    """A gain or a loss; from a loss of `nothing` to a gain of it, it is neither."""
+    return ((None, RED), (-nothing, "text"), (nothing, GREEN))
+
+
 NONE_IS_WELL: Steps = ((None, GREEN), (1, ORANGE))
 """A count of what should not be."""
 NONE_IS_VITAL: Steps = ((None, GREEN), (1, RED))

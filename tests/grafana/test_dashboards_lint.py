@@ -66,7 +66,9 @@ def test_a_dashboard_as_a_whole(board: dict[str, Any]) -> None:
     assert board["refresh"] == "30s"
     assert board["description"]
     assert "id" not in board or board["id"] is None
-    ids = [panel["id"] for panel in board["panels"]]
+    ids = [
+        panel["id"] for panel in [*panels(board), *(row for row in board["panels"] if row["type"] == "row")]
+    ]
     assert len(ids) == len(set(ids))
     titles = [panel["title"] for panel in panels(board)]
     assert len(titles) == len(set(titles))
@@ -131,6 +133,7 @@ def test_alerts_over_time_are_a_panel(board: dict[str, Any]) -> None:
 
 @every_board
 def test_the_grid_is_full_and_nothing_overlaps(board: dict[str, Any]) -> None:
+    """Of what is open; a collapsed row, when it is opened, moves what is below it down."""
     places = [panel["gridPos"] for panel in board["panels"]]
     for place in places:
         assert place["x"] >= 0
@@ -140,6 +143,21 @@ def test_the_grid_is_full_and_nothing_overlaps(board: dict[str, Any]) -> None:
         above = one["y"] + one["h"] <= two["y"] or two["y"] + two["h"] <= one["y"]
         assert beside or above, (one, two)
     assert sum(place["w"] * place["h"] for place in places) == 24 * max(p["y"] + p["h"] for p in places)
+
+
+@every_board
+def test_a_dashboard_opens_few_panels(board: dict[str, Any]) -> None:
+    assert len([panel for panel in board["panels"] if panel["type"] != "row"]) <= 20
+
+
+@every_board
+def test_a_collapsed_row_is_full(board: dict[str, Any]) -> None:
+    for row in board["panels"]:
+        places = [panel["gridPos"] for panel in row.get("panels", [])]
+        if places:
+            assert min(place["y"] for place in places) == row["gridPos"]["y"] + 1
+            height = max(place["y"] + place["h"] for place in places) - row["gridPos"]["y"] - 1
+            assert sum(place["w"] * place["h"] for place in places) == 24 * height
 
 
 @every_panel
