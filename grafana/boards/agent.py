@@ -69,7 +69,7 @@ def _now(board: Board) -> None:
             width=3,
         ),
         stat(
-            "Profile score",
+            "Profile",
             "Mean of success, confidence, coordination, resource efficiency and goal progress, as far as "
             "they are known.",
             query(f"max by (agent) ({of_agent('agent:profile_score:avg')})", "score"),
@@ -136,6 +136,7 @@ def _executions(board: Board) -> None:
 
     recorded = "agent_quantile:execution_duration_seconds:histogram_quantile_increase1h"
     known = f"({rate('tweetbot_executions_succeeded_total')} + {rate('tweetbot_executions_failed_total')})"
+    buckets = increase(of_agent("tweetbot_execution_duration_seconds_bucket"))
     board.row("Executions: rate, errors, duration")
     board.add(
         8,
@@ -168,12 +169,16 @@ def _executions(board: Board) -> None:
         ),
         lines(
             "Response time: mean and percentiles",
-            "Mean of the newest 50, and percentiles of the last hour. Above the dashed line is a bottleneck.",
+            "Mean of the newest 50, percentiles of the last hour and of now. Above the dashed line is a bottleneck. A "
+            "diamond is one execution (an exemplar) with its execution_id, the row in agent_executions.",
             query(
                 f"max by (agent) ({of_agent('tweetbot_recent_response_time_seconds')})", "mean (newest 50)"
             ),
             query(f"max by (agent) ({quantile_of(recorded, '0.5')})", "median (1 h)"),
             query(f"max by (agent) ({quantile_of(recorded, '0.95')})", "95th percentile (1 h)"),
+            query(
+                f"histogram_quantile(0.95, sum by (le) ({buckets}))", "95th percentile (now)", exemplars=True
+            ),
             threshold("agent:recent_response_time_seconds:threshold_high"),
             unit=look.SECONDS,
             bounds=(0, None),
@@ -181,14 +186,12 @@ def _executions(board: Board) -> None:
             width=8,
         ),
     )
-    buckets = increase(of_agent("tweetbot_execution_duration_seconds_bucket"))
     board.add(
         8,
         heatmap_of_buckets(
             "Duration of executions",
-            "How many executions took how long; points are single executions (exemplars) with their "
-            "execution_id. Normal: one narrow band.",
-            query(f"sum by (le) ({buckets})", "{{le}}", heatmap=True, exemplars=True),
+            "How many executions took how long. Normal: one narrow band.",
+            query(f"sum by (le) ({buckets})", "{{le}}", heatmap=True),
             unit=look.SECONDS,
             interval="1m",
             empty="this agent logs no durations",

@@ -54,17 +54,19 @@ def _with_lead(alerts: str) -> str:
     return f'label_replace({without_agent}, "agent", "{WHOLE_BOT}", "agent", "")'
 
 
-def alerts_over_time(*matchers: str, width: int = 24, select: Callable[..., str] = of) -> Panel:
+def alerts_over_time(
+    *matchers: str, select: Callable[..., str] = of, by: str = "alertname, agent", width: int = 24
+) -> Panel:
     """One row for each alert that fired."""
     grade = " or ".join(
-        f"{rank} * group by (alertname, agent) ({firing(select, *matchers, severity=severity)})"
+        f"{rank} * group by ({by}) ({firing(select, *matchers, severity=severity)})"
         for severity, rank in (("critical", 2), ("warning", 1))
     )
     named = f'label_replace({grade}, "alertname", "$1", "alertname", "Tweetbot(.+)")'
     return timeline(
         "Alerts over time",
         "Each alert that paged (✖) or opened a ticket (▲) in this time range, while it fired. Normal: empty.",
-        query(named, "{{alertname}} {{agent}}"),
+        query(named, " ".join(f"{{{{{label}}}}}" for label in by.split(", "))),
         states=look.ALERT,
         empty="✓ no alert fired in this time range",
         width=width,

@@ -24,7 +24,7 @@ def curve() -> tuple[Panel, Panel]:
             width=8,
         ),
         bars(
-            "Decisions behind the curve",
+            "Decisions behind it",
             "Decisions with a known outcome in each band of confidence: a point of the curve with few says "
             "little.",
             query(f"{resolved} > 0", "{{confidence_band}} +", instant=True),

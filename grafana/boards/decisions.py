@@ -147,13 +147,11 @@ def _volume(board: Board) -> None:
         ),
         heatmap_of_buckets(
             "Confidence of decisions",
-            "How many decisions were made with which confidence; points are single decisions with their "
-            "decision_id.",
+            "How many decisions were made with which confidence.",
             query(
                 f"sum by (le) ({increase(of_agent('tweetbot_decision_confidence_ratio_bucket'))})",
                 "{{le}}",
                 heatmap=True,
-                exemplars=True,
             ),
             unit=look.RATIO,
             interval="1m",

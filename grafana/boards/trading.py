@@ -25,7 +25,7 @@ NOT_SO_OLD = "Prometheus does not know the start of this time range"
 
 def _grew(name: str) -> str:
     """Its growth since the start of the time range that is shown."""
-    return f"max by (bot) ({of(name)}) / max by (bot) ({of(name)} @ start()) - 1"
+    return f"(max by (bot) ({of(name)}) / max by (bot) ({of(name)} @ start()) - 1)"
 
 
 PORTFOLIO_GREW = _grew("tweetbot_portfolio_value_usd")
@@ -90,7 +90,7 @@ def _now(board: Board) -> None:
             "Better than holding bitcoin",
             "How much more the portfolio has grown in this time range than bitcoin has: below 0, holding "
             "bitcoin would have been better.",
-            query(f"{PORTFOLIO_GREW} - {PRICE_GREW}", instant=True),
+            query(f"{PORTFOLIO_GREW} - {PRICE_GREW}", "difference"),
             unit=look.RATIO,
             decimals=1,
             steps=look.signed(0.0005),
@@ -244,7 +244,7 @@ def _trades(board: Board) -> None:
         ),
     )
     board.add(
-        9,
+        8,
         table(
             "Trades by agent",
             "Totals of the database. Won is the share of matched sells that earned something; net is gains "
@@ -252,24 +252,24 @@ def _trades(board: Board) -> None:
             [Key("agent", "Agent", links=[links.to_agent("__value.raw")])],
             [
                 Value(
-                    "Trades", f"sum by (agent) ({of_agent('tweetbot_trades_total')})", decimals=0, width=65
+                    "Trades", f"sum by (agent) ({of_agent('tweetbot_trades_total')})", decimals=0, width=75
                 ),
                 Value(
-                    "In 1 h", f"sum by (agent) ({of_agent('agent:trades:increase1h')})", decimals=0, width=60
+                    "In 1 h", f"sum by (agent) ({of_agent('agent:trades:increase1h')})", decimals=0, width=70
                 ),
                 Value(
                     "Volume",
                     f"sum by (agent) ({of_agent('tweetbot_trade_volume_usd_total')})",
                     look.USD,
                     0,
-                    width=85,
+                    width=120,
                 ),
                 Value(
                     "Fees",
                     f"sum by (agent) ({of_agent('tweetbot_trade_fees_usd_total')})",
                     look.USD,
                     2,
-                    width=75,
+                    width=110,
                 ),
                 Value("Won", WON, look.RATIO, 0, width=110, bar=True),
                 Value("Net", NET, look.USD, 2, width=100),

@@ -41,17 +41,17 @@ def bottleneck_rank(keys: str) -> str:
     return f"max by ({keys}) ({_together(_ranked_bottlenecks())})"
 
 
-def agent_rank() -> str:
+def agent_rank(by: str = "agent") -> str:
     """How much each agent is in trouble, over 0: by bottlenecks, alerts about it, and whether it works."""
     about_agents = 'agent!=""'
     parts = _ranked_bottlenecks() | {
         "page": f"3 * {firing(of, about_agents, severity='critical')}",
         "ticket": firing(of, about_agents, severity="warning"),
-        "stopped": f"3 + ({activity(of)} == 0)",
-        "silent": f"1 + ({activity(of)} == 1)",
+        "stopped": f"3 + ({activity(of, by)} == 0)",
+        "silent": f"1 + ({activity(of, by)} == 1)",
     }
     whole_bot = f'label_replace(vector(0), "agent", "{WHOLE_BOT}", "", "")'
-    return f"max by (agent) ({_together(parts)}) unless on (agent) {whole_bot}"
+    return f"max by ({by}) ({_together(parts)}) unless on (agent) {whole_bot}"
 
 
 def began() -> str:

@@ -27,11 +27,12 @@ class Board:
         description: str,
         *,
         agent: build.QueryVariable | None = None,
+        every_bot: bool = False,
     ) -> None:
         self.uid = uid
         self._title = title
         self._description = description
-        self._agent = [agent] if agent else []
+        self._variables = [*variables.target(every_bot=every_bot), *([agent] if agent else [])]
         self._annotations = annotations(of_agents=agent is not None)
         self._panels: list[Any] = []
         self._into = self._panels
@@ -87,7 +88,7 @@ class Board:
             .version(1)
             .links([links.dashboards(), *links.elsewhere()])
             .timepicker(build.TimePicker().hidden(False).refresh_intervals(["30s", "1m", "5m", "15m", "1h"]))
-            .variables([variables.datasource(), *variables.target(), *self._agent])
+            .variables([variables.datasource(), *self._variables])
             .build()
         )
         result.annotations = model.AnnotationContainer(list_val=self._annotations)

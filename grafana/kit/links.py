@@ -79,6 +79,26 @@ def to(uid: str, title: str, *, agent: str = "${agent:queryparam}") -> dict[str,
     return {"title": title, "url": f"/d/{uid}?{parameters}", "targetBlank": False}
 
 
+def to_bot(field: str) -> dict[str, object]:
+    """From a row to the overview of its bot."""
+    kept = "${__url_time_range}&${datasource:queryparam}"
+    return {
+        "title": "Show this bot",
+        "url": f"/d/tweetbot-overview?{kept}&var-bot=${{{field}}}",
+        "targetBlank": False,
+    }
+
+
+def to_agent_of_bot() -> dict[str, object]:
+    """From a row about a bot and one of its agents to that agent."""
+    kept = "${__url_time_range}&${datasource:queryparam}"
+    return {
+        "title": "Show this agent",
+        "url": f"/d/tweetbot-agent?{kept}&var-bot=${{__data.fields.Bot}}&var-agent=${{__value.raw}}",
+        "targetBlank": False,
+    }
+
+
 def to_agent(field: str) -> dict[str, object]:
     """From a row or a series to its agent. `field` says where the name is, e.g. `__data.fields.agent`."""
     return to("tweetbot-agent", "Show this agent", agent=f"var-agent=${{{field}}}")

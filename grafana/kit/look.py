@@ -53,6 +53,12 @@ def thresholds(steps: Steps) -> list[model.DynamicConfigValue]:
     return [model.DynamicConfigValue(id_val="thresholds", value={"mode": "absolute", "steps": given})]
 
 
+def coloured(steps: Steps) -> list[model.DynamicConfigValue]:
+    """Properties of a column whose text has the colour of its value."""
+    cell = model.DynamicConfigValue(id_val="custom.cellOptions", value={"type": "color-text"})
+    return [cell, *thresholds(steps)]
+
+
 PERCENT = [
     model.DynamicConfigValue(id_val="unit", value=RATIO),
     model.DynamicConfigValue(id_val="decimals", value=0),
