@@ -31,14 +31,14 @@ def _bots(board: Board) -> None:
         return f"count by (bot) (max by (bot, alertname, agent) ({alerts})) or {known}"
 
     board.add(
-        14,
+        10,
         table(
             "Bots",
             "A row for each bot, the one that is worst off first. The verdict is that of its overview, to "
             "which its name leads; the agent is the one that is most in trouble.",
             [
                 Key("bot", "Bot", links=[links.to_bot("__value.raw")]),
-                Key("agent", "Agent in trouble", 200, links=[links.to_agent_of_bot()]),
+                Key("agent", "Agent in trouble", 195, links=[links.to_agent_of_bot()]),
             ],
             [
                 Value("", worst),
@@ -46,10 +46,10 @@ def _bots(board: Board) -> None:
                 Value("Score", of_bot("bot:overall_score:avg"), look.SCORE, 2, width=80),
                 Value("Pages", count(firing(of, severity="critical")), decimals=0, width=75),
                 Value("Tickets", count(firing_warnings(of)), decimals=0, width=85),
-                Value("Value", money.VALUE, look.USD, 0, width=115),
+                Value("Value", money.VALUE, look.USD, 0, width=105),
                 _gain("Today", "tweetbot_portfolio_day_start_value_usd"),
                 _gain("Since start", "tweetbot_portfolio_starting_value_usd"),
-                Value("Under its peak", of_bot(money.DRAWDOWN), look.RATIO, 1, width=135),
+                Value("Under its peak", of_bot(money.DRAWDOWN), look.RATIO, 1, width=125),
                 Value(" ", money.drawdown_verdict(), "none", 0, width=38, states=look.MARK),
             ],
             order=f"{trouble.state()} + on (bot) max by (bot) ({worst} or {known}) / 10",
@@ -61,7 +61,7 @@ def _bots(board: Board) -> None:
 
 def _gain(header: str, start: str) -> Value:
     return Value(
-        header, money.gained_since(start), look.USD, 0, width=115, extra=look.coloured(look.signed(0.5))
+        header, money.gained_since(start), look.USD, 0, width=105, extra=look.coloured(look.signed(0.5))
     )
 
 
@@ -89,4 +89,4 @@ def _course(board: Board) -> None:
             width=12,
         ),
     )
-    board.add(9, alerts_over_time(by="bot, alertname, agent"))
+    board.add(16, alerts_over_time(by="bot, alertname, agent"))
