@@ -47,6 +47,8 @@ BOARDS = {
         "TweetbotCollectorFailing": "Collectors over time",
         "TweetbotDatabaseReadSlow": "Duration of reads",
         "TweetbotDatabaseReplaced": "Overflow, replaced files, bridge",
+        "TweetbotDatabaseRowsAheadOfClock": "Malformed values",
+        "TweetbotDatabaseRowsRewritten": "Overflow, replaced files, bridge",
         "TweetbotDatabaseWalLarge": "Size of database and write-ahead log",
         "TweetbotEventLoopLagHigh": "Event loop lag",
         "TweetbotExporterAbsent": "Collectors over time",
