@@ -206,7 +206,7 @@ def _outcomes(board: Board) -> None:
                     f"max by (agent) ({of_agent('agent:decisions_succeeded_per_known:ratio_increase1d')})",
                     look.RATIO,
                     0,
-                    width=130,
+                    width=150,
                     bar=True,
                 ),
                 Value(

@@ -22,7 +22,9 @@ PANELS = """panels => panels.map(panel => ({
     .filter(e => e.childElementCount === 0 && e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0)
     .map(e => e.innerText),
 }))"""
-BOTTOM = """panels => Math.max(...panels.map(panel => panel.getBoundingClientRect().bottom + window.scrollY))"""
+# Also of what is not in view, and so not drawn.
+PLACE = ".react-grid-item"
+BOTTOM = "places => Math.max(...places.map(place => place.getBoundingClientRect().bottom))"
 
 
 @contextmanager
@@ -41,6 +43,7 @@ def look_at(page: Page, address: str, width: int, picture: Path) -> list[Seen]:
     page.set_viewport_size({"width": width, "height": 1000})
     page.goto(address)
     page.wait_for_selector(PANEL)
+    _show_all(page, width)
     while closed := page.query_selector(CLOSED_ROW):
         closed.click()
     _show_all(page, width)
@@ -51,7 +54,7 @@ def look_at(page: Page, address: str, width: int, picture: Path) -> list[Seen]:
 def _show_all(page: Page, width: int) -> None:
     """Panels that are not in view are not drawn: the window grows until all are."""
     height = 0
-    while (needed := int(page.eval_on_selector_all(PANEL, BOTTOM)) + 40) > height:
+    while (needed := int(page.eval_on_selector_all(PLACE, BOTTOM)) + 40) > height:
         height = needed
         page.set_viewport_size({"width": width, "height": height})
         page.wait_for_timeout(SETTLING_MS)

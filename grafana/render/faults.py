@@ -3,11 +3,9 @@
 import re
 from dataclasses import dataclass, field
 
-# Without a reason, `noValue` was left out or a value is null where the sentence should stand.
 WORDS = {
     r"\bErr\b": "an error of the panel",
     r"-∞\+": "a state timeline by thresholds",
-    r"\bNo data\b": "no data, and no reason for it",
     r"\b(percentunit|dateTimeFromNow|dateTimeAsIso|currency:|suffix:)|\d short\b": "the name of a unit",
     r"\b(arc__\w+|mainstat|secondarystat|Value #[A-Z])": "the name of an internal field",
     r"\bNaN\b|\bundefined\b": "a value that is none",
@@ -26,8 +24,9 @@ class Seen:
     """Titles and headers that do not fit."""
 
 
-def faults(panel: Seen) -> list[str]:
-    """One sentence for each fault."""
-    found = [f"{why}: {match[0]}" for words, why in WORDS.items() if (match := re.search(words, panel.text))]
+def faults(panel: Seen, *, heatmap: bool = False) -> list[str]:
+    """One sentence for each fault. A heatmap cannot say why it is empty, so its description does."""
+    found = [] if heatmap or "No data" not in panel.text else ["no data, and no reason for it"]
+    found += [f"{why}: {match[0]}" for words, why in WORDS.items() if (match := re.search(words, panel.text))]
     found += [f"cut off: {header}" for header in panel.cut]
     return [f"{panel.title}: {fault}" for fault in (["a query failed"] if panel.failed else []) + found]

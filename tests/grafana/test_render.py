@@ -25,6 +25,10 @@ def test_what_is_a_fault(text: str) -> None:
     assert fault.startswith("Title: ")
 
 
+def test_a_heatmap_cannot_say_why_it_is_empty() -> None:
+    assert faults(Seen("Title", "No data"), heatmap=True) == []
+
+
 def test_a_failed_query_and_a_cut_header_are_faults() -> None:
     found = faults(Seen("Title", "", failed=True, cut=["Confidence"]))
     assert found == ["Title: a query failed", "Title: cut off: Confidence"]
