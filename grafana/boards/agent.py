@@ -74,6 +74,7 @@ def _now(board: Board) -> None:
             "they are known.",
             query(f"max by (agent) ({of_agent('agent:profile_score:avg')})", "score"),
             bounds=(0, 1),
+            neutral="its parts have thresholds, their mean has none",
             unit=look.SCORE,
             decimals=2,
             graph=True,
@@ -110,6 +111,7 @@ def _now(board: Board) -> None:
             "Cycles",
             "Cycles counted by the live agent since the bot started.",
             query(f"max by (agent) ({of_agent('tweetbot_agent_cycles_total')})", "cycles", instant=True),
+            neutral="it only counts",
             unit=look.NUMBER,
             decimals=0,
             empty="the bot does not count them",
@@ -123,6 +125,7 @@ def _now(board: Board) -> None:
                 "last",
                 instant=True,
             ),
+            neutral="State says whether it is too long ago",
             unit=look.MOMENT_AGO,
             empty="logs no executions",
             width=3,
@@ -169,8 +172,9 @@ def _executions(board: Board) -> None:
         ),
         lines(
             "Response time: mean and percentiles",
-            "Mean of the newest 50, percentiles of the last hour and of now. Above the dashed line is a bottleneck. A "
-            "diamond is one execution (an exemplar) with its execution_id, the row in agent_executions.",
+            "Mean of the newest 50, percentiles of the last hour and of now. Above the dashed line is a "
+            "bottleneck. A diamond is one execution (an exemplar) with its execution_id, the row in "
+            "agent_executions.",
             query(
                 f"max by (agent) ({of_agent('tweetbot_recent_response_time_seconds')})", "mean (newest 50)"
             ),

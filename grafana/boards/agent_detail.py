@@ -159,6 +159,7 @@ def self_report(board: Board) -> None:
             "What it reports",
             "Totals that the agent keeps itself since the bot started.",
             *(query(_max(name), title, instant=True) for title, name in REPORTED.items()),
+            neutral="they only count",
             unit=look.NUMBER,
             decimals=0,
             show=common.BigValueTextMode.VALUE_AND_NAME,

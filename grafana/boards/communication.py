@@ -4,7 +4,7 @@ from grafana.boards.alerts import OF_THESE_AGENTS, alerts_over_time
 from grafana.kit import links, look, variables
 from grafana.kit.board import Board
 from grafana.kit.graphs import events, heatmap_of_buckets, lines
-from grafana.kit.queries import increase, of, of_agent, per_minute, quantile_of, query, threshold
+from grafana.kit.queries import increase, of, of_agent, per_minute, quantile_of, query, threshold, verdict
 from grafana.kit.tables import Key, Value, table
 from grafana.kit.values import node_graph, stat
 
@@ -36,6 +36,7 @@ def _now(board: Board) -> None:
             "Messages (1 h)",
             "Of the chosen agents, as senders.",
             query(f"sum({of_agent('agent:messages:increase1h')})", "messages"),
+            neutral="how many are right is the bot's own matter",
             unit=look.NUMBER,
             decimals=0,
             graph=True,
@@ -44,12 +45,15 @@ def _now(board: Board) -> None:
         ),
         stat(
             "Delivered (1 h)",
-            "Share of all messages that arrived. Normal: over 90 %.",
+            "Share of all messages that arrived, and the verdict of the sender that fails most. Normal: over 90 %.",
             query(f"max by (bot) ({of('bot:messages_succeeded_per_message:ratio_increase1h')})", "delivered"),
+            verdict=_worst(
+                of_agent("agent:messages_failed_per_message:ratio_increase1h"),
+                ">",
+                "agent:message_failure_ratio:threshold",
+            ),
             unit=look.RATIO,
             decimals=1,
-            graph=True,
-            bounds=(None, 1),
             empty=NEEDS_BRIDGE,
             width=5,
         ),
@@ -57,9 +61,8 @@ def _now(board: Board) -> None:
             "Slowest sender (1 h)",
             "95th percentile of the latency of the slowest sender. Normal: well under a second.",
             query(f"max({quantile_of(LATENCY, '0.95')})", "95th percentile"),
+            verdict=_worst(quantile_of(LATENCY, "0.95"), ">", "agent:message_latency_seconds:threshold"),
             unit=look.SECONDS,
-            graph=True,
-            bounds=(0, None),
             empty=NEEDS_BRIDGE,
             width=5,
         ),
@@ -67,10 +70,13 @@ def _now(board: Board) -> None:
             "Lowest coordination (1 h)",
             "The agent whose negotiations succeed least. Normal: over 60 %.",
             query(f"min({of_agent('agent:coordination:ratio_increase1h')})", "coordination"),
+            verdict=_worst(
+                of_agent("agent:coordination:ratio_increase1h"),
+                "<",
+                "agent:coordination_ratio:threshold_medium",
+            ),
             unit=look.RATIO,
             decimals=0,
-            graph=True,
-            bounds=(0, 1),
             empty=NEEDS_BRIDGE,
             width=5,
         ),
@@ -78,6 +84,7 @@ def _now(board: Board) -> None:
             "Queue",
             "Length of the channel's message queue. The bot never empties it: it only grows.",
             query(f"max by (bot) ({of('tweetbot_messages_queued')})", "queued"),
+            neutral="it grows in every bot",
             unit=look.NUMBER,
             decimals=0,
             graph=True,
@@ -85,6 +92,11 @@ def _now(board: Board) -> None:
             width=4,
         ),
     )
+
+
+def _worst(value: str, comparison: str, threshold: str) -> str:
+    """Of the chosen agents, the worst verdict."""
+    return f"max({verdict(value, comparison, of_agent(threshold))})"
 
 
 def _who(board: Board) -> None:

@@ -103,10 +103,10 @@ def drawdown(width: int) -> Panel:
 def position(width: int) -> Panel:
     return stat(
         "Open position",
-        "Bitcoin that was bought and is not sold yet, and the share of the portfolio that is in it. How "
-        "much is right is the bot's strategy, so it has no colour.",
+        "Bitcoin that was bought and is not sold yet, and the share of the portfolio that is in it.",
         query(of_bot("tweetbot_position_btc"), "bitcoin", instant=True),
         query(of_bot("tweetbot_portfolio_deployed_ratio"), "of the portfolio", instant=True),
+        neutral="how much is right is the bot's strategy",
         unit=look.BTC,
         decimals=3,
         show=NAMED,

@@ -69,6 +69,7 @@ def _now(board: Board) -> None:
             "Bot up since",
             "When the bot's process started.",
             query(f"{_bot('tweetbot_process_start_time_seconds')} * 1000", "started", instant=True),
+            neutral="a restart is marked on every graph, and many alert",
             unit=look.MOMENT_AGO,
             empty=NO_PROCESS,
             width=4,

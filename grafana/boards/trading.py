@@ -66,11 +66,11 @@ def _now(board: Board) -> None:
         4,
         stat(
             "Won",
-            "Share of the matched sells of the chosen agents that earned something. Few large gains can be "
-            "worth many small losses, so it has no colour: the profit factor has.",
+            "Share of the matched sells of the chosen agents that earned something.",
             query(
                 f"sum({_each('profitable')}) / (sum({_each('profitable')}) + sum({_each('unprofitable')}) > 0)"
             ),
+            neutral="few large gains can be worth many small losses; the profit factor has one",
             unit=look.RATIO,
             decimals=0,
             empty=NO_TRADES,

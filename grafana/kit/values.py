@@ -27,14 +27,19 @@ def stat(
     verdict: str = "",
     show: common.BigValueTextMode = common.BigValueTextMode.VALUE,
     better: str = "",
+    neutral: str = "",
     overrides: dict[str, list[model.DynamicConfigValue]] | None = None,
     **common_options: Any,
 ) -> Panel:
     """A number, or a state in words where `states` are given; `graph` draws its course below it.
 
     `verdict` is the PromQL of its verdict, which stands beside it in words. `better` is `higher` or `lower`: the change
-    over the time range is shown, coloured by it.
+    over the time range is shown, coloured by it. `neutral` says why a number has no colour.
     """
+    if not (states or verdict or better or neutral or "steps" in common_options):
+        raise ValueError(f"{title}: give its colour a meaning, or say why it has none")
+    if neutral:
+        description = f"{description} No colour: {neutral}."
     scheme = model.FieldColorModeId.THRESHOLDS
     if verdict:
         queries = (*queries, query(verdict, "verdict", instant=True))

@@ -46,7 +46,7 @@ def look_at(page: Page, address: str, width: int, picture: Path) -> list[Seen]:
     _show_all(page, width)
     while closed := page.query_selector(CLOSED_ROW):
         closed.click()
-    _show_all(page, width)
+        _show_all(page, width)
     page.screenshot(path=picture)
     return [Seen(**panel) for panel in page.eval_on_selector_all(PANEL, PANELS)]
 

@@ -260,6 +260,49 @@ def test_no_legend_shows_why_the_panel_may_be_empty(board: dict[str, Any], panel
 
 
 @every_panel
+def test_a_number_has_a_colour_that_means_something(board: dict[str, Any], panel: dict[str, Any]) -> None:
+    """By states, steps, a verdict beside it or its change; or its description says why not."""
+    if panel["type"] != "stat":
+        return
+    defaults = panel["fieldConfig"]["defaults"]
+    verdicts = [each for each in panel["fieldConfig"]["overrides"] if each["matcher"]["options"] == "verdict"]
+    assert (
+        defaults.get("mappings")
+        or len(defaults["thresholds"]["steps"]) > 1
+        or defaults["thresholds"]["steps"][0]["color"] != "text"
+        or verdicts
+        or panel["options"]["showPercentChange"]
+        or re.search(r" No colour: .+\.$", panel["description"])
+    )
+
+
+@every_panel
+def test_headers_of_a_table_fit(board: dict[str, Any], panel: dict[str, Any]) -> None:
+    """A character takes up to eight pixels and the margins sixteen; the column that is sorted has an arrow, too."""
+    if panel["type"] != "table":
+        return
+    for override in panel["fieldConfig"]["overrides"]:
+        header = override["matcher"]["options"]
+        given = {each["id"]: each["value"] for each in override["properties"] if "value" in each}
+        width = given.get("custom.width") or given.get("custom.minWidth", 110)
+        assert 8 * len(header.strip()) + 16 <= width, header
+
+
+@every_panel
+def test_a_node_graph_has_no_unit_and_no_unrounded_number(
+    board: dict[str, Any], panel: dict[str, Any]
+) -> None:
+    """It would write the unit's name, and two decimals: so its numbers are labels."""
+    if panel["type"] == "nodeGraph":
+        assert not re.search(r"Unit", str(panel["options"]))
+        for target in panel["targets"]:
+            assert re.findall(r'count_values by \([\w, ]+\) \("(\w+)", round', target["expr"]) == [
+                "mainstat",
+                "secondarystat",
+            ]
+
+
+@every_panel
 def test_overrides_match_something(board: dict[str, Any], panel: dict[str, Any]) -> None:
     legends = [target["legendFormat"] for target in panel["targets"]]
     renamed = [
