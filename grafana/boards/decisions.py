@@ -75,7 +75,7 @@ def _now(board: Board) -> None:
             width=4,
         ),
         stat(
-            "Pending outcomes",
+            "Pending",
             "Decisions whose outcome is not known yet.",
             query(_total("tweetbot_decisions_pending"), "pending"),
             neutral="on some bots outcomes never become known",

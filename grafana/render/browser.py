@@ -18,8 +18,8 @@ PANELS = """panels => panels.map(panel => ({
   title: panel.dataset.testid.replace('data-testid Panel header ', ''),
   text: panel.innerText,
   failed: !!panel.querySelector('[data-testid*="Panel status error"]'),
-  cut: [...panel.querySelectorAll('h2, [role=columnheader] *')]
-    .filter(e => e.childElementCount === 0 && e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0)
+  cut: [...panel.querySelectorAll('h2, h2 *, [role=columnheader] *')]
+    .filter(e => getComputedStyle(e).textOverflow === 'ellipsis' && e.scrollWidth > e.clientWidth)
     .map(e => e.innerText),
 }))"""
 # Also of what is not in view, and so not drawn.
