@@ -29,7 +29,7 @@ SURVEY_INTERVAL = 1.0
 """Seconds between two looks at how much there is, while catching up."""
 REVISIT_INTERVAL = 10.0
 REVISIT_ALL_WITHIN = 2700.0
-"""Seconds: older decisions are looked at again a few at a time, each well within an hour."""
+"""Seconds: older rows are looked at again a few at a time, each well within an hour."""
 
 log = structlog.get_logger()
 
@@ -163,6 +163,8 @@ class DatabaseCollector:
         database, now = self._database, time.monotonic()
         if database.caught_up:
             await self._revisit(now)
+            if self._share_left > 0:
+                await database.look_for_rewrites(PATIENCE / REVISIT_ALL_WITHIN)
             return
         if now - self._surveyed > SURVEY_INTERVAL or not database.surveyed:
             await self._reader.version()
