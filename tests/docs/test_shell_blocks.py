@@ -32,7 +32,7 @@ EXEMPT: Mapping[str, str] = {
     r"tweetbot-exporter optimizations ": "needs the ledger of an optimizer; tests/cli/test_optimizer_cli.py",
     r"pip-audit |cyclonedx-py |uvx? |echo ": "of the release procedure; by hand",
     r"systemctl |install .*(prometheus|/etc/systemd)": "changes the machine",
-    r"\.venv/bin/(pip install mutmut|mutmut)|pytest -s|python -m tests\.bench": "takes too long; by hand",
+    r"\.venv/bin/|pytest -s|python -m tests\.bench": "developers' tools, which take too long; by hand",
 }
 PROGRAM = "tweetbot-exporter "
 TEXT = re.compile(
