@@ -9,7 +9,6 @@ from grafana.kit.values import stat
 
 NO_PORTFOLIO = "no portfolio, or the database is not read"
 NO_TRADES = "no trade yet, or the database is not read"
-NO_SNAPSHOT = "no snapshot yet"
 DRAWDOWN = "bot:portfolio_drawdown:ratio"
 
 
