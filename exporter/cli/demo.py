@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from exporter.demo import DemoBot
 
 ADDRESS = "127.0.0.1:9464"
-SCENARIOS = ("healthy", "degraded", "failing", "harmful")
+SCENARIOS = ("healthy", "degraded", "failing", "harmful", "tradeoff")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

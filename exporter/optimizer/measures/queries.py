@@ -1,4 +1,4 @@
-"""Parts of the queries that measure a bottleneck. "{}" stands for a selector's matchers and range."""
+"""Parts of the queries of measures. "{}" stands for a selector's matchers and range."""
 
 REBASED = "rebased"
 """The part that is there where the database's counters cannot be compared within the window."""
@@ -25,11 +25,6 @@ def rebased(*counters: str) -> str:
     """
     fell = (f"resets({counter}{{}}) > 0" for counter in counters)
     return f"group by (bot) ({' or '.join(['increase(tweetbot_database_replacements_total{}) > 0', *fell])})"
-
-
-def ratio(part: float | None, whole: float | None) -> float | None:
-    """None where either is not known, or the whole is 0."""
-    return part / whole if part is not None and whole else None
 
 
 def _growth(counter: str) -> str:
