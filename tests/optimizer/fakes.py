@@ -86,6 +86,8 @@ class FakeMetrics:
     seen: dict[Subject, Impact] = field(default_factory=dict)
     values: dict[Subject, tuple[float | None, int]] = field(default_factory=dict)
     guarded: dict[tuple[str, str], tuple[float | None, int]] = field(default_factory=dict)
+    absent: set[str] = field(default_factory=set)
+    """Measures that the bot has nothing of."""
     halves: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Of a measure, by its name: its value in the first half of an hour, and in the second."""
     error: float = 0.01
@@ -136,6 +138,8 @@ class FakeMetrics:
         if found is None:
             found = self.values[subject] if subject else (0.9, 600)
         value, samples = found
+        if measure.name in self.absent:
+            return Measurement(start, end, None, 0, measure.no_value)
         if measure.name in self.halves and end - start < 3600:
             value = self.halves[measure.name][len(self.asked) % 2]
         note = "" if value is not None else "the database was replaced"

@@ -39,11 +39,20 @@ async def measure(context: Context, entry: Entry) -> Baseline:
     for each in (target, *context.guardrails(entry)):
         if each is not target:
             found[each.name] = await context.measure(each, entry.subject.agent, start, now)
-        if each.kind == "events" and (
-            missing := await _unsteady(context, each, entry.subject.agent, start, now)
-        ):
+        missing = _cannot_be_guarded(context, each, found[each.name])
+        if not missing and each.kind == "events":
+            missing = await _unsteady(context, each, entry.subject.agent, start, now)
+        if missing:
             return Baseline(found, settled, missing)
     return Baseline(found, settled, "")
+
+
+def _cannot_be_guarded(context: Context, measure: Measure, before: Measurement) -> str:
+    """Why it is too early to act: what is there is measured before; what the bot does not have is left out."""
+    minimum = context.config.minimum_samples
+    if enough(measure, before, minimum) or (before.value is None and before.note == measure.no_value):
+        return ""
+    return f"its {measure.text} cannot be guarded yet: {shortfall(measure, before, minimum)}"
 
 
 async def _unsteady(context: Context, measure: Measure, agent: str, start: float, end: float) -> str:

@@ -92,6 +92,29 @@ class TestBefore:
         await world.step(MINUTE)
         assert (await world.entry()).state == "measuring"
 
+    @pytest.mark.parametrize("before", [(None, 0), (0.62, 19)])
+    async def test_waits_until_what_is_there_can_be_guarded(
+        self, world: World, before: tuple[float | None, int]
+    ) -> None:
+        """As just after the exporter was started, when the counters of its database cannot be compared."""
+        world.metrics.guarded["success_rate", HUNTER] = before
+        world.metrics.sees()
+        await world.receive(alert())
+        await world.step()
+        entry = await world.entry()
+        assert entry.state == "waiting"
+        assert "its success rate cannot be guarded yet: " in entry.reason
+
+    async def test_what_the_bot_does_not_have_is_left_out(self, world: World) -> None:
+        world.metrics.absent.add("coordination")
+        entry = await world.acted()
+        assert entry.measured_before["coordination"].value is None
+        world.metrics.values[SLOW] = (0.86, 60)
+        await world.step(10 * MINUTE)
+        entry = await world.entry()
+        assert (entry.outcome, entry.guardrails["coordination"]) == ("succeeded", "not_measured")
+        assert entry.reason.endswith("not measured: coordination")
+
 
 class TestMemory:
     async def test_what_harmed_is_not_repeated_for_another_bottleneck(self, world: World) -> None:
