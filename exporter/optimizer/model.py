@@ -205,6 +205,9 @@ class MetricsProvider(Protocol):
     async def portfolio(self) -> Portfolio:
         """What the bot's money comes to now."""
 
+    async def resumed_since(self, moment: float) -> bool:
+        """Whether the bot was paused and went on after that moment."""
+
     async def thresholds(self) -> Mapping[Subject, float]:
         """The mildest threshold in force for each subject: what its value must meet to be no bottleneck."""
 

@@ -92,6 +92,7 @@ class FakeMetrics:
     """Of a measure, by its name: its value in the first half of an hour, and in the second."""
     error: float = 0.01
     money: Portfolio = field(default_factory=lambda: Portfolio(None, None))
+    resumed: bool = False
     events: str = ""
     limits: dict[Subject, float] = field(default_factory=dict)
     ratios: dict[str, float] = field(default_factory=dict)
@@ -150,6 +151,10 @@ class FakeMetrics:
     async def portfolio(self) -> Portfolio:
         self._check()
         return self.money
+
+    async def resumed_since(self, moment: float) -> bool:
+        self._check()
+        return self.resumed
 
     async def thresholds(self) -> Mapping[Subject, float]:
         self._check()

@@ -5,6 +5,7 @@ is found by the labels of the response.
 """
 
 import math
+import time
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -13,7 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 from exporter.http.client import FetchError, fetch_json
 from exporter.optimizer import bottlenecks
 from exporter.optimizer.measures.base import Measure
-from exporter.optimizer.measures.queries import REBASED
+from exporter.optimizer.measures.queries import REBASED, UNREAD
 from exporter.optimizer.model import (
     SEVERITIES,
     Impact,
@@ -34,6 +35,7 @@ PERIODS_OF_A_DAY = 24
 
 _AGENTS = "agent:known:group"
 _IMPACTS = "agent:bottleneck_impact:ratio|bot:bottleneck_impact:ratio"
+_PAUSED = "tweetbot_system_paused"
 _VALUE = "tweetbot_portfolio_value_usd"
 _PEAK = "tweetbot_portfolio_peak_value_usd"
 _PERFORMANCE = "tweetbot_agent_performance_ratio"
@@ -130,6 +132,8 @@ class Prometheus:
                 parts[part] = parts.get(part, 0.0) + each.value
         if REBASED in parts:
             return Measurement(start, end, None, 0, "the database was replaced, or lost rows, in that time")
+        if UNREAD in parts and set(parts) <= {UNREAD, "periods"}:
+            return Measurement(start, end, None, 0, "the exporter has not read the whole history yet")
         found = measure.mean(parts)
         note = "" if found.value is not None else measure.no_value
         samples = math.floor(found.samples)
@@ -140,6 +144,12 @@ class Prometheus:
         found = await self._query(f"last_over_time({self._named(f'{_VALUE}|{_PEAK}')}[5m])")
         values = {each.name: each.value for each in found}
         return Portfolio(values.get(_VALUE), values.get(_PEAK))
+
+    async def resumed_since(self, moment: float) -> bool:
+        """Of a value that is 0 or 1, a reset is a fall from 1 to 0."""
+        milliseconds = max(1, round((time.time() - moment) * 1000))
+        found = await self._query(f"resets({_PAUSED}{{{self._matchers}}}[{milliseconds}ms]) > 0")
+        return bool(found)
 
     def _named(self, names: str) -> str:
         return f'{{__name__=~"{names}",{self._matchers}}}'

@@ -3,6 +3,14 @@
 REBASED = "rebased"
 """The part that is there where the database's counters cannot be compared within the window."""
 
+UNREAD = "unread"
+"""The part that is there where an agent has executions. Without any other, the exporter has not counted them yet."""
+
+
+def has_executions() -> str:
+    """There for each agent whose newest executions are known: they are before all of them are counted."""
+    return "group by (bot, agent) (max_over_time(tweetbot_recent_executions{}) > 0)"
+
 
 def counted(counter: str, by: str = "bot, agent") -> str:
     """The last value in the window minus the first: exactly what was counted between two scrapes.

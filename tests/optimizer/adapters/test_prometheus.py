@@ -109,6 +109,10 @@ def impact(level: str, bottleneck: str, severity: str, agent: str = "") -> str:
 
 
 RECORDED: History = {
+    f'tweetbot_recent_executions{{job="tweetbot",bot="unread",instance="u:1",agent="{HUNTER}"}}': lately(50),
+    f"tweetbot_system_paused{ONE}}}": [
+        (moment, float(-480 <= moment - NOW < -300)) for moment, _ in lately(0)
+    ],
     f'agent:known:group{ONE},agent="{HUNTER}"}}': lately(1),
     f'agent:known:group{ONE},agent="{CREATOR}"}}': lately(1),
     'agent:known:group{job="tweetbot",bot="two",instance="two:9464",agent="stranger"}': lately(1),
@@ -349,6 +353,21 @@ async def test_every_guardrail_is_a_valid_query(url: str, measure: Measure) -> N
     assert (measured.value is None) == bool(measured.note)
 
 
+async def test_executions_that_are_not_counted_yet(url: str) -> None:
+    """A history that is still read shows its newest executions first: that is no agent without executions."""
+    measured = await Prometheus(url, "unread").measure(SUCCESS_RATE, HUNTER, NOW - 500, NOW)
+    assert (measured.value, measured.note) == (None, "the exporter has not read the whole history yet")
+    none = await Prometheus(url, "unread").measure(SUCCESS_RATE, CREATOR, NOW - 500, NOW)
+    assert none.note == "no executions with a known result were counted"
+
+
+async def test_whether_the_bot_was_resumed_since(url: str) -> None:
+    """Bot one was paused from eight to five minutes ago; of the others nothing is known."""
+    assert await Prometheus(url, "one").resumed_since(NOW - 540)
+    assert not await Prometheus(url, "one").resumed_since(NOW - 120)
+    assert not await Prometheus(url, "new").resumed_since(NOW - 540)
+
+
 async def test_a_portfolio_of_which_nothing_is_known(url: str) -> None:
     assert await Prometheus(url, "one").portfolio() == Portfolio(None, None)
 
@@ -410,7 +429,7 @@ def test_every_series_that_is_asked_for_exists() -> None:
     exported = {family.name + suffix for family in FAMILIES for suffix in ("", "_sum", "_count", "_bucket")}
     asked = [expression for each in GUARDRAILS for expression in each.parts.values()]
     asked += [each.in_force(each.thresholds[0]) for each in BOTTLENECKS]
-    asked += [prometheus._AGENTS, prometheus._IMPACTS, prometheus._PERFORMANCE]
+    asked += [prometheus._AGENTS, prometheus._IMPACTS, prometheus._PERFORMANCE, prometheus._PAUSED]
     asked += [prometheus._LOW_PERFORMANCE, prometheus._HIGH_PERFORMANCE]
     names = {name for text in asked for name in re.findall(r"tweetbot_\w+|\w+:\w+:\w+", text)}
     assert len(names) > 15

@@ -914,6 +914,20 @@ class TestRollbackOnRequest:
         assert (await world.entry()).improvement_ratio is not None
         assert world.bot.levels[HUNTER] == 0.8
 
+    async def test_a_pause_that_somebody_made_since_is_not_ended(self, world: World) -> None:
+        await world.start(actions=["pause"])
+        world.metrics.sees(SYSTEM, "critical", 0.2, 0.55)
+        await world.receive(alert(SYSTEM, "critical"))
+        await world.step()
+        world.metrics.resumed = True
+        with pytest.raises(
+            RefusedError, match="the bot was resumed since: if it is paused now, somebody else"
+        ):
+            await world.reconciler.roll_back(1)
+        assert world.bot.paused
+        world.metrics.down = True
+        await world.reconciler.roll_back(1)
+
     async def test_a_pause_is_resumed_also_in_the_bot_s_next_process(self, world: World) -> None:
         await world.start(actions=["pause"])
         world.metrics.sees(SYSTEM, "critical", 0.2, 0.55)
