@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 from exporter.http.client import FetchError, fetch_json
 from exporter.optimizer import bottlenecks
 from exporter.optimizer.measures.base import Measure
-from exporter.optimizer.measures.queries import REBASED, UNREAD
+from exporter.optimizer.measures.queries import EXECUTES, REBASED
 from exporter.optimizer.model import (
     SEVERITIES,
     Impact,
@@ -132,10 +132,10 @@ class Prometheus:
                 parts[part] = parts.get(part, 0.0) + each.value
         if REBASED in parts:
             return Measurement(start, end, None, 0, "the database was replaced, or lost rows, in that time")
-        if UNREAD in parts and set(parts) <= {UNREAD, "periods"}:
-            return Measurement(start, end, None, 0, "the exporter has not read the whole history yet")
         found = measure.mean(parts)
         note = "" if found.value is not None else measure.no_value
+        if note and EXECUTES in parts:
+            note = "it has executions, and none were counted in that time"
         samples = math.floor(found.samples)
         return Measurement(start, end, found.value, samples, note, found.events, found.standard_error)
 

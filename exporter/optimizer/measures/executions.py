@@ -1,7 +1,7 @@
 """What is counted of executions: how many succeed, how many have an error, how long they take."""
 
 from exporter.optimizer.measures.base import Bounds, Estimate, Measure, Parts
-from exporter.optimizer.measures.queries import REBASED, UNREAD, counted, has_executions, rebased
+from exporter.optimizer.measures.queries import EXECUTES, REBASED, counted, has_executions, rebased
 from exporter.optimizer.measures.statistics import mean_of_histogram, share
 
 _SUCCEEDED = "tweetbot_executions_succeeded_total"
@@ -39,7 +39,7 @@ SUCCESS_RATE = Measure(
     relative=False,
     parts={
         REBASED: rebased(_SUCCEEDED, _FAILED),
-        UNREAD: has_executions(),
+        EXECUTES: has_executions(),
         "succeeded": counted(_SUCCEEDED),
         "failed": counted(_FAILED),
     },
@@ -59,7 +59,7 @@ ERROR_RATE = Measure(
     relative=False,
     parts={
         REBASED: rebased(_EXECUTIONS),
-        UNREAD: has_executions(),
+        EXECUTES: has_executions(),
         "errored": counted(_ERRORED),
         "executions": counted(_EXECUTIONS),
     },
@@ -78,7 +78,7 @@ RESPONSE_TIME = Measure(
     relative=True,
     parts={
         REBASED: rebased(_SECONDS, _TIMED),
-        UNREAD: has_executions(),
+        EXECUTES: has_executions(),
         "seconds": counted(_SECONDS),
         "executions": counted(_TIMED),
         _UP_TO: counted(_BUCKETS, "bot, agent, le"),

@@ -3,8 +3,8 @@
 REBASED = "rebased"
 """The part that is there where the database's counters cannot be compared within the window."""
 
-UNREAD = "unread"
-"""The part that is there where an agent has executions. Without any other, the exporter has not counted them yet."""
+EXECUTES = "executes"
+"""The part that is there where an agent has executions at all, counted or not."""
 
 
 def has_executions() -> str:

@@ -353,10 +353,10 @@ async def test_every_guardrail_is_a_valid_query(url: str, measure: Measure) -> N
     assert (measured.value is None) == bool(measured.note)
 
 
-async def test_executions_that_are_not_counted_yet(url: str) -> None:
-    """A history that is still read shows its newest executions first: that is no agent without executions."""
+async def test_executions_that_are_not_counted(url: str) -> None:
+    """As while a history is still read, or where the database's collector fails: that is no agent without any."""
     measured = await Prometheus(url, "unread").measure(SUCCESS_RATE, HUNTER, NOW - 500, NOW)
-    assert (measured.value, measured.note) == (None, "the exporter has not read the whole history yet")
+    assert (measured.value, measured.note) == (None, "it has executions, and none were counted in that time")
     none = await Prometheus(url, "unread").measure(SUCCESS_RATE, CREATOR, NOW - 500, NOW)
     assert none.note == "no executions with a known result were counted"
 
