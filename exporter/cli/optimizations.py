@@ -1,10 +1,13 @@
 """`optimizations`: the optimizer's ledger, what it would do now, rollbacks and suspensions."""
 
 import argparse
+import ssl
 from typing import get_args
 
 from exporter.cli import flags
-from exporter.cli.command import Command, CommandError, configure
+from exporter.cli.command import Command, configure
+from exporter.cli.errors import CommandError
+from exporter.config import Web
 from exporter.optimizer.model import State
 
 WHAT = ("list", "plan", "suspend", "resume")
@@ -37,6 +40,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--roll-back", type=flags.count, metavar="ID", help="have it restore what this optimization changed"
     )
     flags.add_optimizer_address(group, "")
+    flags.add_web_config_file(group)
 
 
 def run(parsed: argparse.Namespace) -> int:
@@ -48,9 +52,9 @@ def run(parsed: argparse.Namespace) -> int:
     settings = config.optimizer
     try:
         if parsed.roll_back is not None:
-            optimizations_remote.roll_back(settings, parsed.roll_back)
+            optimizations_remote.roll_back(settings, parsed.roll_back, _tls(config.web))
         elif parsed.what in ("suspend", "resume"):
-            optimizations_remote.ask(settings, parsed.what)
+            optimizations_remote.ask(settings, parsed.what, _tls(config.web))
         elif parsed.what == "plan":
             optimizations_plan.show(settings)
         else:
@@ -58,6 +62,15 @@ def run(parsed: argparse.Namespace) -> int:
     except optimizations_remote.OptimizationsError as error:
         raise CommandError(str(error)) from None
     return 0
+
+
+def _tls(web: Web) -> ssl.SSLContext | None:
+    """How the running optimizer is reached where its web configuration has TLS."""
+    from exporter.config.web_config import load_web_config
+    from exporter.http.tls import client_context
+
+    server = load_web_config(web.config_file).tls_server_config if web.config_file else None
+    return client_context(server) if server else None
 
 
 COMMAND = Command("Print the optimizer's ledger or plan, roll back, suspend.", add_flags, run)

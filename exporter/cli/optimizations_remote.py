@@ -1,6 +1,7 @@
 """The `optimizations` command: what it asks of the running optimizer."""
 
 import asyncio
+import ssl
 from typing import Any, Literal
 
 from exporter.cli.terminal import printable
@@ -18,25 +19,27 @@ class OptimizationsError(Exception):
     """It could not be done. The message is for the user."""
 
 
-def roll_back(settings: Optimizer, optimization_id: int) -> None:
+def roll_back(settings: Optimizer, optimization_id: int, tls: ssl.SSLContext | None) -> None:
     """Asks the optimizer that runs with these settings, and prints what it says."""
-    response = _post(settings, f"{OPTIMIZATIONS_PATH}/{optimization_id}/roll-back")
+    response = _post(settings, f"{OPTIMIZATIONS_PATH}/{optimization_id}/roll-back", tls)
     print(printable(f"optimization {optimization_id} is {response.get('state')}: {response.get('reason')}"))
 
 
-def ask(settings: Optimizer, what: Literal["suspend", "resume"]) -> None:
+def ask(settings: Optimizer, what: Literal["suspend", "resume"], tls: ssl.SSLContext | None) -> None:
     """Has it begin nothing new from now on, or again."""
-    response = _post(settings, {"suspend": SUSPEND_PATH, "resume": RESUME_PATH}[what])
+    response = _post(settings, {"suspend": SUSPEND_PATH, "resume": RESUME_PATH}[what], tls)
     print(printable(f"the optimizer is {response.get('state')}"))
 
 
-def _post(settings: Optimizer, path: str) -> dict[str, Any]:
+def _post(settings: Optimizer, path: str, tls: ssl.SSLContext | None) -> dict[str, Any]:
     if settings.token_file is None:
         raise ConfigError(f"{TOKEN_KEY} is needed: the optimizer needs the token in it")
     try:
         headers = {"Authorization": f"Bearer {read_token(settings.token_file, TOKEN_KEY)}"}
-        url = f"http://{_address(settings)}{path}"
-        request = fetch_json(url, ANSWER_SECONDS, headers, posted={}, accepted=(200, 202, 404, 409, 503))
+        url = f"{'https' if tls else 'http'}://{_address(settings)}{path}"
+        request = fetch_json(
+            url, ANSWER_SECONDS, headers, posted={}, accepted=(200, 202, 404, 409, 503), tls=tls
+        )
         answer = asyncio.run(request)
     except UnreadableFileError as error:
         raise ConfigError(str(error)) from None
