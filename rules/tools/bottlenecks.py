@@ -159,7 +159,7 @@ def _description(bottleneck: Bottleneck, threshold: Threshold, text: AlertText) 
         value=f"{{{{ $value | {shown} }}}}",
         threshold=_queried(bottleneck, f"{bottleneck.in_force(threshold)}{{%s}}", shown),
     )
-    return description + _changed_by_the_optimizer(bottleneck.scope)
+    return f"{description.removesuffix('.')}{_changed_by_the_optimizer(bottleneck.scope)}."
 
 
 def _changed_by_the_optimizer(scope: Scope) -> str:
@@ -169,9 +169,9 @@ def _changed_by_the_optimizer(scope: Scope) -> str:
     values = " ".join(f"$labels.{label}" for label in labels)
     series = f"tweetbot_optimizer_change_timestamp_seconds{{{matchers}}} > time() - 86400"
     return (
-        f'{{{{ with printf "{series}" {values} | query }}}} Within a day the optimizer changed: {{{{ range . }}}}'
-        "{{ .Labels.agent }} {{ .Labels.step }} at {{ .Value | humanizeTimestamp }} ({{ .Labels.outcome }}). "
-        "{{ end }}{{ end }}"
+        f'{{{{ with printf "{series}" {values} | query }}}}. Within a day the optimizer changed '
+        "{{ range $i, $change := . }}{{ if $i }}, {{ end }}{{ $change.Labels.agent }} {{ $change.Labels.step }} at "
+        "{{ $change.Value | humanizeTimestamp }} ({{ $change.Labels.outcome }}){{ end }}{{ end }}"
     )
 
 

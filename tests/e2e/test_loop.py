@@ -79,7 +79,7 @@ async def test_faster_and_worse_is_rolled_back_and_not_tried_again(tmp_path: Pat
         assert "success rate" in done["reason"]
         action, restored = done["actions"]
         assert (restored["restores"], restored["status"]) == (action["id"], "done")
-        said = f"Within a day the optimizer changed: {AGENT} STRATEGY_ADJUSTMENT at "
+        said = f"Within a day the optimizer changed {AGENT} STRATEGY_ADJUSTMENT at "
         async with asyncio.timeout(SOON):
             while not any(
                 said in alert["annotations"]["description"]
