@@ -59,9 +59,9 @@ def test_only_times_to_wait_are_scaled(fast: Path) -> None:
     changed = {name: after[name] for name in before if before[name] != after[name]}
     assert changed == {
         "tweetbot:recent_executions:minimum": "vector(3)",
-        "tweetbot:execution_silence_seconds:minimum": "vector(60)",
+        "tweetbot:execution_silence_seconds:minimum": "vector(5)",
         "tweetbot:decision_silence_seconds:minimum": "vector(360)",
-        "tweetbot:bot_silence_seconds:minimum": "vector(60)",
+        "tweetbot:bot_silence_seconds:minimum": "vector(5)",
         "tweetbot:cycle_silence_seconds:minimum": "vector(60)",
         "tweetbot:portfolio_age_seconds:threshold": "vector(120)",
         "tweetbot:market_data_age_seconds:threshold": "vector(120)",
