@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from .loop import ACTIONS_TOKEN, AGENT, TOKEN, Loop, Optimization
-from .stack import Notice
+from .stack import FACTOR, Notice
 
 pytestmark = [
     pytest.mark.slow("real programs; effects are measured over real seconds"),
@@ -26,6 +26,8 @@ ROUGHLY = 0.2
 """The mean of 20 to 30 response times is off by up to a tenth; the scenarios differ by a factor of two."""
 SOON = 120
 """Seconds: longer than it takes from the bot's start to the alerts."""
+HOUR = 3600 / FACTOR
+"""What coordination needs for its evidence."""
 MEASURED = 180
 """Longer than it takes from there to a measured effect."""
 
@@ -103,7 +105,7 @@ async def test_faster_and_worse_is_rolled_back_and_not_tried_again(tmp_path: Pat
 
 async def test_mode_observe_changes_nothing(tmp_path: Path) -> None:
     async with Loop(tmp_path, "observe", "degraded") as loop:
-        found = await loop.until(lambda found: len(found) == 3 and _all_closed(found), SOON)
+        found = await loop.until(lambda found: len(found) == 3 and _all_closed(found), SOON + HOUR)
         assert {(each["bottleneck"], each["outcome"]) for each in found} == {
             (kind, "observed") for kind in DEGRADED
         }
