@@ -1,14 +1,16 @@
 """The command line's flags, as exporters have them. A flag's destination is the key that it sets."""
 
 import argparse
+import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn, get_args
+from urllib.parse import urlsplit
 
 from exporter import __version__
-from exporter.config import LogFormat, LogLevel, flag_name
+from exporter.config import LogFormat, LogLevel, flag_name, variable
 
 PROGRAM = "tweetbot-exporter"
 AddFlags = Callable[[argparse.ArgumentParser], None]
@@ -53,7 +55,9 @@ def parser(command: str, about: str, add_flags: AddFlags, commands: Mapping[str,
     )
     add_flags(made)
     general = made.add_argument_group("general")
-    general.add_argument("--version", action="version", version=version(), help="print the version and exit")
+    general.add_argument(
+        "-v", "--version", action="version", version=version(), help="print the version and exit"
+    )
     general.add_argument("-h", "--help", action="help", help="print this help and exit")
     return made
 
@@ -106,6 +110,13 @@ def add_web_flags(to: argparse.ArgumentParser) -> None:
         type=int,
     )
     group.add_argument(
+        "--web.enable-lifecycle",
+        dest="web.enable_lifecycle",
+        action="store_const",
+        const=True,
+        help="read the configuration again at POST /-/reload, as at SIGHUP",
+    )
+    group.add_argument(
         "--web.disable-exporter-metrics",
         dest="web.disable_exporter_metrics",
         action="store_const",
@@ -154,6 +165,12 @@ def add_config_file(group: "argparse._ArgumentGroup") -> None:
     )
 
 
+def config_file() -> Path | None:
+    """Of the environment."""
+    text = os.environ.get(variable("config.file"))
+    return Path.cwd() / text if text else None
+
+
 def add_bridge(group: "argparse._ArgumentGroup") -> None:
     add(group, "bridge.url", "URL", "the bridge in the bot's process, such as http://127.0.0.1:9465")
     add(group, "bridge.token_file", "FILE", "holds the bridge's token", type=path)
@@ -184,6 +201,16 @@ def path(text: str) -> Path:
     if not text:
         raise argparse.ArgumentTypeError("must not be empty")
     return Path.cwd() / text
+
+
+def url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise argparse.ArgumentTypeError("must be an address such as http://127.0.0.1:9464")
+    return text
 
 
 def count(text: str) -> int:

@@ -5,7 +5,8 @@ from contextlib import ExitStack
 from typing import get_args
 
 from exporter.cli import flags
-from exporter.cli.command import Command, CommandError, configure
+from exporter.cli.command import Command, configure
+from exporter.cli.errors import CommandError
 from exporter.config import OptimizerMode
 from exporter.http.sockets import listening_sockets
 from exporter.runtime import signals

@@ -2,19 +2,20 @@
 
 import argparse
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import ExitStack
 from socket import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from exporter import __version__
 from exporter.cli import flags
 from exporter.cli.command import Command, configure, require_bot
+from exporter.cli.reload import Reloader
 from exporter.config import Address, Config
 from exporter.http.sockets import bound_address, listening_sockets
-from exporter.runtime import signals
+from exporter.runtime import signals, systemd
 
 if TYPE_CHECKING:
     from exporter.http.access import Access
@@ -30,15 +31,22 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """Serves until a signal comes."""
-    config = configure(parsed)
-    require_bot(config)
     from exporter.http.access import Access
 
-    access = Access.of(config.web)
+    def load() -> Config:
+        config = configure(parsed)
+        require_bot(config)
+        return config
+
+    def serve_with(config: Config, sockets: Sequence[socket]) -> Coroutine[Any, Any, None]:
+        return serve(config, sockets, Access.of(config.web))
+
+    config = load()
+    reloader = Reloader(load, serve_with)
     with ExitStack() as stack:
         opened = listening_sockets(config.web, config.web.addresses)
         sockets = [stack.enter_context(each) for each in opened]
-        return signals.run(serve(config, sockets, access))
+        return signals.run(reloader.run(config, sockets), reloader.request)
 
 
 async def serve(
@@ -69,7 +77,8 @@ async def serve(
                 log.info("only this machine is served: see --web.listen-address and --web.config.file")
             if announce:
                 announce(addresses)
-            await asyncio.Event().wait()
+            async with systemd.notified():
+                await asyncio.Event().wait()
     finally:
         await scraper.close()
 

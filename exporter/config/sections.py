@@ -27,7 +27,9 @@ from exporter.config.types import (
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -40,37 +42,49 @@ class Database(_Section):
     """The bot's SQLite file. `window` is the number of rows that count as recent."""
 
     path: File | None = None
+    """The file. It need not exist yet."""
     timeout_seconds: float = Field(default=5.0, gt=0, le=60)
+    """How long a scrape may take of it."""
     window: int = Field(default=50, ge=1, le=500)
+    """How many of an agent's newest rows count as recent."""
 
 
 class Storage(_Section):
     """Where the totals of the history are kept over restarts: a directory of the exporter's own."""
 
     path: File | None = None
+    """The directory. Without one, each start reads the history again."""
 
 
 class Bridge(_Section):
     """The bridge in the bot's process. A document further off than `stale_after_seconds` is refused."""
 
     url: StateUrl | None = None
+    """Its address, such as http://127.0.0.1:9465."""
     token_file: File | None = None
+    """Holds its token, if it has one; read at each scrape."""
     timeout_seconds: float = Field(default=3.0, gt=0, le=60)
+    """How long a scrape may take of it."""
     stale_after_seconds: float = Field(default=60.0, gt=0, le=86_400)
+    """An older document is refused."""
 
 
 class Bot(_Section):
     """How the bot's process is found where the bridge does not tell: by its pid file or its command line."""
 
     pid_file: File | None = None
+    """Holds the process id."""
     command_pattern: Pattern | None = None
+    """A regular expression that matches the command line."""
 
 
 class Portfolio(_Section):
     """What growth and progress are measured against, in USD."""
 
     starting_value_usd: float = Field(default=10_000.0, gt=0)
+    """What the portfolio was worth at first."""
     goal_value_usd: float = 10_500.0
+    """What it is to be worth."""
 
     @model_validator(mode="after")
     def _goal_is_ahead(self) -> Self:
@@ -85,22 +99,32 @@ class Agents(_Section):
     aliases: Annotated[Mapping[Name, Name], AfterValidator(MappingProxyType)] = Field(
         default_factory=lambda: MappingProxyType({})
     )
+    """From a name in the data to the agent that it is."""
 
 
 class Limits(_Section):
     """How many different values labels may take; more are counted under `other`."""
 
     agents: int = Field(default=100, ge=1, le=1000)
+    """How many agents."""
     label_pairs: int = Field(default=500, ge=1, le=20_000)
+    """How many pairs of agent and type."""
 
 
 class Web(_Section):
     """The HTTP side. `max_requests` is the number of scrapes served at a time; 0 is no limit."""
 
     listen_addresses: ListenAddresses | None = None
+    """Where it listens: `:PORT`, `host:PORT` or `[IPv6]:PORT`. By default 127.0.0.1:9464;
+    with `config_file`, :9464."""
     telemetry_path: TelemetryPath = "/metrics"
+    """Where the metrics are."""
     max_requests: int = Field(default=40, ge=0, le=10_000)
+    """How many scrapes are served at a time; 0 is no limit."""
     disable_exporter_metrics: bool = False
+    """Whether to leave out what is about the exporter's own process."""
+    enable_lifecycle: bool = False
+    """Whether POST /-/reload does what SIGHUP does."""
     config_file: File | None = None
     """TLS and passwords, as the exporter toolkit of Prometheus has them; of the optimizer, too."""
     systemd_socket: bool = False
@@ -145,22 +169,51 @@ class Log(_Section):
     """What is logged, on stderr."""
 
     level: LogLevel = "info"
+    """`debug`, `info`, `warn` or `error`."""
     format: LogFormat = "logfmt"
+    """`logfmt` or `json`."""
+
+
+Margin = Annotated[float, Field(ge=0, le=10)] | None
+"""None: this one is not looked at."""
+
+
+class Guardrails(_Section):
+    """By how much a change may make anything worse: ratios as differences, 0.1 is ten points."""
+
+    success_rate: Margin = 0.1
+    error_rate: Margin = 0.1
+    response_time: Margin = 0.25
+    """As a share of the time before."""
+    coordination: Margin = 0.15
+    overall_score: Margin = 0.1
+    profit: Margin = 0.01
+    """Realised, an hour, as a share of the portfolio's value."""
+    drawdown: Margin = 0.05
+
+    def margin(self, name: str) -> float | None:
+        """Of the guardrail with this name."""
+        margin: float | None = getattr(self, name)
+        return margin
 
 
 class Optimizer(_Section):
     """The loop back, a process of its own: docs/optimizer.md. `mode: act` lets it change the bot."""
 
     mode: OptimizerMode = "observe"
+    """`observe` only records what would be done, `act` does it."""
     bot: Name | None = None
     """The value of the target label `bot`; only its alerts count."""
     prometheus_url: BaseUrl = "http://127.0.0.1:9090"
+    """Prometheus, with these rules."""
     listen_addresses: ListenAddresses = ("127.0.0.1:9466",)
+    """Where it listens."""
     token_file: File | None = None
     """Whoever sends alerts, reads the ledger or takes something back shows this token."""
     actions_token_file: File | None = None
     """The token of the bridge's POST /actions; not the one that reads its state."""
     ledger: File = Path("optimizer.db")
+    """Its own file."""
     actions: Annotated[
         tuple[Literal["execute_adaptation", "adjust_autonomy", "pause"], ...],
         Field(strict=False, max_length=3),
@@ -168,16 +221,27 @@ class Optimizer(_Section):
     """What it may do on the bot. `pause` only where it is named here."""
     interval_seconds: float = Field(default=15.0, ge=0.1, le=300)
     """Between two looks at what is open."""
+    guardrails: Guardrails = Field(default_factory=Guardrails)
+    loss_cap_usd: float | None = Field(default=None, ge=0)
+    """While the portfolio is worth less, nothing is done but a pause."""
+    max_drawdown_ratio: float | None = Field(default=None, gt=0, le=1)
+    """While the portfolio is further below its peak, nothing is done but a pause."""
     actions_per_hour: int = Field(default=6, ge=1, le=1000)
+    """How many actions it may take in an hour."""
     cooldown_seconds: float = Field(default=6 * 3600.0, ge=0, le=30 * 86_400)
-    """After an action: so long nothing is done about the same bottleneck of the same agent."""
+    """After the end of an optimization: so long its actions are not repeated on the same agent."""
+    harm_cooldown_seconds: float = Field(default=30 * 86_400.0, ge=0, le=366 * 86_400)
+    """As `cooldown_seconds`, after one that did harm or that somebody rolled back."""
+    harms_per_day: int = Field(default=3, ge=1, le=1000)
+    """After so many that did harm within a day nothing is done any more until somebody resumes it."""
     measure_seconds: float = Field(default=3600.0, ge=1, le=7 * 86_400)
-    """How much time before an action its `before` is measured over."""
+    """How much time before an action its `before` is measured over; of a level also how long it looks back."""
     measure_within_seconds: float = Field(default=6 * 3600.0, ge=1, le=30 * 86_400)
-    """When by then too few events have come after an action, there is not enough data."""
+    """When by then it is not shown that an action did good and no harm, it is put back."""
     minimum_samples: int = Field(default=20, ge=1, le=1_000_000)
+    """How many events a measurement needs."""
     margin_ratio: float = Field(default=0.05, ge=0, le=1)
-    """Better or worse by less than this share of the value before is no effect; worse by more is rolled back."""
+    """Of the target: better or worse by less than this share of the value before is no effect."""
     implementation_seconds: Annotated[Mapping[Name, Seconds], AfterValidator(MappingProxyType)] = Field(
         default_factory=lambda: MappingProxyType({})
     )

@@ -20,7 +20,7 @@ def read(file: Path, flag: str = "--config.file") -> dict[str, Any]:
         mark = error.problem_mark or error.context_mark
         where = f"{file}: line {mark.line + 1}" if mark else str(file)
         problem = error.problem or error.context or "not valid YAML"
-        raise ConfigError(f"{where}: {problem.removeprefix('but ')}") from None
+        raise ConfigError(f"{where}: {_plain(problem)}") from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, int(error.position)) + 1
         raise ConfigError(f"{file}: line {line}: a character that YAML does not allow") from None
@@ -31,6 +31,12 @@ def read(file: Path, flag: str = "--config.file") -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ConfigError(f"{file}: must be a mapping of keys to values at the top, such as `database:`")
     return data
+
+
+def _plain(problem: str) -> str:
+    if "\\t" in problem:
+        return "a tab, where YAML takes only spaces; indent with spaces"
+    return problem.removeprefix("but ")
 
 
 def _text(file: Path, flag: str) -> str:

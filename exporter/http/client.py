@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import os
+import socket
 import ssl
 from collections.abc import Collection, Mapping
 from typing import Any, NoReturn
@@ -12,6 +13,7 @@ import aiohttp
 
 MAX_BYTES = 8 << 20
 """What the bridge itself keeps to."""
+_SPOKEN_WITHOUT_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST")
 _LARGE = 1 << 18
 """Parsed in a thread from here on."""
 
@@ -64,9 +66,9 @@ async def fetch_json(
     except aiohttp.ClientConnectorError as error:
         raise FetchError(f"cannot connect to {url}: {_reason(error.os_error)}", sent=False) from None
     except aiohttp.ClientResponseError:
-        raise FetchError(f"{url} answers with something other than HTTP") from None
+        raise FetchError(f"{url} answers with something other than HTTP{_maybe_tls(url)}") from None
     except (aiohttp.ClientError, OSError, ValueError):
-        raise FetchError(f"{url} broke its answer off") from None
+        raise FetchError(f"{url} broke its answer off{_maybe_tls(url)}") from None
     return _parsed(body, url)
 
 
@@ -111,13 +113,21 @@ def _too_large(url: str, limit: int) -> FetchError:
     return FetchError(f"{url} answers with more than {limit >> 20} MiB")
 
 
+def _maybe_tls(url: str) -> str:
+    """A server that speaks TLS answers plain HTTP by hanging up, or with a message of TLS."""
+    return "; if it speaks TLS, write https:// for http://" if url.startswith("http:") else ""
+
+
 def _reason(error: OSError) -> str:
+    if isinstance(error, socket.gaierror):
+        return "the host name is not known; check its spelling"
     if isinstance(error, ssl.SSLError):
-        return "no TLS connection"
+        plain = error.reason in _SPOKEN_WITHOUT_TLS
+        return "it does not speak TLS; write http:// for https://" if plain else "no TLS connection"
     # The text of several attempts in one error differs with their order.
     if error.errno in errno.errorcode:
         return os.strerror(error.errno or 0).lower()
-    return "unknown host" if "getaddrinfo" in str(error) or not error.errno else "no connection"
+    return "no connection"
 
 
 def _parsed(body: bytes, url: str) -> Any:

@@ -25,21 +25,26 @@ END_SECONDS = 0.8
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def run(work: Coroutine[Any, Any, None]) -> int:
-    """Does `work` until it ends or SIGTERM or SIGINT cancels it; it cleans up in its `finally` blocks."""
+def run(work: Coroutine[Any, Any, None], hang_up: Callable[[], None] | None = None) -> int:
+    """Does `work` until it ends or SIGTERM or SIGINT cancels it; it cleans up in its `finally` blocks.
+
+    `hang_up` is called at SIGHUP, in a thread of its own.
+    """
     sys.setswitchinterval(SWITCH_SECONDS)
     raise_file_limit()
     warn_of_little_memory()
     watchdog = _Watchdog()
     code = 1
     try:
-        code = asyncio.run(_until_signal(work, watchdog))
+        code = asyncio.run(_until_signal(work, watchdog, hang_up))
         return code
     finally:
         watchdog.work_ended(code)
 
 
-async def _until_signal(work: Coroutine[Any, Any, None], watchdog: "_Watchdog") -> int:
+async def _until_signal(
+    work: Coroutine[Any, Any, None], watchdog: "_Watchdog", hang_up: Callable[[], None] | None
+) -> int:
     loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
 
     def stop(name: str) -> None:
@@ -49,22 +54,22 @@ async def _until_signal(work: Coroutine[Any, Any, None], watchdog: "_Watchdog") 
             loop.call_soon_threadsafe(task.cancel)
         watchdog.begin(0)
 
-    with _signals_to(stop), suppress(asyncio.CancelledError):
+    with _signals_to(stop, hang_up), suppress(asyncio.CancelledError):
         await task
     log.info("stopped")
     return 0
 
 
 @contextmanager
-def _signals_to(stop: Callable[[str], None]) -> Iterator[None]:
+def _signals_to(stop: Callable[[str], None], hang_up: Callable[[], None] | None) -> Iterator[None]:
     """Calls `stop` with a signal's name, in a thread of its own: the loop may be stuck."""
     receiver, sender = socket.socketpair()
     sender.setblocking(False)
     # Python writes each signal's number there at once, whatever its main thread does.
     before = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
-    for each in SIGNALS:
+    for each in (*SIGNALS, signal.SIGHUP) if hang_up else SIGNALS:
         signal.signal(each, lambda *_: None)
-    thread = threading.Thread(target=_watch, args=(receiver, stop), name="signals", daemon=True)
+    thread = threading.Thread(target=_watch, args=(receiver, stop, hang_up), name="signals", daemon=True)
     thread.start()
     try:
         yield
@@ -75,8 +80,10 @@ def _signals_to(stop: Callable[[str], None]) -> Iterator[None]:
         receiver.close()
 
 
-def _watch(receiver: socket.socket, stop: Callable[[str], None]) -> None:
+def _watch(receiver: socket.socket, stop: Callable[[str], None], hang_up: Callable[[], None] | None) -> None:
     while number := receiver.recv(1):
+        if number[0] == signal.SIGHUP and hang_up is not None:
+            hang_up()
         if number[0] in SIGNALS:
             stop(signal.Signals(number[0]).name)
 

@@ -60,6 +60,7 @@ _PAGE = """<!doctype html>
 <ul>
 <li><a href="{prefix}{telemetry}">Metrics</a> <span>what Prometheus scrapes</span></li>
 <li><a href="{prefix}/api/v1/agents">Agents</a> <span>each with all that is known of it, as JSON</span></li>
+<li><a href="{prefix}/runbooks/">Runbooks</a> <span>what to do about an alert</span></li>
 <li><a href="{prefix}/-/ready">Readiness</a> <span>whether everything has been read</span></li>
 <li><a href="{prefix}/-/healthy">Health</a> <span>whether the exporter answers</span></li>
 </ul>

@@ -1,4 +1,4 @@
-"""Measures the HTTP side under load and under attack, in one run: `python -m tests.bench.door`.
+"""Measures the HTTP side under load and under attack, in one run: `PYTHONPATH=tests python -m tests.bench.door`.
 
 Clients and exporter share the machine, so times are of both.
 """
@@ -88,17 +88,18 @@ async def many_clients(exporter: Exporter, clients: int, each: int) -> None:
         connection = await exporter.connect()
         for _ in range(each):
             began = time.perf_counter()
-            statuses[await scrape(connection)] += 1
-            seconds.append(time.perf_counter() - began)
+            statuses[status := await scrape(connection)] += 1
+            if status == 200:
+                seconds.append(time.perf_counter() - began)
         connection[1].close()
 
     await asyncio.gather(*(client() for _ in range(clients)))
     cuts = quantiles(seconds, n=100)
     print(
-        f"  {clients} clients, {sum(statuses.values())} scrapes: p50 {cuts[49]:.3f} s, p99 {cuts[98]:.3f} s",
+        f"  {clients} clients: {statuses[200]} scrapes served, p50 {cuts[49]:.3f} s, p99 {cuts[98]:.3f} s",
         end="",
     )
-    print(f", refused (503) {statuses[503]}, others {sum(statuses.values()) - statuses[200] - statuses[503]}")
+    print(f"; {statuses[503]} refused (503), {statuses.total() - statuses[200] - statuses[503]} others")
 
 
 async def memory(exporter: Exporter, scrapes: int) -> None:
@@ -108,7 +109,7 @@ async def memory(exporter: Exporter, scrapes: int) -> None:
     async def take(connection: tuple[asyncio.StreamReader, asyncio.StreamWriter], number: int) -> int:
         return sum([await scrape(connection) != 200 for _ in range(number)])
 
-    await asyncio.gather(*(take(each, WARM_UP) for each in connections))
+    await asyncio.gather(*(take(each, min(WARM_UP, scrapes)) for each in connections))
     before = exporter.resident()
     lost = sum(await asyncio.gather(*(take(each, scrapes // KEPT) for each in connections)))
     after = exporter.resident()

@@ -233,7 +233,7 @@ def test_a_wrong_key_is_named_with_the_mend(tmp_path: Path, content: str, key: s
         ("web:\n  max_requests: 1\n  max_requests: 1", "line 3: duplicate key"),
         ("[a, b]", "mapping of keys to values at the top"),
         ("just text", "mapping of keys to values at the top"),
-        ("web:\n\tmax_requests: 1", "line 2: found character"),
+        ("web:\n\tmax_requests: 1", "line 2: a tab, where YAML"),
         ("web: {", "line 1: "),
         ("a: 1\n---\nb: 2", "line 2: found another document"),
         ("a: &x 1\nb: *x", "line 2: aliases"),

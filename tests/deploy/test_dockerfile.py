@@ -69,7 +69,9 @@ def test_what_is_copied_is_there_and_not_ignored() -> None:
         assert (ROOT / source).exists()
         ignored = False
         for pattern in IGNORED:  # the last one that matches decides
-            if fnmatch.fnmatch(source, pattern.lstrip("!")):
+            if any(
+                fnmatch.fnmatch(str(path), pattern.lstrip("!")) for path in (source, *Path(source).parents)
+            ):
                 ignored = not pattern.startswith("!")
         assert not ignored, source
 
@@ -118,14 +120,28 @@ def test_the_health_check() -> None:
             process.terminate()
 
 
+def shipped() -> set[Path]:
+    """What whoever installs with pip gets beside the program."""
+    rules = ROOT / "rules"
+    names = ("alertmanager.yml", "prometheus.yml", "settings.yml", "thresholds.yml")
+    folders = [rules / each for each in ("alerts", "recording", "runbooks", "targets", "templates")]
+    folders += [ROOT / "deploy" / each for each in ("compose", "systemd")]
+    folders += [ROOT / "grafana" / each for each in ("dashboards", "provisioning")]
+    files = {path for folder in folders for path in folder.rglob("*") if path.is_file()}
+    return files | {rules / name for name in names} | {ROOT / "docker-compose.yml"}
+
+
 @pytest.mark.slow("pip builds a wheel, in an environment of its own")
 @pytest.mark.timeout(300)
 def test_what_is_copied_is_enough_to_install(tmp_path: Path) -> None:
     source, wheels = tmp_path / "src", tmp_path / "wheels"
     source.mkdir()
     for name in COPIED:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, source / name)
+        (source / name).parent.mkdir(exist_ok=True)
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, source / name, dirs_exist_ok=True)
+        else:
+            shutil.copy(ROOT / name, source / name)
     pip = [
         sys.executable,
         "-m",
@@ -147,4 +163,6 @@ def test_what_is_copied_is_enough_to_install(tmp_path: Path) -> None:
         for path in (ROOT / "exporter").rglob("*.*")
         if path.suffix in {".py", ".mjs", ".cjs", ".json", ".typed"}
     }
-    assert {name for name in packed if name.startswith("exporter/")} == there
+    assert {name for name in packed if name.startswith("exporter/") and "/share/" not in name} == there
+    shared = {name.removeprefix("exporter/share/") for name in packed if name.startswith("exporter/share/")}
+    assert shared == {path.relative_to(ROOT).as_posix() for path in shipped()}

@@ -7,7 +7,7 @@ from tools import ROOT
 
 ROWS = [
     [cell.strip() for cell in line.strip("|").split("|")]
-    for line in (ROOT / "docs" / "faults.md").read_text("utf-8").splitlines()
+    for line in (ROOT / "docs" / "faults.md").read_text("utf-8").partition("## Figures")[0].splitlines()
     if line.startswith("| ") and not line.startswith(("| fault", "| ---"))
 ]
 

@@ -233,6 +233,7 @@ async def test_the_landing_page(fake_collector: Fake) -> None:
         assert re.findall(r'href="([^"]*)"', page) == [
             "/m",
             "/api/v1/agents",
+            "/runbooks/",
             "/-/ready",
             "/-/healthy",
         ]
@@ -444,8 +445,25 @@ async def test_paths_behind_a_reverse_proxy(
         for path in ("/", "/metrics", "/-/healthy", "/-/ready", "/api/v1/agents"):
             assert (await client.get(prefix + path))[0] == 200
         links = re.findall(r'href="([^"]*)"', (await client.get(f"{prefix}/"))[2])
-        assert links == [linked + path for path in ("/metrics", "/api/v1/agents", "/-/ready", "/-/healthy")]
+        paths = ("/metrics", "/api/v1/agents", "/runbooks/", "/-/ready", "/-/healthy")
+        assert links == [linked + path for path in paths]
         if prefix:
             assert (await client.get("/metrics"))[0] == 404
             async with client.session.get(f"http://127.0.0.1:{client.port}/", allow_redirects=False) as found:
                 assert (found.status, found.headers["Location"]) == (302, f"{linked}/")
+
+
+async def test_the_runbooks_are_served_without_a_network() -> None:
+    async with served() as client:
+        status, headers, body = await client.get("/runbooks/TweetbotBotDown.md")
+        assert (status, headers["Content-Type"]) == (200, "text/plain; charset=utf-8")
+        assert body.startswith("# TweetbotBotDown")
+        assert (await client.get("/runbooks/TweetbotBotDown"))[2] == body
+        _, _, listed = await client.get("/runbooks/")
+        assert "/runbooks/TweetbotBotDown.md\n" in listed
+
+
+@pytest.mark.parametrize("name", ["README.md", "none", "..%2F..%2Fsettings", "%2e%2e/settings.yml"])
+async def test_there_is_no_other_runbook(name: str) -> None:
+    async with served() as client:
+        assert (await client.get(f"/runbooks/{name}"))[0] == 404

@@ -129,7 +129,7 @@ class BridgeClient:
 
 
 def _hint(error: FetchError) -> str:
-    if "cannot connect" in str(error):
+    if str(error).endswith("connection refused"):
         return "; the bot is down, or runs without the bridge"
     return _HINTS.get(error.status, "")
 

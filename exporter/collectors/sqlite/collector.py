@@ -15,6 +15,7 @@ import structlog
 from prometheus_client.core import Metric
 
 from exporter.collectors.base import CollectorError, Diagnosis, IncompleteError
+from exporter.collectors.sqlite.catch_up import CatchUpProgress
 from exporter.collectors.sqlite.connection import Reader, ReplacedError, Version
 from exporter.collectors.sqlite.database import Database, RestartError
 from exporter.collectors.sqlite.saved_totals import SavedTotals
@@ -56,6 +57,7 @@ class DatabaseCollector:
         self._changes = 0
         self._revisited = (0, 0.0)
         self._share_left = 0.0
+        self._progress = CatchUpProgress()
 
     async def start(self) -> None:
         self._database.load(await self._saved.load())
@@ -143,6 +145,7 @@ class DatabaseCollector:
                 async with self._lock:
                     await self._guarded(self._step, time.monotonic() + PATIENCE)
                     self._stuck = False
+                self._progress.note(sum(each.unread for each in self._database.growing.values()))
             except CollectorError:
                 # The next scrape tries the same, and says so.
                 self._stuck = True
