@@ -9,6 +9,8 @@ import { BridgeServer } from './server.mjs';
 import { MethodWrapper } from './wrap.mjs';
 
 export const CYCLE = 'executeStrategicOrchestrationCycle';
+/** The bot calls it at the end of a complete cycle, and only there. */
+const END_MARK = 'logStrategicCycle';
 
 function attempt(build) {
   try {
@@ -40,6 +42,8 @@ export class Bridge {
     }
     this.#wrappers = {
       cycle: new MethodWrapper(this.beginCycle),
+      endMark: new MethodWrapper(this.#cycles.beginEndMark),
+      settings: new MethodWrapper(this.#cycles.beginSettingRead),
       channel: new MethodWrapper(this.#messages.begin),
       negotiations: new MethodWrapper(this.#negotiations?.begin),
     };
@@ -73,7 +77,9 @@ export class Bridge {
   attach(orchestrator) {
     this.#orchestrator = orchestrator;
     this.#wrappers.cycle.wrap(orchestrator, CYCLE);
-    this.#wrapChannel();
+    this.#wrappers.endMark.wrap(orchestrator, END_MARK);
+    this.#cycles.marksEnd = this.#wrappers.endMark.isActive;
+    this.#wrapParts();
   }
 
   isAttachedTo(orchestrator) {
@@ -85,7 +91,7 @@ export class Bridge {
   }
 
   beginCycle = () => {
-    this.#wrapChannel();
+    this.#wrapParts();
     return this.#cycles.begin();
   };
 
@@ -111,7 +117,7 @@ export class Bridge {
     const reader = new ValueReader();
     const leftOut = { agents: 0, messages: this.#messages.overflowed, reportValues: 0 };
     if (this.#orchestrator) {
-      attempt(() => this.#wrapChannel());
+      attempt(() => this.#wrapParts());
       document.orchestrator = attempt(() => this.#orchestratorState(reader)) ?? {};
       document.agents = attempt(() => this.#agentStates(reader, leftOut));
       document.communication = attempt(() => this.#communicationState(reader));
@@ -121,8 +127,9 @@ export class Bridge {
     return document;
   }
 
-  /** Repeated, since the bot may create its channel late, or replace it. */
-  #wrapChannel() {
+  /** Repeated, since the bot may create its channel and its database late, or replace them. */
+  #wrapParts() {
+    this.#wrappers.settings.wrap(safeGet(this.#orchestrator, 'db'), 'getSystemConfig');
     const channel = safeGet(this.#orchestrator, 'agentCommunicationChannel');
     this.#wrappers.channel.wrap(channel, 'sendMessage');
     if (this.#negotiations) this.#wrapNegotiations(channel);

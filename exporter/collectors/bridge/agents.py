@@ -9,6 +9,7 @@ from exporter.metrics import catalogue as c
 from exporter.metrics.samples import Samples
 
 MOST_AGENTS = 1000
+LONGEST_COMPLETION = 32
 GOALS = ("primary", "secondary", "tactical", "overall")
 ASPECTS = {
     "successRate": "success",
@@ -73,6 +74,9 @@ class AgentsCollector(BridgeCollector):
         page.gauge(c.ORCHESTRATOR_RUNNING, reader.flag(orchestrator, "running"))
         page.counter(c.ORCHESTRATOR_CYCLES, reader.count(cycles, "total"), None)
         page.counter(c.ORCHESTRATOR_CYCLES_FAILED, reader.count(cycles, "failed"), None)
+        page.counter(c.ORCHESTRATOR_CYCLES_SKIPPED, reader.count(cycles, "skipped"), None)
+        if (completion := reader.text(cycles, "completion", LONGEST_COMPLETION)) is not None:
+            page.gauge(c.ORCHESTRATOR_INFO, 1.0, completion)
         page.histogram(c.ORCHESTRATOR_CYCLE_DURATION, duration, None)
         page.gauge(c.ORCHESTRATOR_LAST_CYCLE, reader.positive(cycles, "lastStart"))
         page.gauge(c.ORCHESTRATOR_LEARNING_RATE, reader.number(orchestrator, "learningRate"))

@@ -54,7 +54,19 @@ ORCHESTRATOR_CYCLES = _declare.counter(
     "tweetbot_orchestrator_cycles_total", "Orchestration cycles begun since the bridge was attached."
 )
 ORCHESTRATOR_CYCLES_FAILED = _declare.counter(
-    "tweetbot_orchestrator_cycles_failed_total", "Orchestration cycles that threw or rejected."
+    "tweetbot_orchestrator_cycles_failed_total",
+    "Orchestration cycles that threw, rejected, or settled without reaching the bot's end mark where it has one "
+    "(tweetbot_orchestrator_info).",
+)
+ORCHESTRATOR_CYCLES_SKIPPED = _declare.counter(
+    "tweetbot_orchestrator_cycles_skipped_total",
+    "Orchestration cycles that found the system paused; neither failed nor in the durations.",
+)
+ORCHESTRATOR_INFO = _declare.info(
+    "tweetbot_orchestrator_info",
+    "Completion says how a complete cycle is told from a failed one: end_mark where the bot calls "
+    "logStrategicCycle() at the end of a complete cycle, return where it has no such method.",
+    "completion",
 )
 ORCHESTRATOR_CYCLE_DURATION = _declare.histogram(
     "tweetbot_orchestrator_cycle_duration_seconds", "Duration of orchestration cycles.", CYCLE_BUCKETS

@@ -47,6 +47,8 @@ def made(schema: Document) -> st.SearchStrategy[Any]:
         return st.deferred(lambda: made(target))
     if "const" in schema:
         return st.just(schema["const"])
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
     match schema["type"]:
         case "object":
             return objects(schema)

@@ -63,6 +63,8 @@ async def test_every_value_of_the_document(bot: Bot) -> None:
         "orchestrator_running": 1,
         "orchestrator_cycles_total": 4,
         "orchestrator_cycles_failed_total": 1,
+        "orchestrator_cycles_skipped_total": 2,
+        "orchestrator_info{end_mark}": 1,
         "orchestrator_cycle_duration_seconds_count": 3,
         "orchestrator_cycle_duration_seconds_sum": pytest.approx(404.2),
         "orchestrator_last_cycle_timestamp_seconds": 1234.5,
