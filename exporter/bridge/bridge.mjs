@@ -1,14 +1,15 @@
 import { ActionExecutor } from './action-executor.mjs';
-import { eachAgent, readAgents } from './agents.mjs';
+import { agentName, eachAgent, readAgents } from './agents.mjs';
 import { CycleCounters, MessageCounters, NegotiationCounters } from './counters.mjs';
-import { DOCUMENT_AGE_MILLISECONDS, DOCUMENT_BYTES, REPORT_VALUES_TOTAL } from './limits.mjs';
+import { openDatabases } from './databases.mjs';
+import { AGENTS, DOCUMENT_AGE_MILLISECONDS, DOCUMENT_BYTES, REPORT_VALUES_TOTAL } from './limits.mjs';
 import { AgentPoller } from './poller.mjs';
 import { EventLoopLag, processState } from './process.mjs';
 import { ValueReader, now, safeGet } from './safe-access.mjs';
 import { BridgeServer } from './server.mjs';
+import { CYCLE } from './transform.mjs';
 import { MethodWrapper } from './wrap.mjs';
 
-export const CYCLE = 'executeStrategicOrchestrationCycle';
 /** The bot calls it at the end of a complete cycle, and only there. */
 const END_MARK = 'logStrategicCycle';
 
@@ -20,9 +21,11 @@ function attempt(build) {
   }
 }
 
-/** Observes one orchestrator at a time and serves its state. */
+/** Observes one orchestrator at a time, and agents outside of it, and serves the state of the process. */
 export class Bridge {
   #orchestrator;
+  #agentsOfTheirOwn = new Map();
+  #processName;
   #messages = new MessageCounters();
   #cycles = new CycleCounters();
   #negotiations;
@@ -47,6 +50,7 @@ export class Bridge {
       channel: new MethodWrapper(this.#messages.begin),
       negotiations: new MethodWrapper(this.#negotiations?.begin),
     };
+    this.#processName = options.processName;
     this.#poller = new AgentPoller(() => this.#agents(), {
       interval: options.intervalSeconds * 1000,
       timeLimit: options.timeLimitSeconds * 1000,
@@ -82,6 +86,14 @@ export class Bridge {
     this.#wrapParts();
   }
 
+  /** Adds an agent that may belong to no orchestrator. Of two with one name the later one is observed. */
+  add(agent) {
+    const name = agentName(agent);
+    if (this.#agentsOfTheirOwn.size < AGENTS || this.#agentsOfTheirOwn.has(name)) {
+      this.#agentsOfTheirOwn.set(name, agent);
+    }
+  }
+
   isAttachedTo(orchestrator) {
     return this.#orchestrator === orchestrator;
   }
@@ -113,16 +125,17 @@ export class Bridge {
   }
 
   document() {
-    const document = { version: 1, time: now(), process: processState(this.#lag) };
+    const process = { name: this.#processName, ...processState(this.#lag), databases: openDatabases() };
+    const document = { version: 1, time: now(), process };
     const reader = new ValueReader();
     const leftOut = { agents: 0, messages: this.#messages.overflowed, reportValues: 0 };
     if (this.#orchestrator) {
       attempt(() => this.#wrapParts());
       document.orchestrator = attempt(() => this.#orchestratorState(reader)) ?? {};
-      document.agents = attempt(() => this.#agentStates(reader, leftOut));
       document.communication = attempt(() => this.#communicationState(reader));
-      document.selfReports = attempt(() => this.#selfReports(leftOut));
     }
+    document.agents = attempt(() => this.#agentStates(reader, leftOut));
+    document.selfReports = attempt(() => this.#selfReports(leftOut));
     document.leftOut = { ...leftOut, malformed: reader.malformed };
     return document;
   }
@@ -144,7 +157,15 @@ export class Bridge {
   }
 
   #agents() {
-    return this.#orchestrator ? [...eachAgent(this.#orchestrator, new ValueReader())] : [];
+    return [...eachAgent(this.#orchestrator, new ValueReader()), ...this.#otherAgents()];
+  }
+
+  /** Those that are in no orchestrator's map, neither themselves nor under their name. */
+  #otherAgents() {
+    if (this.#agentsOfTheirOwn.size === 0) return [];
+    const agents = [...eachAgent(this.#orchestrator, new ValueReader())];
+    const known = new Set(agents.flatMap(([id, agent]) => [id, agent]));
+    return [...this.#agentsOfTheirOwn].filter(([id, agent]) => !known.has(id) && !known.has(agent));
   }
 
   #orchestratorState(reader) {
@@ -172,7 +193,8 @@ export class Bridge {
   }
 
   #agentStates(reader, leftOut) {
-    const agents = readAgents(this.#orchestrator, reader, (agent) => this.#poller.goalProgress(agent));
+    const others = this.#otherAgents();
+    const agents = readAgents(this.#orchestrator, others, reader, (agent) => this.#poller.goalProgress(agent));
     if (agents) leftOut.agents = agents.total - agents.list.length;
     return agents?.list;
   }

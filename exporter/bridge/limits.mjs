@@ -1,7 +1,9 @@
 // Bounds on the state document and the time to build it. state.schema.json has the same numbers.
 export const AGENTS = 1000;
+export const DATABASES = 8;
 export const PAIRS = 1000;
 export const ID_LENGTH = 128;
+export const PROCESS_NAME_LENGTH = 40;
 export const REPORT_VALUES = 64;
 export const REPORT_VALUES_TOTAL = 10_000;
 export const REPORT_DEPTH = 4;

@@ -83,13 +83,17 @@ export class AgentPoller {
     if (!pollers) {
       pollers = {
         goals: new MethodPoller('evaluateGoalProgress', parseGoalProgress),
-        report: new MethodPoller('getPerformanceMetrics', parseSelfReport),
+        report: new MethodPoller(reportMethod(agent), parseSelfReport),
       };
       this.#pollers.set(agent, pollers);
     }
     return pollers;
   }
 }
+
+/** An agent that is a class of its own may tell its numbers as its state. */
+const reportMethod = (agent) =>
+  typeof safeGet(agent, 'getPerformanceMetrics') === 'function' ? 'getPerformanceMetrics' : 'getAgentState';
 
 /**
  * Polls one method of one agent. A call that exceeds the time limit is abandoned, and the method is not called again

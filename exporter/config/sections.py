@@ -18,6 +18,7 @@ from exporter.config.types import (
     Pattern,
     Seconds,
     StateUrl,
+    StateUrls,
     TelemetryPath,
 )
 
@@ -47,12 +48,32 @@ class Storage(_Section):
 
 
 class Bridge(_Section):
-    """The bridge in the bot's process. A document further off than `stale_after_seconds` is refused."""
+    """The bridges in the bot's processes. A document further off than `stale_after_seconds` is refused."""
 
     url: StateUrl | None = None
+    urls: StateUrls = ()
+    """Of further processes."""
+    socket_directory: File | None = None
+    """Each socket in it is a process."""
+    verify_database: bool = True
+    """Whether a process that has another database open than `database.path` is refused."""
     token_file: File | None = None
     timeout_seconds: float = Field(default=3.0, gt=0, le=60)
     stale_after_seconds: float = Field(default=60.0, gt=0, le=86_400)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """`url` and `urls`, each once."""
+        return tuple(dict.fromkeys([*filter(None, [self.url]), *self.urls]))
+
+    @property
+    def is_configured(self) -> bool:
+        return bool(self.addresses) or self.socket_directory is not None
+
+    @property
+    def has_several(self) -> bool:
+        """Whether there may be more than one process."""
+        return len(self.addresses) > 1 or self.socket_directory is not None
 
 
 class Bot(_Section):
@@ -166,11 +187,20 @@ class Config(_Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _process_is_one(self) -> Self:
+        if self.bridge.has_several and (self.bot.pid_file or self.bot.command_pattern):
+            raise ValueError(
+                "bot.pid_file and bot.command_pattern find one process; bridge.urls and bridge.socket_directory "
+                "are for several, which say themselves who they are. Remove the former"
+            )
+        return self
+
     @property
     def has_source(self) -> bool:
         """Whether anything leads to a bot."""
-        targets = (self.database.path, self.bridge.url, self.bot.pid_file, self.bot.command_pattern)
-        return any(target is not None for target in targets)
+        targets = (self.database.path, self.bot.pid_file, self.bot.command_pattern)
+        return self.bridge.is_configured or any(target is not None for target in targets)
 
     def collector_timeouts(self) -> dict[str, float]:
         """Seconds that each collector may take, by the name of its section: those of the sections that have a limit."""

@@ -88,7 +88,8 @@ ListenAddresses = Annotated[
     Field(strict=False, max_length=32),
     AfterValidator(_not_empty),
 ]
-StateUrl = Annotated[str, StringConstraints(max_length=2048), AfterValidator(_state_url)]
+StateUrl = Annotated[str, StringConstraints(max_length=2048, strict=True), AfterValidator(_state_url)]
+StateUrls = Annotated[tuple[StateUrl, ...], Field(strict=False, max_length=32)]
 BaseUrl = Annotated[str, StringConstraints(max_length=2048), AfterValidator(_base_url)]
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=1024), AfterValidator(_pattern)]
 TelemetryPath = Annotated[

@@ -1,5 +1,6 @@
 """The rows of a profile, and the family that each of them is. There is no other place that says so."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -19,7 +20,10 @@ GROUPS = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`key` is the name in JSON. `moment` is the family that says when the value was true; None is now."""
+    """`key` is the name in JSON. `moment` is the family that says when the value was true; None is now.
+
+    `combine` makes one value of several series, such as those of the bot's processes.
+    """
 
     group: str
     key: str
@@ -28,6 +32,7 @@ class Row:
     family: Family
     moment: Family | None
     where: dict[str, str] = field(default_factory=dict, hash=False)
+    combine: Callable[[Iterable[float]], float] = sum
 
     @property
     def agent_label(self) -> str | None:
@@ -107,8 +112,8 @@ ROWS: tuple[Row, ...] = (
     Row("process", "residentMemory", "Resident memory", "bytes", c.PROCESS_RESIDENT, None),
     Row("process", "heapUsed", "Heap in use", "bytes", c.PROCESS_HEAP_USED, None),
     Row("process", "cpuSeconds", "CPU time", "seconds", c.PROCESS_CPU, None),
-    Row("process", "eventLoopLag", "Event loop delay, p99", "seconds", c.EVENTLOOP_P99, None),
-    Row("process", "startTime", "Started", "timestamp", c.PROCESS_START, None),
+    Row("process", "eventLoopLag", "Event loop delay, p99", "seconds", c.EVENTLOOP_P99, None, combine=max),
+    Row("process", "startTime", "Started", "timestamp", c.PROCESS_START, None, combine=min),
 )
 
 NO_VALUE_REASONS = {

@@ -86,6 +86,8 @@ class AgentsCollector(BridgeCollector):
 
     def self_metrics(self) -> list[Metric]:
         samples = Samples()
+        for process, is_up in self.bridge.up.items():
+            samples.add(c.BRIDGE_UP, float(is_up), process)
         if self.bridge.newest is not None:
             samples.add(c.BRIDGE_STATE, self.bridge.newest)
         return [*samples.metrics(), *super().self_metrics()]

@@ -94,9 +94,9 @@ class BridgeCollector:
     def families(self, state: BotState) -> list[Metric]:
         """The families; CollectorError if the part cannot be used at all."""
         self._check(state)
-        if state.run != self._run:
+        if state.runs != self._run:
             self.earlier_overflow += self.labels.overflow
-            self._begin(state.run)
+            self._begin(state.runs)
         page = DocumentSamples(self._counters)
         self.fold(state.document, page)
         return page.metrics()

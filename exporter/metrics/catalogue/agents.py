@@ -83,6 +83,12 @@ ORCHESTRATOR_PERFORMANCE = _declare.gauge(
     "adaptation_effectiveness.",
     "aspect",
 )
+BRIDGE_UP = _declare.gauge(
+    "tweetbot_bridge_up",
+    "1 for each process of the bot whose bridge was read, 0 for one that did not answer, or was refused as another "
+    "bot's.",
+    "process",
+)
 BRIDGE_STATE = _declare.gauge(
     "tweetbot_bridge_state_timestamp_seconds",
     "When the bridge made the newest state document that was read, also while none can be read.",
