@@ -57,7 +57,8 @@ export function readAgents(orchestrator, others, reader, goalProgressOf) {
   return { list, total: (agents ? mapSize(agents) : 0) + others.length };
 }
 
-function readAgent(agent, reader) {
+/** What the agent itself holds of its state. */
+export function readAgent(agent, reader) {
   const state = reader.get(agent, 'currentState');
   const either = (key, stateKey) => reader.get(agent, key) ?? reader.get(state, stateKey);
   return {

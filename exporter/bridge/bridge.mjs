@@ -1,5 +1,5 @@
 import { ActionExecutor } from './action-executor.mjs';
-import { agentName, eachAgent, readAgents } from './agents.mjs';
+import { agentName, eachAgent, readAgent, readAgents } from './agents.mjs';
 import { CycleCounters, MessageCounters, NegotiationCounters } from './counters.mjs';
 import { openDatabases } from './databases.mjs';
 import { AGENTS, DOCUMENT_AGE_MILLISECONDS, DOCUMENT_BYTES, REPORT_VALUES_TOTAL } from './limits.mjs';
@@ -54,6 +54,7 @@ export class Bridge {
     this.#poller = new AgentPoller(() => this.#agents(), {
       interval: options.intervalSeconds * 1000,
       timeLimit: options.timeLimitSeconds * 1000,
+      activityOf: (agent) => this.#activityOf(agent),
     });
     const actions = options.actions && new ActionExecutor(options.actions, () => this.#orchestrator);
     const handlers = {
@@ -154,6 +155,14 @@ export class Bridge {
     const holder = holders.reduce(safeGet, this.#orchestrator);
     const isOnChannel = holders.length === 0 && typeof safeGet(holder, name) !== 'function';
     this.#wrappers.negotiations.wrap(isOnChannel ? channel : holder, name);
+  }
+
+  /** Undefined during a cycle. */
+  #activityOf(agent) {
+    const { total, running } = this.#cycles.toJSON();
+    if (running > 0) return undefined;
+    const { cycles, lastExecutionTime, adaptations, decisionHistory } = readAgent(agent, new ValueReader());
+    return JSON.stringify([total, cycles, lastExecutionTime, adaptations, decisionHistory]);
   }
 
   #agents() {

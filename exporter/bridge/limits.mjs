@@ -9,6 +9,7 @@ export const REPORT_VALUES_TOTAL = 10_000;
 export const REPORT_DEPTH = 4;
 export const REPORT_KEY_LENGTH = 64;
 export const REPORT_KEYS_READ = 2000;
+export const NOISE_CHANGES = 20;
 export const SUCCESS_HISTORY = 1000;
 export const DOCUMENT_BYTES = 8 * 1024 * 1024;
 export const AGENTS_MILLISECONDS = 50;

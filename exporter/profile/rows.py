@@ -92,6 +92,7 @@ ROWS: tuple[Row, ...] = (
     Row("goals", "reputation", "Reputation", "ratio", c.AGENT_REPUTATION, _LIVE),
     Row("goals", "autonomyLevel", "Autonomy", "ratio", c.AGENT_AUTONOMY, _LIVE),
     Row("goals", "recordedAutonomy", "Autonomy, in its decisions", "ratio", c.RECENT_AUTONOMY, _DECIDED),
+    Row("goals", "goalProgressNoise", "Goal progress, noise", "ratio", c.AGENT_GOAL_NOISE, None),
     Row("goals", "performanceRatio", "Performance, live", "ratio", c.AGENT_PERFORMANCE, _LIVE),
     Row(
         "goals",
@@ -118,8 +119,9 @@ ROWS: tuple[Row, ...] = (
 
 NO_VALUE_REASONS = {
     c.AGENT_COORDINATION: "it has neither negotiated nor sent a message since the bot's start",
-    c.AGENT_GOAL_PROGRESS: "evaluateGoalProgress() has not answered with it",
-    c.AGENT_PERFORMANCE: "needs reputation, autonomy and overall goal progress",
+    c.AGENT_GOAL_PROGRESS: "evaluateGoalProgress() has not answered with it, or its answers change by themselves",
+    c.AGENT_GOAL_NOISE: "there were no two answers between which the agent did nothing",
+    c.AGENT_PERFORMANCE: "needs reputation, autonomy and overall goal progress that is no noise",
     c.AGENT_REPUTATION: "the orchestrator keeps no reputation of it",
     c.DECISION_BRIER: "no decision has both a confidence and a known outcome",
     c.EVENTLOOP_P99: "measured by the bridge, once the bot has run for a full minute",

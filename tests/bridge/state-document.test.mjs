@@ -45,6 +45,23 @@ test('cycles that fail without throwing, and those that a pause skips', async (c
   assert.equal(Object.hasOwn(orchestrator, 'logStrategicCycle'), false);
 });
 
+test('a progress that is random is told from one that a cycle changes', async (context) => {
+  const orchestrator = new FakeOrchestrator();
+  let answers = 0;
+  orchestrator.add(new FakeAgent('dice', { evaluateGoalProgress: () => (answers++ % 2 ? 0.9 : 0.5) }));
+  const working = new FakeAgent('working');
+  working.evaluateGoalProgress = () => (working.adaptationCount++ % 2 ? 0.9 : 0.5);
+  orchestrator.add(working);
+  const bridge = bridged(context, orchestrator);
+  const document = await until(() => {
+    const shown = documentOf(bridge);
+    return shown.agents[0].goalProgress?.noise?.pairs >= 3 && shown;
+  }, 'readings');
+  assertValid(document);
+  assert.ok(document.agents[0].goalProgress.noise.medianChange > 0.39);
+  assert.equal(document.agents[1].goalProgress.noise, undefined);
+});
+
 test('everything there is', async (context) => {
   const orchestrator = new FakeOrchestrator();
   orchestrator.add(

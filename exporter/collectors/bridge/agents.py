@@ -10,6 +10,10 @@ from exporter.metrics.samples import Samples
 
 MOST_AGENTS = 1000
 LONGEST_COMPLETION = 32
+NOISE_THRESHOLD = 0.05
+"""Of the median change of a progress while nothing is done. Random numbers from 0.5 to 1 change by 0.15."""
+LEAST_NOISE_PAIRS = 5
+"""Of readings, before a progress is called noise."""
 GOALS = ("primary", "secondary", "tactical", "overall")
 ASPECTS = {
     "successRate": "success",
@@ -54,7 +58,13 @@ class AgentsCollector(BridgeCollector):
         self._success_history(reader.part(agent, "successHistory"), page, label)
 
     def _goals(self, progress: dict[str, Any], page: DocumentSamples, label: str) -> float | None:
-        """Returns the overall progress."""
+        """Returns the overall progress; None where it is noise."""
+        noise = self.reader.part(progress, "noise")
+        change = self.reader.positive(noise, "medianChange")
+        page.gauge(c.AGENT_GOAL_NOISE, change, label)
+        pairs = self.reader.count(noise, "pairs") or 0
+        if change is not None and change > NOISE_THRESHOLD and pairs >= LEAST_NOISE_PAIRS:
+            return None
         page.gauge(c.AGENT_GOAL_PROGRESS_TIME, self.reader.positive(progress, "time"), label)
         values = {goal: self.reader.ratio(progress, goal) for goal in GOALS}
         for goal, value in values.items():

@@ -21,9 +21,16 @@ AGENT_AUTONOMY = _declare.gauge(
 )
 AGENT_GOAL_PROGRESS = _declare.gauge(
     "tweetbot_agent_goal_progress_ratio",
-    "evaluateGoalProgress() of the live agent; goal is primary, secondary, tactical or overall.",
+    "evaluateGoalProgress() of the live agent; goal is primary, secondary, tactical or overall. Absent where it is "
+    "noise (tweetbot_agent_goal_progress_noise_ratio).",
     "agent",
     "goal",
+)
+AGENT_GOAL_NOISE = _declare.gauge(
+    "tweetbot_agent_goal_progress_noise_ratio",
+    "Median change of the goal progress between two readings while the agent did nothing, over the newest 20 such "
+    "pairs. Over 0.05, from five pairs on, the progress is noise: it is not exported, and has no part in any score.",
+    "agent",
 )
 AGENT_GOAL_PROGRESS_TIME = _declare.gauge(
     "tweetbot_agent_goal_progress_timestamp_seconds", "When the agent gave its goal progress.", "agent"

@@ -345,3 +345,19 @@ async def test_the_states_moment_stays_while_no_document_can_be_read(bot: Bot) -
     page = await bot.page(document(time=time.time() - 1000))
     assert page["scrape_collector_success{agents}"] == 0
     assert page["bridge_state_timestamp_seconds"] == pytest.approx(time.time() - 1000, abs=5)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "change", "is_noise"), [(20, 0.15, True), (5, 0.051, True), (4, 0.5, False), (20, 0.05, False)]
+)
+async def test_a_progress_that_is_noise_is_in_no_score(
+    bot: Bot, pairs: int, change: float, is_noise: bool
+) -> None:
+    shown = whole()
+    shown["agents"][0]["goalProgress"]["noise"] = {"pairs": pairs, "medianChange": change}
+    VALIDATOR.validate(shown)
+    page = await bot.page(shown)
+    assert page[f"agent_goal_progress_noise_ratio{{{HUNTER}}}"] == change
+    assert (f"agent_goal_progress_ratio{{{HUNTER},overall}}" not in page) == is_noise
+    assert (f"agent_performance_ratio{{{HUNTER}}}" not in page) == is_noise
+    assert page[f"agent_reputation_ratio{{{HUNTER}}}"] == 0.9
