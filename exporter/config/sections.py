@@ -5,7 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
 from exporter.config.types import (
     BaseUrl,
@@ -96,11 +96,27 @@ class Portfolio(_Section):
         return self
 
 
-class Agents(_Section):
-    """`aliases`: from an agent's name in the data to the name that is exported."""
+KNOWN_ALIASES = MappingProxyType(
+    {
+        "autonomous-market-hunter": "market-hunter",
+        "execution-trading-service": "execution-agent",
+    }
+)
+"""Of the public bot: the hunter's rows and its class, and the class whose rows say 'Execution Agent'."""
 
-    aliases: Annotated[Mapping[Name, Name], AfterValidator(MappingProxyType)] = Field(
-        default_factory=lambda: MappingProxyType({})
+
+def _with_known(aliases: Mapping[str, str], info: ValidationInfo) -> Mapping[str, str]:
+    known = KNOWN_ALIASES if info.data.get("default_aliases") else {}
+    return MappingProxyType({**known, **aliases})
+
+
+class Agents(_Section):
+    """`aliases`: from an agent's name in the data to the name that is exported, on top of those of the public bot."""
+
+    default_aliases: bool = True
+    """Whether the public bot's aliases apply."""
+    aliases: Annotated[Mapping[Name, Name], AfterValidator(_with_known)] = Field(
+        default_factory=dict, validate_default=True
     )
 
 
