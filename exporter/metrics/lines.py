@@ -57,7 +57,10 @@ class FamilyLines:
         return self._template.format(*map(_escaped, values), *numbers)
 
     def _of_histogram(self, value: HistogramValue) -> Sequence[str]:
-        numbers = [_number(count) for count in value.counts]
+        numbers = [
+            f"{count}.0" if type(count) is int and 0 <= count < _MILLION else _number(count)
+            for count in value.counts
+        ]
         if self._openmetrics and value.exemplars:
             exemplars = map(value.exemplars.get, range(len(numbers)))
             numbers = [
@@ -133,8 +136,16 @@ def _number(value: float) -> str:
 
 
 def _exemplar(exemplar: Exemplar | None) -> str:
-    if exemplar is None or not exemplar_fits(exemplar.labels):
+    if exemplar is None:
         return ""
-    labels = ",".join([f'{name}="{_escaped(value)}"' for name, value in sorted(exemplar.labels.items())])
     moment = "" if exemplar.timestamp is None else f" {exemplar.timestamp}"
-    return f" # {{{labels}}} {_number(exemplar.value)}{moment}"
+    return _exemplar_text(tuple(exemplar.labels.items()), exemplar.value, moment)
+
+
+# Most exemplars stay from page to page. A number is not the text of an equal one of another type.
+@lru_cache(maxsize=4096, typed=True)
+def _exemplar_text(labels: tuple[tuple[str, str], ...], value: float, moment: str) -> str:
+    if not exemplar_fits(dict(labels)):
+        return ""
+    names = ",".join([f'{name}="{_escaped(text)}"' for name, text in sorted(labels)])
+    return f" # {{{names}}} {_number(value)}{moment}"

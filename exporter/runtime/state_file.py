@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import cbor2
+
 MAX_BYTES = 256 << 20
 """Of the document, uncompressed."""
 
@@ -17,7 +19,7 @@ class StateFileError(Exception):
 
 
 class StateFile:
-    """One JSON document at `path`; `format_version` is that of its contents.
+    """One document at `path`, in CBOR (RFC 8949); `format_version` is that of its contents.
 
     The first line of the file is a header in JSON: the version, the length and the SHA-256 of the rest, which is the
     document, deflated. A half-written or damaged file does not match its header. All methods block.
@@ -38,13 +40,13 @@ class StateFile:
             raise StateFileError(f"{self.path} cannot be read: {_reason(error)}") from None
         self._check(header, packed)
         try:
-            return json.loads(_inflated(packed))
-        except (ValueError, RecursionError, zlib.error):
+            return cbor2.loads(_inflated(packed))
+        except (cbor2.CBORDecodeError, ValueError, zlib.error):
             raise StateFileError(f"{self.path} is damaged") from None
 
-    def save(self, document: str) -> None:
-        """Replaces the file as a whole, or leaves it as it was and raises StateFileError. `document` is JSON."""
-        packed = zlib.compress(document.encode(), 1)
+    def save(self, document: bytes) -> None:
+        """Replaces the file as a whole, or leaves it as it was and raises StateFileError. `document` is CBOR."""
+        packed = zlib.compress(document, 1)
         digest = hashlib.sha256(packed).hexdigest()
         header = json.dumps({"version": self._version, "bytes": len(packed), "sha256": digest})
         new = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")

@@ -89,7 +89,7 @@ def search(path: Path, mode: str, seconds: float, chance: random.Random) -> Coun
     reads = Session(path, lambda _: None, None)
     attempt = Session._attempt
 
-    def counted(*arguments: Any) -> session.Row:
+    def counted(*arguments: Any) -> list[session.Row | Exception]:
         try:
             return attempt(*arguments)
         except DiscardedError:

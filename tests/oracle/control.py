@@ -26,7 +26,7 @@ def _paused(value: object) -> int:
 def put_alerts(samples: Samples, table: Table) -> None:
     if not table.has("level"):
         return
-    seen = Counter(_level(table.read(row, "level", values.text)) for row in table.rows)
+    seen = Counter(_level(table.read(row, "level", values.word)) for row in table.rows)
     for level in {*LEVELS, *seen}:
         samples.put("tweetbot_system_alerts_total", seen[level], level=level)
 
@@ -43,7 +43,7 @@ def put_commands(samples: Samples, table: Table, labels: Labels, settings: Setti
     others = Bound(settings.max_agents)
     seen: Counter[str] = Counter()
     for row in table.rows:
-        spelt = spell_kind(table.read(row, "status", values.text))
+        spelt = spell_kind(table.read(row, "status", values.word))
         status, over = bounded(spelt, lambda label: label in STATUSES or others.admits(label))
         seen[status] += 1
         labels.overflow += over

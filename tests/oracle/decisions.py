@@ -26,6 +26,37 @@ RISKS = ("low", "medium", "high", OTHER)
 BANDS = [f"0.{tenth}" for tenth in range(10)]
 
 
+@dataclass
+class Outcome:
+    """What was seen of a decision's outcome, at one look after the other."""
+
+    success: bool | None = None
+    """The first that became known."""
+    last: bool | None = None
+    revisions: int = 0
+    result: float | None = None
+    """As it was last seen."""
+    has_result: bool = False
+    is_unusable: bool = False
+    is_gone: bool = False
+    """Whether the row has been deleted."""
+
+    def see(self, table: Table, cell: Any) -> None:
+        seen = Table(table.name, (), [])
+        document = seen.read({"outcome": cell}, "outcome", values.json_object)
+        success = seen.read_key(document, "success", "outcome", values.boolean)
+        self.result = seen.read_key(document, "actualResult", "outcome", _result)
+        self.has_result = self.has_result or self.result is not None
+        if self.success is None:
+            self.success = success
+        elif success != self.last:
+            self.revisions += 1
+        self.last = success
+        if not self.is_unusable:
+            table.malformed["outcome"] += seen.malformed["outcome"]
+        self.is_unusable = seen.malformed["outcome"] > 0
+
+
 @dataclass(frozen=True)
 class Decision:
     rowid: int
@@ -35,13 +66,16 @@ class Decision:
     confidence: int | None
     risk: str | None
     alternatives: int | None
-    success: bool | None
-    result: float | None
+    outcome: "Outcome"
     autonomy: int | None
     performance: int | None
     learning_rate: float | None
     adjustments: int | None
     recipients: tuple[str, ...]
+
+    @property
+    def success(self) -> bool | None:
+        return self.outcome.success
 
     @property
     def resolved(self) -> bool:
@@ -64,13 +98,17 @@ def read(table: Table, labels: Labels, now: float) -> list[Decision]:
 
 def saved_last(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A decision that was saved again under its id is the same decision."""
-    by_id = {("id", row["id"]) if row.get("id") is not None else ("row", rowid(row)): row for row in rows}
-    return sorted(by_id.values(), key=rowid)
+    by_id: dict[Any, dict[str, Any]] = {}
+    for row in rows:
+        key = ("id", row["id"]) if row.get("id") is not None else ("row", rowid(row))
+        by_id.pop(key, None)
+        by_id[key] = row
+    return [*by_id.values()]
 
 
 def newest_price(table: Table, now: float) -> float | None:
     """context.inputs.marketData.price_usd of the newest decision that has one."""
-    priced = [(_at(row, now), rowid(row), price) for row in table.rows if (price := _price(row)) is not None]
+    priced = [(_at(row, now), rowid(row), price) for row in table.there if (price := _price(row)) is not None]
     return max(priced)[2] if priced else None
 
 
@@ -92,10 +130,9 @@ def _price(row: dict[str, Any]) -> float | None:
 
 def _decision(table: Table, labels: Labels, row: dict[str, Any], now: float) -> Decision:
     agent, kind = labels.agent_and_kind(
-        table.read(row, "agent", values.text), table.read(row, "type", values.text)
+        table.read(row, "agent", values.word), table.read(row, "type", values.word)
     )
     reasoning = table.read(row, "reasoning", values.json_object)
-    outcome = table.read(row, "outcome", values.json_object)
     state = table.read(row, "agent_state", values.json_object)
     feedback = table.read(row, "feedback", values.json_object)
     return Decision(
@@ -106,14 +143,20 @@ def _decision(table: Table, labels: Labels, row: dict[str, Any], now: float) -> 
         confidence=table.read_key(reasoning, "confidence", "reasoning", values.ratio),
         risk=table.read_key(reasoning, "riskAssessment", "reasoning", _risk),
         alternatives=table.read_key(reasoning, "alternatives", "reasoning", _length),
-        success=table.read_key(outcome, "success", "outcome", values.boolean),
-        result=table.read_key(outcome, "actualResult", "outcome", _result),
+        outcome=_outcome(table, row),
         autonomy=table.read_key(state, "autonomyLevel", "agent_state", values.ratio),
         performance=table.read_key(state, "performanceScore", "agent_state", values.ratio),
         learning_rate=table.read_key(state, "learningRate", "agent_state", values.not_negative),
         adjustments=table.read_key(feedback, "learningAdjustments", "feedback", _length),
         recipients=_recipients(table, labels, row, agent),
     )
+
+
+def _outcome(table: Table, row: dict[str, Any]) -> Outcome:
+    outcome = Outcome(is_gone=row.get("the row is gone", False))
+    for cell in row.get("the outcomes", [row.get("outcome")]):
+        outcome.see(table, cell)
+    return outcome
 
 
 def _risk(value: Any) -> str:
@@ -153,7 +196,6 @@ def _target(entry: Any) -> str:
 def put(samples: Samples, table: Table, labels: Labels, settings: Settings) -> None:
     decisions = read(table, labels, settings.now)
     if not table.has("agent"):
-        labels.overflow = 0  # no label, no overflow
         return
     if table.has("type"):
         for (agent, kind), rows in grouped(decisions, lambda row: (row.agent, row.kind)).items():
@@ -191,9 +233,12 @@ def _put_agent(samples: Samples, table: Table, rows: list[Decision], agent: str)
 
 
 def _put_outcomes(samples: Samples, rows: list[Decision], agent: str) -> None:
-    samples.put("tweetbot_decisions_pending", sum(row.success is None for row in rows), agent=agent)
-    samples.put("tweetbot_decision_outcome_revisions_total", 0, agent=agent)
-    samples.put("tweetbot_decision_results_total", len(known(row.result for row in rows)), agent=agent)
+    pending = sum(row.success is None and not row.outcome.is_gone for row in rows)
+    samples.put("tweetbot_decisions_pending", pending, agent=agent)
+    revisions = sum(row.outcome.revisions for row in rows)
+    samples.put("tweetbot_decision_outcome_revisions_total", revisions, agent=agent)
+    results = sum(row.outcome.has_result for row in rows)
+    samples.put("tweetbot_decision_results_total", results, agent=agent)
 
 
 def _put_reasoning(samples: Samples, rows: list[Decision], agent: str) -> None:
@@ -233,7 +278,7 @@ def _put_window(samples: Samples, table: Table, window: list[Decision], agent: s
     if table.has("feedback"):
         adapted = mean(int((row.adjustments or 0) > 0) for row in window)
         samples.put_known("tweetbot_recent_adaptation_ratio", adapted, agent=agent)
-    result = mean(Fraction(result) for result in known(row.result for row in window))
+    result = mean(Fraction(result) for result in known(row.outcome.result for row in window))
     samples.put_known("tweetbot_recent_actual_result", result, agent=agent)
 
 

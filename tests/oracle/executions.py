@@ -40,7 +40,7 @@ def read(table: Table, labels: Labels, now: float) -> list[Execution]:
 
 def _execution(table: Table, labels: Labels, row: dict[str, Any], now: float) -> Execution:
     agent, kind = labels.agent_and_kind(
-        table.read(row, "agent_name", values.text), table.read(row, "execution_type", values.text)
+        table.read(row, "agent_name", values.word), table.read(row, "execution_type", values.word)
     )
     output = table.read(row, "output_data", values.json_object)
     return Execution(
@@ -59,7 +59,6 @@ def _execution(table: Table, labels: Labels, row: dict[str, Any], now: float) ->
 def put(samples: Samples, table: Table, labels: Labels, settings: Settings) -> None:
     executions = read(table, labels, settings.now)
     if not table.has("agent_name"):
-        labels.overflow = 0  # no label, no overflow
         return
     if table.has("execution_type"):
         for (agent, kind), rows in grouped(executions, lambda row: (row.agent, row.kind)).items():

@@ -57,6 +57,8 @@ READ = {
     "system_commands": ("status",),
     "system_alerts": ("level",),
 }  # fmt: skip
+LIVE = ("portfolio", "system_config", "system_commands")
+"""The tables whose rows are changed in place; those of all others are read by their numbers."""
 DATED = {table for table, columns in READ.items() if {"timestamp", "last_updated"}.intersection(columns)}
 
 
@@ -80,16 +82,22 @@ def expected(
         max_agents=max_agents,
         max_pairs=max_pairs,
     )
-    return expected_of(read_tables(path, READ), settings)
+    return expected_of(readable(read_tables(path, READ)), settings)
+
+
+def readable(tables: Mapping[str, Table]) -> dict[str, Table]:
+    return {name: table for name, table in tables.items() if table.is_numbered or name in LIVE}
 
 
 def expected_of(tables: Mapping[str, Table], settings: Settings) -> Samples:
     samples = Samples()
     labels = {name: Labels(settings) for name in tables}
-    if table := tables.get("agent_executions"):
-        executions.put(samples, table, labels[table.name], settings)
-    if table := tables.get("agent_decisions"):
-        decisions.put(samples, table, labels[table.name], settings)
+    for name, put in (("agent_executions", executions.put), ("agent_decisions", decisions.put)):
+        if table := tables.get(name):
+            before = len(samples)
+            put(samples, table, labels[name], settings)
+            if len(samples) == before:
+                labels[name].overflow = 0  # no label, no overflow
     price = decisions.newest_price(table, settings.now) if (table := tables.get("agent_decisions")) else None
     live, history, market = map(tables.get, ("portfolio", "portfolio_history", "market_data"))
     price = portfolio.put(samples, live, history, market, price, settings)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 
+from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.metrics import catalogue
@@ -15,7 +16,14 @@ CLOSE = 1e-12
 
 NOT_COMPARED = frozenset(
     f"tweetbot_database_{name}"
-    for name in ("unread_rows", "replacements_total", "size_bytes", "wal_bytes", "read_duration_seconds")
+    for name in (
+        "unread_rows",
+        "rewrites_total",
+        "replacements_total",
+        "size_bytes",
+        "wal_bytes",
+        "read_duration_seconds",
+    )
 )
 """What is of the reading and not of the file; everything else that source 1 delivers is compared."""
 FAMILIES = (
@@ -30,8 +38,13 @@ FAMILIES = (
 
 def parse(text: str) -> dict[Key, float]:
     """A page in the text format; a sample that is there twice is an error."""
+    return samples_of(text_string_to_metric_families(text))
+
+
+def samples_of(metrics: Iterable[Metric]) -> dict[Key, float]:
+    """As `parse`, of what is not encoded yet."""
     samples: dict[Key, float] = {}
-    for metric in text_string_to_metric_families(text):
+    for metric in metrics:
         for sample in metric.samples:
             if sample.name.endswith("_created"):
                 continue

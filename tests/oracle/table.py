@@ -11,6 +11,8 @@ from typing import Any, Protocol, TypeVar
 from . import values
 from .values import LONGEST_NAME, OTHER, UNKNOWN, UnusableError
 
+ROW_NUMBERS = ("rowid", "_rowid_", "oid")
+
 T = TypeVar("T")
 Key = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -72,6 +74,13 @@ class Table:
         self.name = name
         self.columns = set(columns)
         self.rows = rows
+        """All that ever were there, as they were when they were counted."""
+        self.there = rows
+        """Those that are there now."""
+        self.is_numbered = True
+        """Whether its rows have numbers to be read by."""
+        self.has_integer_key = True
+        """Whether VACUUM leaves those as they are."""
         self.malformed: Counter[str] = Counter()
         self.future = 0
 
@@ -83,9 +92,12 @@ class Table:
         return self.use(row.get(column), column, reader)
 
     def moment(self, row: Mapping[str, Any], column: str, now: float) -> int | None:
-        """A row dated more than five minutes ahead of the clock is counted, and has no moment."""
+        """A row dated more than five minutes ahead of the clock is counted, and has no moment.
+
+        That it is so is said when the row is counted, which was at its `the moment`.
+        """
         at = self.read(row, column, values.timestamp)
-        if at is None or at <= now * 1000 + 300_000:
+        if at is None or at <= row.get("the moment", now) * 1000 + 300_000:
             return at
         self.future += 1
         return None
@@ -107,22 +119,52 @@ class Table:
 
 
 def read_tables(path: str, names: Iterable[str]) -> dict[str, Table]:
+    """The tables and views with one of the names, in any case."""
     uri = f"{Path(path).resolve().as_uri()}?mode=ro"
     connection = sqlite3.connect(uri, uri=True)
     try:
         connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
-        present = {
-            name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-        }
-        return {name: _read_table(connection, name) for name in names if name in present}
+        found = connection.execute("SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view')")
+        spelt = {name.lower(): (name, kind == "view") for name, kind in found}
+        return {name: _read_table(connection, name, *spelt[name]) for name in names if name in spelt}
     finally:
         connection.close()
 
 
-def _read_table(connection: sqlite3.Connection, name: str) -> Table:
-    cursor = connection.execute(f'SELECT rowid AS "the rowid", * FROM "{name}" ORDER BY rowid')
-    columns = [column for column, *_ in cursor.description]
-    return Table(name, columns[1:], [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()])
+def _read_table(connection: sqlite3.Connection, name: str, spelling: str, is_view: bool) -> Table:
+    cursor = connection.execute(f'SELECT * FROM "{spelling}" LIMIT 0')
+    columns = [column.lower() for column, *_ in cursor.description]
+    numbers = [] if is_view else [number for number in ROW_NUMBERS if number not in columns]
+    for number in (*numbers, "id"):
+        statement = f'SELECT {number} AS "the rowid", * FROM "{spelling}" ORDER BY {number}'
+        try:
+            found = connection.execute(statement).fetchall()
+        except sqlite3.OperationalError:
+            continue
+        if _are_numbers(connection, spelling, number, [row[0] for row in found]):
+            table = _table(name, columns, found)
+            table.has_integer_key = number == "id" or _has_integer_key(connection, spelling)
+            return table
+    table = _table(name, columns, connection.execute(f'SELECT NULL, * FROM "{spelling}"').fetchall())
+    table.is_numbered = False
+    return table
+
+
+def _are_numbers(connection: sqlite3.Connection, spelling: str, number: str, found: list[Any]) -> bool:
+    """A table without any id is read by its ids where they are declared as numbers."""
+    if number != "id" or found:
+        return all(isinstance(each, int) for each in found)
+    type_ = "SELECT upper(type) FROM pragma_table_xinfo(?) WHERE lower(name) = 'id'"
+    return "INT" in connection.execute(type_, (spelling,)).fetchone()[0]
+
+
+def _has_integer_key(connection: sqlite3.Connection, spelling: str) -> bool:
+    key = "SELECT upper(type) FROM pragma_table_xinfo(?) WHERE pk"
+    return connection.execute(key, (spelling,)).fetchall() == [("INTEGER",)]
+
+
+def _table(name: str, columns: list[str], rows: list[tuple[Any, ...]]) -> Table:
+    return Table(name, columns, [dict(zip(["the rowid", *columns], row, strict=True)) for row in rows])
 
 
 def rowid(row: Mapping[str, Any]) -> int:
@@ -197,7 +239,7 @@ def spell_agent(raw: str | None, aliases: Mapping[str, str]) -> str | None:
     if len(raw) > LONGEST_NAME:
         return None
     known = {values.slugify(name): values.slugify(label) for name, label in aliases.items()}
-    label = values.slugify(raw)
+    label = values.slugify(raw.replace("\0", "\ufffd"))
     return known.get(label, label) or UNKNOWN
 
 
@@ -205,7 +247,7 @@ def spell_kind(raw: str | None) -> str | None:
     """None: too long. The spelling is kept."""
     if raw is not None and len(raw) > LONGEST_NAME:
         return None
-    return raw or UNKNOWN
+    return raw.replace("\0", "\ufffd") if raw else UNKNOWN
 
 
 def grouped(rows: Iterable[T], key: Callable[[T], Any]) -> dict[Any, list[T]]:

@@ -56,7 +56,7 @@ def _trade(table: Table, labels: Labels, row: dict[str, Any], now: float) -> Tra
     amount = table.read(row, "amount_btc", values.btc)
     total = table.read(row, "total_usd", values.usd)
     fee = table.read(row, "fee_usd", values.usd) or 0
-    name = table.read(row, "executed_by", values.text)
+    name = table.read(row, "executed_by", values.word)
     return Trade(rowid(row), labels.agent(name), side, at, amount, total, fee) if side else None
 
 

@@ -90,6 +90,11 @@ def text(value: Any) -> str:
     return value
 
 
+def word(value: Any) -> str:
+    """A name; a number is one, too."""
+    return str(value) if isinstance(value, int | float) else text(value)
+
+
 def boolean(value: Any) -> bool:
     if not isinstance(value, bool):
         raise UnusableError(value)

@@ -151,6 +151,7 @@ def test_an_alert_has_what_its_reader_needs(rule: Rule) -> None:
 WITHOUT_WAITING = {
     "Watchdog",
     "TweetbotDatabaseReplaced",
+    "TweetbotDatabaseRowsRewritten",
     "TweetbotPortfolioReset",
     "TweetbotOptimizerRollbackFailed",
 }
@@ -176,6 +177,7 @@ def least(rule: Rule) -> int:
 WITHOUT_KEEPING = {
     "Watchdog",
     "TweetbotDatabaseReplaced",
+    "TweetbotDatabaseRowsRewritten",
     "TweetbotExporterAbsent",
     "TweetbotCommandsStuck",
     "TweetbotCatchUpSlow",

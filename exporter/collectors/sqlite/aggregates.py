@@ -51,7 +51,7 @@ class Aggregate(ABC):
 
     @abstractmethod
     def dump(self) -> Any:
-        """The totals in JSON's types."""
+        """The totals as plain values."""
 
     @abstractmethod
     def load(self, found: Any) -> None:
@@ -132,32 +132,80 @@ class Total(Grouped):
 
 
 class Histogram(Grouped):
-    """The distribution of a value, which is in 1/`unit`; totals are [sum, count of each bucket …]."""
+    """The distribution of a value, which is in 1/`unit`; totals are [sum, count of each bucket …].
+
+    Where `names` are given, the last row counted in a bucket is its exemplar.
+    """
 
     def __init__(
-        self, family: Family, by: By, value: Value, unit: int = 1, exemplars: "Exemplars | None" = None
+        self, family: Family, by: By, value: Value, unit: int = 1, names: "RowNames | None" = None
     ) -> None:
         super().__init__(family, by, value)
-        self._unit, self._exemplars = unit, exemplars
+        self._unit, self._names = unit, names
         self._bounds = [round(bound * unit) for bound in family.buckets]
+        self._exemplars: dict[Group, dict[int, Exemplar]] = {}
 
     def fold(self, batch: Batch) -> None:
         self.start(batch, self.empty)
         totals, bounds = self.totals, self._bounds
-        for group, value in self.pairs(batch):
-            total = totals[group]
-            total[0] += value
-            total[bisect_left(bounds, value) + 1] += 1
+        last: dict[tuple[Group, int], tuple[int, int]] = {}
+        assert self.value is not None
+        found = zip(batch.groups[self.by], batch.values[self.value], strict=True)
+        for place, (group, value) in enumerate(found):
+            if value is not None and group is not None:
+                bucket = bisect_left(bounds, value)
+                total = totals[group]
+                total[0] += value
+                total[bucket + 1] += 1
+                last[group, bucket] = place, value
+        if self._names is not None:
+            self._take_exemplars(batch, last, self._names)
+
+    def _take_exemplars(
+        self, batch: Batch, last: Mapping[tuple[Group, int], tuple[int, int]], names: "RowNames"
+    ) -> None:
+        for (group, bucket), (place, value) in last.items():
+            if (labels := names.of(batch, place)) is not None:
+                exemplar = Exemplar(labels, value / self._unit, seconds(batch.moments[place]))
+                self._exemplars.setdefault(group, {})[bucket] = exemplar
 
     def empty(self) -> list[int]:
         """The total of no rows."""
         return [0] * (len(self._bounds) + 2)
 
     def samples(self, out: Samples) -> None:
-        exemplars = {} if self._exemplars is None else self._exemplars.by_bucket(self._bounds)
         for group, (total, *counts) in self.totals.items():
-            value = HistogramValue([*accumulate(counts)], total / self._unit, exemplars.get(group, {}))
+            value = HistogramValue([*accumulate(counts)], total / self._unit, self._exemplars.get(group, {}))
             out.add(self.family, value, *group)
+
+    def dump(self) -> Any:
+        return {
+            "totals": super().dump(),
+            "exemplars": [
+                [list(group), [[bucket, *exemplar[:3]] for bucket, exemplar in exemplars.items()]]
+                for group, exemplars in self._exemplars.items()
+            ],
+        }
+
+    def load(self, found: Any) -> None:
+        super().load(found["totals"])
+        self._exemplars = {
+            tuple(group): {bucket: Exemplar(*exemplar) for bucket, *exemplar in exemplars}
+            for group, exemplars in found["exemplars"]
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RowNames:
+    """What an exemplar says of its row: the row's number or a value of it, as a label."""
+
+    label: str
+    value: Value | None = None
+
+    def of(self, batch: Batch, place: int) -> dict[str, str] | None:
+        """The exemplar's labels; None for a row without a name."""
+        name = batch.row_ids[place] if self.value is None else batch.values[self.value][place]
+        return None if name is None else {self.label: str(name).replace("\0", "\ufffd")}
 
 
 class Newest(Grouped):
@@ -222,12 +270,9 @@ def _per(value: float | None, unit: int) -> float | None:
 class Recent(Aggregate):
     """The newest `size` rows of each group, and gauges made of them."""
 
-    def __init__(
-        self, by: By, size: int, at: Value, gauges: Sequence[Gauge], keep: Sequence[Value | By] = ()
-    ) -> None:
+    def __init__(self, by: By, size: int, at: Value, gauges: Sequence[Gauge]) -> None:
         self._by, self._size, self._at, self._gauges = by, size, at, gauges
-        values = [gauge.value for gauge in gauges if gauge.value is not None]
-        self._kept: tuple[Value | By, ...] = tuple(dict.fromkeys([*values, *keep]))
+        self._kept = tuple(dict.fromkeys(gauge.value for gauge in gauges if gauge.value is not None))
         self._windows: dict[Group, Window] = {}
         self._waiting: list[list[Any]] = [[] for _ in range(3 + len(self._kept))]
 
@@ -241,7 +286,7 @@ class Recent(Aggregate):
 
     def fold(self, batch: Batch) -> None:
         """Rows wait until many have come, or until somebody looks: a merge for each range would be half of the cost."""
-        columns = [batch.groups[kept] if isinstance(kept, By) else batch.values[kept] for kept in self._kept]
+        columns = [batch.values[value] for value in self._kept]
         new = (batch.moments, batch.row_ids, batch.groups[self._by], *columns)
         for waiting, column in zip(self._waiting, new, strict=True):
             waiting.extend(column)
@@ -291,9 +336,9 @@ class Recent(Aggregate):
                 found = window.rows if gauge.value is None else self.column(window.rows, gauge.value)
                 out.add(gauge.family, gauge.make(found), *group)
 
-    def column(self, rows: Iterable[Row], kept: Value | By) -> list[Any]:
+    def column(self, rows: Iterable[Row], value: Value) -> list[Any]:
         """One of the values of each row."""
-        place = 2 + self._kept.index(kept)
+        place = 2 + self._kept.index(value)
         return [row[place] for row in rows]
 
     def of_newest(self) -> Collection[Family]:
@@ -306,41 +351,7 @@ class Recent(Aggregate):
         return [[list(group), window.rows] for group, window in self.windows.items()]
 
     def load(self, found: Any) -> None:
-        self._windows = {
-            tuple(group): Window(self._size, (self._row(row) for row in rows)) for group, rows in found
-        }
-
-    @staticmethod
-    def _row(found: Sequence[Any]) -> Row:
-        return tuple(tuple(value) if isinstance(value, list) else value for value in found)
-
-
-@dataclass(frozen=True, slots=True)
-class Exemplars:
-    """For each group and bucket the newest row of the windows that is in it, named by `label`."""
-
-    recent: Recent
-    by: By
-    value: Value
-    unit: int
-    label: str
-    name: Value | None = None
-    """What names a row; None is its number."""
-
-    def by_bucket(self, bounds: Sequence[int]) -> dict[Group, dict[int, Exemplar]]:
-        found: dict[Group, dict[int, Exemplar]] = {}
-        for rows in (window.rows for window in self.recent.windows.values()):
-            names = [row[1] for row in rows] if self.name is None else self.recent.column(rows, self.name)
-            columns = self.recent.column(rows, self.by), self.recent.column(rows, self.value), names
-            for row, group, value, name in zip(rows, *columns, strict=True):
-                if value is None or name is None:
-                    continue
-                bucket = bisect_left(bounds, value)
-                buckets = found.setdefault(group, {})
-                if bucket not in buckets:
-                    labels = {self.label: str(name).replace("\0", "\ufffd")}
-                    buckets[bucket] = Exemplar(labels, value / self.unit, seconds(row[0]))
-        return found
+        self._windows = {tuple(group): Window(self._size, map(tuple, rows)) for group, rows in found}
 
 
 class Latest(Aggregate):

@@ -170,6 +170,8 @@ class DatabaseCollector:
             await database.read_live()
         elif progress is not None and not await progress.advance():
             log.info("table caught up", table=progress.table.name, rows=progress.table.rows)
+            # What is looked at again in it is looked at by the next scrape, whether or not the file changes.
+            self._seen = None
             if database.caught_up:
                 await self._save()
 
@@ -199,6 +201,7 @@ class DatabaseCollector:
             overflow += 0 if table.shows_nothing else table.labels.overflow
         for name, progress in self._database.growing.items():
             samples.add(c.DATABASE_UNREAD, progress.unread, name)
+            samples.add(c.DATABASE_REWRITES, progress.rewrites.found, name)
         samples.add(c.LABEL_OVERFLOW, overflow, self.name)
         samples.add(c.DATABASE_REPLACEMENTS, self._replacements)
         if (sizes := self._reader.sizes()) is not None:

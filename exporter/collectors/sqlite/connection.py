@@ -3,11 +3,12 @@
 Nothing here calls the file system: a disk that hangs costs this collector, not the event loop.
 """
 
+import asyncio
 import json
 import sqlite3
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from exporter.collectors.sqlite.session import (
     LONGEST_VALUE,
     READ_BUDGET,
     BusyError,
+    DisturbedError,
     HotJournalError,
     Query,
     ReplacedError,
@@ -35,11 +37,13 @@ __all__ = [
     "LAST_RESORT_BUDGET",
     "LONGEST_VALUE",
     "READ_BUDGET",
+    "DisturbedError",
     "Reader",
     "ReplacedError",
     "TooLargeError",
     "TooLongError",
     "Version",
+    "together",
 ]
 
 LAST_RESORT_BUDGET = 0.25
@@ -49,6 +53,16 @@ HANGS_AFTER = 1.0
 """Seconds after the deadline from which on a read is not waited for any more."""
 
 T = TypeVar("T")
+
+
+async def together(*reading: Awaitable[T]) -> list[T]:
+    """What each gives, in their order; once all have ended, the first error. Their first reads share a visit."""
+    found = await asyncio.gather(*reading, return_exceptions=True)
+    for each in found:
+        if isinstance(each, BaseException):
+            raise each
+    return [each for each in found if not isinstance(each, BaseException)]
+
 
 _MEANING = {
     HOT_JOURNAL: "has a hot journal (the bot was killed while it wrote): start the bot, which rolls it back when it "
@@ -79,6 +93,8 @@ class Reader:
         self.hold_total = 0.0
         self._session = Session(path, self._note_hold, None)
         self._worker = Worker("database")
+        self._asked: list[tuple[Query, asyncio.Future[Row]]] = []
+        self._visit: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
         """Closes the file; the next read opens it again."""
@@ -109,11 +125,13 @@ class Reader:
         return self._session.sizes
 
     async def row(self, statement: str, parameters: Mapping[str, Any]) -> Row:
-        """The one row that the statement gives. Raises TooLongError, ReplacedError or CollectorError."""
+        """The one row that the statement gives. Raises TooLongError, ReplacedError or CollectorError.
+
+        Rows that are asked for at the same time are read in one visit to the file.
+        """
         while True:
-            read = partial(self._session.read, Query(statement, parameters, self.budget))
             try:
-                return await self._called(read)
+                return await self._ask(Query(statement, parameters, self.budget))
             except BusyError as error:
                 if time.monotonic() > self.deadline:
                     raise await self._failed("SQLITE_BUSY", error) from error
@@ -126,6 +144,29 @@ class Reader:
     async def json(self, statement: str, parameters: Mapping[str, Any]) -> Any:
         """The value of the row's only column, which is JSON text. Raises as `row`."""
         return json.loads((await self.row(statement, parameters))[0])
+
+    async def _ask(self, query: Query) -> Row:
+        answer: asyncio.Future[Row] = asyncio.get_running_loop().create_future()
+        self._asked.append((query, answer))
+        if len(self._asked) == 1:
+            # It begins when all that can be asked by then has been.
+            self._visit = asyncio.create_task(self._answer_all())
+        return await answer
+
+    async def _answer_all(self) -> None:
+        asked, self._asked = self._asked, []
+        found: Sequence[Row | Exception]
+        try:
+            found = await self._called(partial(self._session.read_each, [query for query, _ in asked]))
+        except Exception as error:  # noqa: BLE001 - belongs to whoever asked
+            found = [error] * len(asked)
+        for (_, answer), each in zip(asked, found, strict=True):
+            if answer.done():
+                continue
+            if isinstance(each, Exception):
+                answer.set_exception(each)
+            else:
+                answer.set_result(each)
 
     async def _called(self, call: Callable[[], T]) -> T:
         try:

@@ -9,11 +9,11 @@ import structlog
 from prometheus_client.core import Metric
 
 from exporter.collectors.sqlite import identity
-from exporter.collectors.sqlite.connection import Reader, TooLargeError
+from exporter.collectors.sqlite.connection import Reader, TooLargeError, together
 from exporter.collectors.sqlite.identity import Fingerprint, read_ends
 from exporter.collectors.sqlite.progress import LiveProgress, Progress
 from exporter.collectors.sqlite.ranges import patiently
-from exporter.collectors.sqlite.schema import Schema, Shape, read_schema
+from exporter.collectors.sqlite.schema import VERSION, Schema, Shape, read_schema
 from exporter.collectors.sqlite.table import Context, GrowingTable, Table
 from exporter.collectors.sqlite.tables.all import PRICED, TABLES
 from exporter.config import Config
@@ -41,7 +41,7 @@ class Database:
         self._reader = reader
         self._config = config
         self._clock = clock
-        self._schema_version: int | None = None
+        self._schema_version: tuple[Any, ...] | None = None
         self.surveyed = False
         """Whether it is known which tables there are, and that their rows are those that were read."""
         self._schema = Schema()
@@ -117,7 +117,7 @@ class Database:
 
     async def survey(self) -> None:
         """Looks at each table's ends: whether they are what was read, and how much there is to read."""
-        (version,) = await self._row("PRAGMA schema_version", {})
+        version = await self._row(VERSION, {"names": json.dumps([kind.name for kind in TABLES])})
         if version != self._schema_version:
             lost = await self._load_schema()
             self._schema_version = version
@@ -133,16 +133,25 @@ class Database:
             first = progress.fingerprint.first_row
             parameters[f"{name}_first"] = first[0] if first else None
             parameters[f"{name}_position"] = progress.position
-        identities = {name: progress.table.identity for name, progress in self.growing.items()}
+        marks = {name: progress.mark for name, progress in self.growing.items()}
         try:
-            (text,) = await self._row(identity.survey(self._schema, identities, identity.mark), parameters)
+            (text,) = await self._row(identity.survey(self._schema, marks), parameters)
         except TooLargeError:
             # A name in one of those rows is too large to be read. Then only the row numbers are compared.
-            (text,) = await self._row(identity.survey(self._schema, identities, identity.no_mark), parameters)
-        self._compare(dict(zip(self.growing, map(read_ends, json.loads(text)), strict=True)))
+            no_marks = dict.fromkeys(marks, identity.NO_MARK)
+            (text,) = await self._row(identity.survey(self._schema, no_marks), parameters)
+        found = dict(zip(self.growing, map(read_ends, json.loads(text)), strict=True))
+        if all(isinstance(ends.newest, int | None) for ends in found.values()):
+            self._compare(found)
+        else:
+            # An id that is no number has come to a table that is read by its ids.
+            await self._load_schema()
 
     async def _load_schema(self) -> list[str]:
-        """Learns which tables there are; the names of those whose totals are lost by that."""
+        """Learns which tables there are; the names of those whose totals are lost by that.
+
+        One that only gained columns goes on counting.
+        """
         names = ([kind.name for kind in GROWING], [kind.name for kind in LIVE])
         self._schema = await read_schema(self._row, *names)
         known, self.growing = self.growing, {}
@@ -153,7 +162,7 @@ class Database:
             shape, progress = self._schema.tables.get(kind.name), known.get(kind.name)
             if shape is None:
                 continue
-            if progress is not None and _has_lost_columns(progress.table, shape):
+            if progress is not None and not shape.columns.keys() >= progress.columns:
                 lost += [kind.name] * (progress.position is not None)
                 progress = None
             self.growing[kind.name] = progress or self._begin(kind, shape)
@@ -163,15 +172,15 @@ class Database:
         return lost
 
     def _begin(self, kind: type[GrowingTable], shape: Shape) -> Progress:
-        """From the start, or from the totals that were saved of the same columns."""
+        """From the start, or from the totals that were saved, of which no column may be gone."""
         progress = Progress(self._reader, shape, kind(self._config), self._clock)
         saved = self._saved.pop(kind.name, None)
-        if saved is not None and saved["columns"] == sorted(progress.table.present):
+        if saved is not None and shape.columns.keys() >= {*saved["columns"]}:
             progress.load(saved)
         return progress
 
     def dump(self) -> dict[str, Any]:
-        """What has been read of each growing table, in JSON's types."""
+        """What has been read of each growing table, as plain values."""
         read = {name: each for name, each in self.growing.items() if each.position is not None}
         return {name: progress.dump() for name, progress in read.items()}
 
@@ -230,15 +239,16 @@ class Database:
 
     async def follow(self) -> None:
         """Looks again at rows that may have changed, and for rows below those that were read."""
-        for name, progress in self.growing.items():
-            await progress.look_below()
-            await progress.follow(has_price=self._price(before=name) is not None)
-        await self.read_live()
+        follow = (
+            progress.follow(has_price=self._price(before=name) is not None)
+            for name, progress in self.growing.items()
+        )
+        below = (progress.look_below() for progress in self.growing.values())
+        await together(*follow, *below, self.read_live())
 
     async def read_live(self) -> None:
         """Reads the tables whose rows change."""
-        for live in self.live.values():
-            await live.read(self._clock())
+        await together(*(live.read(self._clock()) for live in self.live.values()))
 
     async def revisit(self, share: float) -> None:
         """Looks again at the next `share` of all older rows that may have changed."""
@@ -264,8 +274,3 @@ class Database:
         names = PRICED[: PRICED.index(before)] if before in PRICED else PRICED
         prices = (self.growing[name].price() for name in names if name in self.growing)
         return next((price for price in prices if price is not None), None)
-
-
-def _has_lost_columns(table: Table, shape: Shape) -> bool:
-    """Whether columns are gone that were read. With further columns the table goes on counting."""
-    return not table.present <= frozenset(shape.columns)

@@ -85,7 +85,7 @@ class Fifo:
         return matched, divided(earned, FINE // 1000), held
 
     def dump(self) -> Any:
-        """The buys that are left, in JSON's types."""
+        """The buys that are left, as plain values."""
         return {"fine_cost": self._fine_cost, "lots": [astuple(lot) for lot in self._lots]}
 
     def load(self, found: Any) -> None:

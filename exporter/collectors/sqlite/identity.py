@@ -1,6 +1,6 @@
 """Whether a table still has the rows that were read: by its first row, the last one read, the highest number."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,35 +27,33 @@ class Ends:
     oldest_mark: str | None
 
 
-def mark(shape: Shape, identity: tuple[str, ...]) -> str:
+def mark(shape: Shape, identity: Iterable[str]) -> str:
     """SQL for what tells a row from another one in its place."""
-    names = [quoted(shape.columns[column]) for column in identity if column in shape.columns]
+    names = [quoted(shape.columns[column]) for column in identity]
     return " || ',' || ".join(f"quote(substr({name}, 1, 100))" for name in names) or "''"
 
 
-def no_mark(_shape: Shape, _identity: tuple[str, ...]) -> str:
-    """SQL for a mark of rows that are too large to be looked at."""
-    return "NULL"
+NO_MARK = "NULL"
+"""SQL for a mark of rows that are too large to be looked at."""
 
 
-def survey(
-    schema: Schema, identities: Mapping[str, tuple[str, ...]], mark: Callable[[Shape, tuple[str, ...]], str]
-) -> str:
+def survey(schema: Schema, marks: Mapping[str, str]) -> str:
     """SQL for the ends of all tables, as one JSON array; parameters are NAME_first and NAME_position."""
     parts = []
-    for name, identity in identities.items():
+    for name, of_row in marks.items():
         shape = schema.tables[name]
-        key, table, of_row = shape.key, shape.quoted, mark(shape, identity)
+        key, table = shape.key, shape.quoted
         sequence = (
             f"(SELECT seq FROM sqlite_sequence WHERE name = '{shape.name.replace(chr(39), chr(39) * 2)}')"
             if schema.has_sequence
             else "NULL"
         )
+        # json(): what comes out of a sort, as of a view, is not known for JSON any more.
         parts.append(
             f"(SELECT json_array((SELECT max({key}) FROM {table}), {sequence}, "
             f"(SELECT {of_row} FROM {table} WHERE {key} = :{name}_first), "
             f"(SELECT {of_row} FROM {table} WHERE {key} = :{name}_position), "
-            f"(SELECT json_array({key}, {of_row}) FROM {table} ORDER BY {key} LIMIT 1)))"
+            f"json((SELECT json_array({key}, {of_row}) FROM {table} ORDER BY {key} LIMIT 1))))"
         )
     return f"SELECT json_array({', '.join(parts)})"
 

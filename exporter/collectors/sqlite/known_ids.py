@@ -1,7 +1,6 @@
 """Which decision has which row: text keys by their hashes, in 16 bytes a key."""
 
 from array import array
-from base64 import b64decode, b64encode
 from hashlib import blake2b
 from typing import Any
 
@@ -54,13 +53,12 @@ class KnownIds:
 
     def dump(self) -> Any:
         """In JSON's types: how many there are, and both arrays as they are."""
-        arrays = (b64encode(each.tobytes()).decode() for each in (self._hashes, self._rows))
-        return [self._count, *arrays]
+        return [self._count, self._hashes.tobytes(), self._rows.tobytes()]
 
     def load(self, found: Any) -> None:
         """Takes what `dump` gave."""
         self._count, hashes, rows = found
-        self._hashes, self._rows = array("Q", b64decode(hashes)), array("q", b64decode(rows))
+        self._hashes, self._rows = array("Q", hashes), array("q", rows)
 
 
 def _hash(key: str) -> int:

@@ -1,6 +1,7 @@
 """How far one table has been read, and reading on: the newest rows first for what they are enough for, then all."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from operator import itemgetter
 from typing import Any
 
@@ -14,6 +15,7 @@ from exporter.collectors.sqlite.connection import (
     Reader,
     TooLargeError,
     TooLongError,
+    together,
 )
 from exporter.collectors.sqlite.identity import Fingerprint, mark
 from exporter.collectors.sqlite.ranges import (
@@ -26,6 +28,7 @@ from exporter.collectors.sqlite.ranges import (
     RowReader,
     patiently,
 )
+from exporter.collectors.sqlite.rewrites import BLOCK, Rewrites
 from exporter.collectors.sqlite.schema import Shape
 from exporter.collectors.sqlite.table import Context, GrowingTable, LiveTable, Table
 
@@ -99,14 +102,15 @@ class Progress:
         self._reader, self._clock = reader, clock
         self.table = table
         self.shown = Shown(table)
-        self.shape = shape
         self.fingerprint = Fingerprint()
         self.use(shape)
+        self._identity = tuple(column for column in table.identity if column in shape.columns)
         self.position: int | None = None
         self.newest: int | None = None
         self.oldest: int | None = None
         self.caught_up = False
         self._covered = Covered()
+        self.rewrites = Rewrites()
         self._below: list[int] = []
         self._limit = FIRST_LIMIT
         self._failures = 0
@@ -117,12 +121,25 @@ class Progress:
 
     def use(self, shape: Shape) -> None:
         """Reads the table in this form from now on."""
-        if mark(shape, self.table.identity) != mark(self.shape, self.table.identity):
-            self.fingerprint = Fingerprint()
         self.shape = shape
         self.rows = RowReader(self._reader, shape, self.table.tested)
         self.table.present = frozenset(shape.columns).intersection(self.table.columns)
         self.shown.changed = True
+
+    @property
+    def _kept(self) -> list[str]:
+        """The columns that are read and never change."""
+        return [column for column in self._identity if column in self.table.read_columns]
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The table's columns without which what was read is lost."""
+        return self.table.present.union(self._identity)
+
+    @property
+    def mark(self) -> str:
+        """SQL for what tells a row from another one, by the columns that were there when the reading began."""
+        return mark(self.shape, self._identity)
 
     @property
     def unread(self) -> int:
@@ -168,6 +185,7 @@ class Progress:
         elif self._below:
             await self._read_below()
         if not self._ahead and not self.caught_up:
+            await self.mark_last_row()
             self.caught_up = True
             self._head, self._head_metrics = None, []
         return bool(self.unread)
@@ -201,20 +219,23 @@ class Progress:
             return
         self._adapt(self._reader.longest_hold, self.rows.bytes_read)
         self._take(rows)
-        if not self._ahead:
-            self.fingerprint.last_row = await self._last_mark()
 
     def _take(self, rows: list[Row]) -> None:
         """Adds the rows of a range; without any, its rows are gone, and later ones may get their numbers."""
         if not rows:
             self.newest = self.position
             return
-        self.table.fold(rows, self._clock())
+        self._count(rows)
         row_ids = [row[0] for row in rows]
         self._covered.add(row_ids)
         self.position = row_ids[-1]
         self.fingerprint.last_row = None
         self.shown.changed = True
+
+    def _count(self, rows: list[Row]) -> None:
+        self.table.fold(rows, self._clock())
+        columns = self.table.read_columns
+        self.rewrites.add(rows, [0, *(1 + columns.index(column) for column in self._kept)])
 
     def _adapt(self, hold: float, size: int) -> None:
         """Makes the next range longer or shorter, by the root of what it should be: one that was slow only
@@ -259,15 +280,14 @@ class Progress:
             return await self.rows.single(columns, large, *span)
         return found
 
-    async def _last_mark(self) -> str | None:
-        """The mark of the last row that was read, None where it cannot be had: then the next survey takes it."""
-        of_row = mark(self.shape, self.table.identity)
-        statement = f"SELECT (SELECT {of_row} FROM {self.shape.quoted} WHERE {self.shape.key} = :position)"
-        try:
+    async def mark_last_row(self) -> None:
+        """Takes the mark of the last row that was read; where it cannot be had, the next survey takes it."""
+        if self.position is None or self.fingerprint.last_row is not None:
+            return
+        statement = f"SELECT (SELECT {self.mark} FROM {self.shape.quoted} WHERE {self.shape.key} = :position)"
+        with suppress(TooLargeError):
             (found,) = await patiently(self._reader, statement, {"position": self.position})
-        except TooLargeError:
-            return None
-        return None if found is None else str(found)
+            self.fingerprint.last_row = None if found is None else str(found)
 
     def rows_before_are_gone(self, oldest: int | None) -> None:
         """Takes note of the oldest row there is."""
@@ -287,18 +307,20 @@ class Progress:
         some, self._below = self._below[: self._limit], self._below[self._limit :]
         rows = sorted(await self.rows.chosen(self.table.read_columns, some), key=itemgetter(0))
         if rows:
-            self.table.fold(rows, self._clock())
+            self._count(rows)
             self.shown.changed = True
         for row_id in some:
             self._covered.add([row_id])
 
     def dump(self) -> Any:
-        """How far the table has been read, and its totals, in JSON's types."""
+        """How far the table has been read, and its totals, as plain values."""
         return {
-            "columns": sorted(self.table.present),
+            "columns": sorted(self.columns),
+            "identity": self._identity,
             "position": self.position,
             "caught_up": self.caught_up,
             "covered": self._covered.dump(),
+            "rewrites": self.rewrites.dump(),
             "first_row": self.fingerprint.first_row,
             "last_row": self.fingerprint.last_row,
             "totals": self.table.dump(),
@@ -306,20 +328,41 @@ class Progress:
 
     def load(self, found: Any) -> None:
         """Goes on from what `dump` gave; whether the rows are still those is for the next survey to say."""
-        first_row = found["first_row"]
+        first_row, self._identity = found["first_row"], tuple(found["identity"])
         self.position, self.caught_up = found["position"], found["caught_up"]
         self.fingerprint = Fingerprint(tuple(first_row) if first_row else None, found["last_row"])
         self._covered.load(found["covered"])
+        self.rewrites.load(found["rewrites"])
         self.table.load(found["totals"])
 
     async def follow(self, has_price: bool) -> None:
-        """Looks again at rows that may have changed."""
+        """Looks again at rows that may have changed, and at the last one that was read."""
         if self.caught_up:
-            changed = await self.table.follow(self.rows, self._clock(), has_price)
-            self.shown.changed = self.shown.changed or changed
+            await together(self.mark_last_row(), self._follow(has_price))
+
+    async def _follow(self, has_price: bool) -> None:
+        changed = await self.table.follow(self.rows, self._clock(), has_price)
+        self.shown.changed = self.shown.changed or changed
 
     async def revisit(self, share: float) -> None:
         """Looks again at the next `share` of all rows that may have changed."""
         if self.caught_up:
             changed = await self.table.revisit(self.rows, self._clock(), share)
             self.shown.changed = self.shown.changed or changed
+            await self._look_for_rewrites(share)
+
+    async def _look_for_rewrites(self, share: float) -> None:
+        """Compares the next `share` of all rows with what was counted."""
+        if not self._kept:
+            return
+        for block in self.rewrites.due(share):
+            first, last = block * BLOCK, min(block * BLOCK + BLOCK - 1, self._first - 1)
+            try:
+                rows = await self.rows.range(self._kept, max(first, LOWEST), last, BLOCK)
+            except TooLongError:
+                continue
+            # A row that was not counted yet will be.
+            if all(self._covered.has(row[0]) for row in rows) and self.rewrites.look(block, rows):
+                log.warning(
+                    "rows that were counted are others now", table=self.table.name, first=first, last=last
+                )

@@ -6,16 +6,24 @@ U+FFFD in the place of what is none; a BLOB and an infinite REAL, which nothing 
 
 import asyncio
 import json
+import time
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from math import isfinite
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from exporter.collectors.base import CollectorError
-from exporter.collectors.sqlite.connection import READ_BUDGET, TooLargeError, TooLongError
+from exporter.collectors.sqlite.connection import (
+    READ_BUDGET,
+    DisturbedError,
+    TooLargeError,
+    TooLongError,
+    together,
+)
 from exporter.collectors.sqlite.schema import Shape, quoted
 from exporter.collectors.sqlite.values import parse_json
 
@@ -34,6 +42,7 @@ LARGE_VALUE = 2**16
 GAPS_KEPT = 4096
 
 Row = list[Any]
+T = TypeVar("T")
 
 # The order of the cases is that of their cost.
 _CELL = (
@@ -49,20 +58,29 @@ class Reads(Protocol):
     """The connection, as far as reading rows needs it."""
 
     path: Path
+    deadline: float
+    """Until when to try, by time.monotonic."""
 
     async def row(self, statement: str, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
         """The one row that the statement gives. Raises TooLongError, ReplacedError or CollectorError."""
 
 
 async def patiently(read: Reads, statement: str, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
-    """The row of a small read that may be cut off because the machine is busy."""
-    for _ in range(ATTEMPTS):
+    """The row of a small read that may be cut off because the machine is busy, or disturbed by a bot that is."""
+    cut_off = 0
+    while cut_off < ATTEMPTS:
         try:
             return await read.row(statement, parameters)
         except TooLargeError:
             raise
+        except DisturbedError as error:
+            if time.monotonic() > read.deadline:
+                raise CollectorError(
+                    f"{read.path} is written to without a pause long enough to read it"
+                ) from error
         except TooLongError:
-            await asyncio.sleep(RETRY_PAUSE)
+            cut_off += 1
+        await asyncio.sleep(RETRY_PAUSE)
     raise CollectorError(f"{read.path} is read too slowly: {ATTEMPTS} reads took over {READ_BUDGET} s each")
 
 
@@ -113,16 +131,52 @@ class RowReader:
 
     async def chosen(self, columns: Sequence[str], row_ids: Sequence[int]) -> list[Row]:
         """Those of some rows that are there, in no order. One that cannot be read in time is left out."""
+
+        async def read(some: Sequence[int]) -> list[Row]:
+            return await self._rows(columns, self._among, {"row_ids": json.dumps(some)})
+
+        return await self._in_parts(read, row_ids)
+
+    async def looks(self, column: str, row_ids: Sequence[int]) -> list[str]:
+        """Row number, type and text of a column, of those of some rows that are there: the same while it stays so.
+
+        Several times faster than `chosen`. A text with a NUL in it gives two looks. One that cannot be read in time is
+        left out.
+        """
+        statement = (
+            "SELECT group_concat(row_id || ' ' || typeof(cell) || ' ' || coalesce(cell, ''), char(0)) FROM "
+            f"(SELECT {self.shape.key} AS row_id, {self._name(column)} AS cell FROM {self.shape.quoted} {self._among})"
+        )
+
+        async def read(some: Sequence[int]) -> list[str]:
+            (text,) = await self._read.row(statement, {"row_ids": json.dumps(some)})
+            return text.split("\0") if text else []
+
+        return await self._in_parts(read, row_ids)
+
+    @property
+    def _among(self) -> str:
+        return f"WHERE {self.shape.key} IN (SELECT value FROM json_each(:row_ids))"
+
+    async def _in_parts(
+        self, read: Callable[[Sequence[int]], Awaitable[list[T]]], row_ids: Sequence[int]
+    ) -> list[T]:
+        """What `read` gives of each LOOK of the rows, or of fewer where it does not get through."""
         if not self.shape.key:
             return []
-        found: list[Row] = []
-        tries = 0
-        left = [row_ids[start : start + LOOK] for start in range(0, len(row_ids), LOOK)]
-        where = f"WHERE {self.shape.key} IN (SELECT value FROM json_each(:row_ids))"
+        parts = (row_ids[start : start + LOOK] for start in range(0, len(row_ids), LOOK))
+        found = await together(*(self._in_halves(read, part) for part in parts))
+        return [*chain.from_iterable(found)]
+
+    async def _in_halves(
+        self, read: Callable[[Sequence[int]], Awaitable[list[T]]], row_ids: Sequence[int]
+    ) -> list[T]:
+        found: list[T] = []
+        left, tries = [row_ids], 0
         while left:
             some = left.pop()
             try:
-                found += await self._rows(columns, where, {"row_ids": json.dumps(some)})
+                found += await read(some)
             except TooLargeError:
                 left += _halves(some)
             except TooLongError:
@@ -291,6 +345,11 @@ class Covered:
                 ends.append(end)
                 starts.append(start)
         self._starts, self._ends = starts, [*ends, self._ends[-1]]
+
+    def has(self, row_id: int) -> bool:
+        """Whether a number was read."""
+        place = bisect_right(self._starts, row_id)
+        return place > 0 and row_id <= self._ends[place - 1]
 
     def forget_below(self, row_id: int) -> None:
         """The rows below a number are gone, so that others may come in their place."""

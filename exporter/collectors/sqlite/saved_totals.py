@@ -6,17 +6,17 @@ again; rows that were deleted before that are lost.
 
 import asyncio
 import hashlib
-import json
 import time
 from pathlib import Path
 from typing import Any
 
+import cbor2
 import structlog
 
 from exporter.config import Config
 from exporter.runtime.state_file import StateFile, StateFileError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 3
 """Of the document. Raise it with every change of what an aggregate dumps."""
 SAVE_INTERVAL = 300.0
 """Seconds."""
@@ -65,7 +65,7 @@ class SavedTotals:
             return
         self._saved_at = time.monotonic()
         # Encoded before anything else runs: the totals go on changing.
-        document = json.dumps({"settings": self._settings, "tables": tables}, allow_nan=False)
+        document = cbor2.dumps({"settings": self._settings, "tables": tables})
         try:
             await asyncio.to_thread(self._file.save, document)
         except StateFileError as error:

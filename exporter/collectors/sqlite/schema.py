@@ -14,6 +14,11 @@ NAMES_SHOWN = 10
 ReadRow = Callable[[str, Mapping[str, Any]], Awaitable[tuple[Any, ...]]]
 """The one row of a statement; raises what the connection raises."""
 
+# What differs whenever the schema of our tables does, also where another file is copied over this one.
+VERSION = """
+SELECT (SELECT schema_version FROM pragma_schema_version), (
+  SELECT json_group_array(sql) FROM sqlite_master WHERE lower(name) IN (SELECT value FROM json_each(:names)))
+"""
 # [name, type, sql] of each table or view with one of the names, in lower case.
 FOUND = """
 SELECT json_group_array(json_array(name, type, sql)) FROM sqlite_master
@@ -110,18 +115,19 @@ async def _read_shape(row: ReadRow, name: str, kind: str, sql: str) -> Shape:
     numbers = [number for number in ROW_NUMBERS if number not in columns]
     if kind == "table" and numbers and not _WITHOUT_ROWID.search(sql):
         return Shape(name, numbers[0], columns, has_integer_key=keys == ["INTEGER"])
-    key = await _integer_id(row, name, columns)
+    key = await _integer_id(row, name, {column.lower(): (column, type_) for column, type_, _ in described})
     return Shape(name, key, columns, has_integer_key=True)
 
 
-async def _integer_id(row: ReadRow, name: str, columns: Mapping[str, str]) -> str:
-    """The column `id` where all of its values are numbers, so that it can stand for the row number."""
+async def _integer_id(row: ReadRow, name: str, columns: Mapping[str, tuple[str, str]]) -> str:
+    """The column `id` where all of its values are whole numbers, so that it can stand for the row number."""
     if "id" not in columns:
         return ""
-    key, table = quoted(columns["id"]), quoted(name)
+    spelling, type_ = columns["id"]
+    key, table = quoted(spelling), quoted(name)
     ends = f"SELECT typeof((SELECT min({key}) FROM {table})), typeof((SELECT max({key}) FROM {table}))"
-    found = await _attempted(row, ends, {})
-    return key if set(found) <= {"integer", "null"} else ""
+    found = set(await _attempted(row, ends, {}))
+    return key if found == {"integer"} or (found == {"null"} and "INT" in type_) else ""
 
 
 async def _attempted(row: ReadRow, statement: str, parameters: Mapping[str, Any]) -> tuple[Any, ...]:

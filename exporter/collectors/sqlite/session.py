@@ -7,9 +7,10 @@ commit has to wait for, and files that cannot be watched under short ones.
 
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,7 +52,11 @@ log = structlog.get_logger()
 
 
 class TooLongError(Exception):
-    """A read was cut off because it was over its budget, or the bot wrote into each of some tries."""
+    """A read was cut off because it was over its budget."""
+
+
+class DisturbedError(TooLongError):
+    """The bot wrote into each of some tries of a read: a shorter one, or one at another moment, may be kept."""
 
 
 class TooLargeError(TooLongError):
@@ -148,6 +153,26 @@ class Session:
             stamp = self._look(file)
             return stamp, file.log_state() if stamp.log else (0, b"")
 
+    def read_each(self, queries: Sequence[Query]) -> list[Row | Exception]:
+        """The one row of each query, or why there is none; all in one look at the file where the bot leaves the time.
+
+        Raises what concerns them all, ReplacedError and CollectorError.
+        """
+        if len(queries) > 1:
+            with suppress(DiscardedError, BusyError, HotJournalError):
+                found = self._attempt(queries)
+                return [
+                    self._outcome(query) if isinstance(each, BusyError | HotJournalError) else each
+                    for query, each in zip(queries, found, strict=True)
+                ]
+        return [self._outcome(query) for query in queries]
+
+    def _outcome(self, query: Query) -> Row | Exception:
+        try:
+            return self.read(query)
+        except (sqlite3.Error, TooLongError, BusyError, HotJournalError) as error:
+            return error
+
     def read(self, query: Query) -> Row:
         """The one row of a query. BusyError and HotJournalError may be over at the next try."""
         time.sleep(max(0.0, self._rested - time.monotonic()))
@@ -155,11 +180,11 @@ class Session:
         discarded = 0
         while True:
             try:
-                return self._attempt(query)
+                return _only(self._attempt([query]))
             except DiscardedError as error:
                 discarded += 1
                 if discarded == DISCARDS:
-                    raise TooLongError from error
+                    raise DisturbedError from error
             except (BusyError, HotJournalError):
                 if time.monotonic() > patience:
                     raise
@@ -167,17 +192,20 @@ class Session:
                 self._rested = max(self._rested, time.monotonic() + SHORTEST_PAUSE)
             time.sleep(INTERVAL)
 
-    def _attempt(self, query: Query) -> Row:
+    def _attempt(self, queries: Sequence[Query]) -> list[Row | Exception]:
         with self._opened() as file:
             began = stamping_clock()
             stamp = self._look(file)
             way = self._way_of(stamp)
             self._say(way)
             if way is Way.UNLOCKED:
-                return self._unlocked(file, stamp, began, query)
+                return self._unlocked(file, stamp, began, queries)
             if way is Way.LOG:
-                return self._from_log(file, query)
-            return self._locked(stamp, query)
+                return self._from_log(file, queries)
+            if len(queries) > 1:
+                # The bot is let in between two of them.
+                raise DiscardedError
+            return [self._locked(stamp, queries[0])]
 
     def _opened(self) -> DatabaseFile:
         try:
@@ -236,7 +264,9 @@ class Session:
                 how=way.value,
             )
 
-    def _unlocked(self, file: DatabaseFile, stamp: Stamp, began: int, query: Query) -> Row:
+    def _unlocked(
+        self, file: DatabaseFile, stamp: Stamp, began: int, queries: Sequence[Query]
+    ) -> list[Row | Exception]:
         if file.is_being_changed() or stamp.may_be_repeated(began):
             raise BusyError
         in_transaction = file.has_open_transaction()
@@ -244,19 +274,21 @@ class Session:
             raise HotJournalError
         # With `nolock` SQLite takes the journal of a program that lives for a hot one, and knows no WAL mode.
         flag = "immutable=1" if stamp.is_wal or in_transaction else "nolock=1"
-        try:
-            row = self._timed(self._connection(stamp, flag), query)
-        except sqlite3.Error as error:
-            failure: sqlite3.Error | None = error
-        else:
-            failure = None
+        found = self._rows(partial(self._connection, stamp, flag), queries)
         if file.is_being_changed() or file.stamp() != stamp or not file.is_at_path(stamp):
             # What SQLite keeps of the file, pages and schema, may be of two states of it.
             self.close()
             raise DiscardedError
-        if failure is not None:
-            raise _meaning(failure)
-        return row
+        return found
+
+    def _rows(self, connect: Callable[[], _Connection], queries: Sequence[Query]) -> list[Row | Exception]:
+        found: list[Row | Exception] = []
+        for query in queries:
+            try:
+                found.append(self._timed(connect(), query))
+            except sqlite3.Error as error:
+                found.append(_meaning(error))
+        return found
 
     def _connection(self, stamp: Stamp, flag: str) -> _Connection:
         """A connection serves one state of the file: no page that it keeps can be of another one."""
@@ -267,7 +299,7 @@ class Session:
         self._kept = connection, flag, stamp
         return connection
 
-    def _from_log(self, file: DatabaseFile, query: Query) -> Row:
+    def _from_log(self, file: DatabaseFile, queries: Sequence[Query]) -> list[Row | Exception]:
         """With a shared lock nobody can remove the log, which SQLite would else make, as the exporter's user."""
         self.close()
         if not file.share():
@@ -276,7 +308,7 @@ class Session:
             raise DiscardedError
         try:
             with closing(self._connect(READ_ONLY_INDEX)) as connection:
-                return self._timed(connection, query)
+                return self._rows(lambda: connection, queries)
         except sqlite3.Error as error:
             raise _meaning(error) from error
 
@@ -335,6 +367,13 @@ class Session:
             return connection.row(query)
         finally:
             self._note(time.monotonic() - began)
+
+
+def _only(found: list[Row | Exception]) -> Row:
+    (row,) = found
+    if isinstance(row, Exception):
+        raise row
+    return row
 
 
 def _meaning(error: sqlite3.Error) -> Exception:

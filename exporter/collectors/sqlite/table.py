@@ -43,6 +43,9 @@ class Rows(Protocol):
     async def newest(self, columns: Sequence[str], limit: int) -> list[Cells]:
         """The rows with the highest numbers, highest first."""
 
+    async def before(self, columns: Sequence[str], last: int, limit: int) -> list[Cells]:
+        """The `limit` rows up to number `last`."""
+
     async def ends(self, columns: Sequence[str]) -> list[Cells]:
         """Row 1 and the row with the highest number."""
 
@@ -51,6 +54,9 @@ class Rows(Protocol):
 
     async def chosen(self, columns: Sequence[str], row_ids: Sequence[int]) -> list[Cells]:
         """Those of some rows that are still there. One that cannot be read in time is left out."""
+
+    async def looks(self, column: str, row_ids: Sequence[int]) -> list[str]:
+        """Row number, type and text of a column, of those of some rows that are still there, the number first."""
 
     async def between(self, columns: Sequence[str], first: int, last: int) -> tuple[list[Cells], bool]:
         """The rows with numbers from `first` to `last`, and whether all of them could be read in time."""
@@ -215,7 +221,7 @@ class GrowingTable(Table):
         return out.metrics()
 
     def dump(self) -> dict[str, Any]:
-        """All totals, in JSON's types."""
+        """All totals, as plain values."""
         return {
             "rows": self.rows,
             "future": self.future,

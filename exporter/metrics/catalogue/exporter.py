@@ -49,6 +49,12 @@ DATABASE_UNREAD = _declare.gauge(
     "catching up.",
     "table",
 )
+DATABASE_REWRITES = _declare.counter(
+    "tweetbot_database_rewrites_total",
+    "Ranges of 1,024 row numbers in which a second look, within an hour, found other rows than those counted; the "
+    "totals still hold the former ones.",
+    "table",
+)
 DATABASE_REPLACEMENTS = _declare.counter(
     "tweetbot_database_replacements_total",
     "Times the database file was found to be another one; its totals were started anew.",

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from .bots import SEED, UPSTREAM, append, execute, executions, trades, write_bot
-from .harness import configured, following
+from .harness import configured, following, until
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
@@ -206,3 +206,43 @@ async def test_the_price_of_last_resort_is_that_of_a_decision(path: Path) -> Non
         assert await followed.value("portfolio_value_usd") == 7000
         append(path, "market_data", [{"timestamp": "2025-10-10 15:30:00", "price_usd": 60000}])
         assert await followed.value("portfolio_value_usd") == 6500
+
+
+CONTEXT = '{"inputs":{"marketData":{"price_usd":65000}}}'
+LIVE = {"id": 1, "btc_balance": 0.1, "usd_balance": 500, "last_updated": "2025-10-15 04:30:00"}
+
+
+async def test_the_price_may_be_in_an_old_decision(path: Path) -> None:
+    later = [decision(f"dec_{number}", context="{}") for number in range(2, 700)]
+    write_bot(path, agent_decisions=[decision("dec_1", context=CONTEXT), *later], portfolio=[LIVE])
+    async with following(path) as followed:
+        await followed.caught_up()
+
+        async def is_found() -> bool:
+            append(path, "agent_executions", executions(1))
+            return await followed.value("portfolio_value_usd") == 7000
+
+        await until(is_found, "found")
+        append(
+            path, "agent_decisions", [decision(f"dec_{number}", context="{}") for number in range(700, 800)]
+        )
+        await until(is_found, "found again")
+        append(path, "agent_decisions", [decision("dec_800", context=CONTEXT.replace("65000", "60000"))])
+        assert await followed.value("portfolio_value_usd") == 6500
+
+
+async def test_the_price_of_a_decision_is_there_though_the_bot_writes_no_more(path: Path) -> None:
+    write_bot(path, agent_decisions=[decision("dec_1", context=CONTEXT)], portfolio=[LIVE])
+    async with following(path) as followed:
+        await followed.collect()
+        await followed.caught_up()
+        assert await followed.value("portfolio_value_usd") == 7000
+
+
+async def test_a_context_too_large_to_be_read_costs_its_own_price_only(path: Path) -> None:
+    large = '{"note":"' + "x" * 600_000 + '"}'
+    found = [decision("dec_1", context=CONTEXT), decision("dec_2", context=large)]
+    write_bot(path, agent_decisions=found, portfolio=[LIVE])
+    async with following(path) as followed:
+        await followed.caught_up()
+        assert await followed.value("portfolio_value_usd") == 7000

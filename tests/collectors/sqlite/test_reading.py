@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -55,14 +55,14 @@ def checked_reads(path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Query]:
     attempt = Session._attempt
     reads: list[Query] = []
 
-    def checked(self: Session, query: Query) -> Row:
+    def checked(self: Session, queries: Sequence[Query]) -> list[Row | Exception]:
         try:
-            return attempt(self, query)
+            return attempt(self, queries)
         finally:
             with closing(sqlite3.connect(path, timeout=0)) as connection:
                 connection.execute("BEGIN EXCLUSIVE")
                 connection.rollback()
-            reads.append(query)
+            reads.extend(queries)
 
     monkeypatch.setattr(Session, "_attempt", checked)
     return reads

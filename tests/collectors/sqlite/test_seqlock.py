@@ -7,13 +7,15 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from exporter.collectors.base import CollectorError
 from exporter.collectors.sqlite import session
+from exporter.collectors.sqlite.connection import Reader, together
 from exporter.collectors.sqlite.seqlock import DatabaseFile, Stamp
 from exporter.collectors.sqlite.session import (
     BusyError,
@@ -26,6 +28,7 @@ from exporter.collectors.sqlite.session import (
 )
 
 from .bots import execute
+from .harness import PATIENCE
 
 SUM = "SELECT sum(amount), count(*) FROM account"
 MOVE = "UPDATE account SET amount = amount + CASE WHEN id <= 50 THEN -1 ELSE 1 END, padding = hex(randomblob(99))"
@@ -137,6 +140,53 @@ def test_a_commit_in_the_middle(reads: Session, writer: Writer, meanwhile: Meanw
     tries = meanwhile(lambda: writer("UPDATE account SET amount = amount + 1"))
     assert read(reads) == (1100, 100)
     assert len(tries) == 2
+
+
+BROKEN = Query("SELECT missing FROM account", {}, 10.0)
+
+
+def test_several_rows_of_one_visit(reads: Session, meanwhile: Meanwhile) -> None:
+    """What is wrong with one of them is no matter to the others."""
+    tries = meanwhile(lambda: None)
+    first, broken, last = reads.read_each([Query(SUM, {}, 10.0), BROKEN, Query(SUM, {}, 10.0)])
+    assert (first, last) == ((1000, 100), (1000, 100))
+    assert str(broken) == "no such column: missing"
+    assert tries == [SUM, BROKEN.statement, SUM]
+
+
+@pytest.mark.parametrize("journal", ["DELETE", "WAL"])
+def test_a_commit_in_the_middle_of_a_visit(
+    reads: Session, writer: Writer, meanwhile: Meanwhile, journal: str
+) -> None:
+    """In the log the rows of a visit may be of two states, each whole; without a lock each is read again by itself."""
+    writer(f"PRAGMA journal_mode = {journal}", "UPDATE account SET padding = 1")
+    tries = meanwhile(lambda: writer("UPDATE account SET amount = amount + 1"))
+    found = reads.read_each([Query(SUM, {}, 10.0), Query(SUM, {}, 10.0)])
+    if journal == "DELETE":
+        assert found == [(1100, 100), (1100, 100)]
+        assert len(tries) == 4
+    else:
+        assert found == [(1000, 100), (1100, 100)]
+        assert len(tries) == 2
+
+
+async def test_rows_that_are_asked_for_together_are_read_in_one_visit(path: Path) -> None:
+    reader = Reader(path)
+    reader.deadline = time.monotonic() + PATIENCE
+    visits: list[int] = []
+    read_each = reader._session.read_each
+
+    def counted(queries: Sequence[Query]) -> list[Row | Exception]:
+        visits.append(len(queries))
+        return read_each(queries)
+
+    reader._session.read_each = counted  # type: ignore[method-assign]
+    assert await together(*(reader.row(SUM, {}) for _ in range(3))) == [(1000, 100)] * 3
+    assert await reader.row(SUM, {}) == (1000, 100)
+    assert visits == [3, 1]
+    with pytest.raises(CollectorError, match="no such column: missing"):
+        await together(reader.row(SUM, {}), reader.row(BROKEN.statement, {}))
+    await reader.close()
 
 
 @pytest.mark.parametrize("journal", ["DELETE", "TRUNCATE", "PERSIST", "MEMORY"])
@@ -268,9 +318,9 @@ def test_a_read_in_the_tick_of_a_write_waits_for_the_next(
     monkeypatch.setattr(time, "sleep", waited.append)
     monkeypatch.setattr(session, "stamping_clock", lambda: path.stat().st_ctime_ns - 1)
     with pytest.raises(BusyError):
-        reads._attempt(Query(SUM, {}, 1.0))
+        reads._attempt([Query(SUM, {}, 1.0)])
     monkeypatch.setattr(session, "stamping_clock", lambda: path.stat().st_ctime_ns + 1)
-    assert reads._attempt(Query(SUM, {}, 1.0)) == (1100, 100)
+    assert reads._attempt([Query(SUM, {}, 1.0)]) == [(1100, 100)]
 
 
 SECOND = 1_000_000_000

@@ -13,19 +13,20 @@ from exporter.collectors.sqlite import values
 from exporter.collectors.sqlite.aggregates import (
     Aggregate,
     Count,
-    Exemplars,
     Gauge,
     Histogram,
     Needs,
     Newest,
     Recent,
+    RowNames,
     Total,
     mean_of,
     newest_of,
 )
 from exporter.collectors.sqlite.batch import Batch, By, Cleaner, Group, Value
 from exporter.collectors.sqlite.known_ids import KnownIds
-from exporter.collectors.sqlite.table import GrowingTable, Rows
+from exporter.collectors.sqlite.table import Cells, GrowingTable, Rows
+from exporter.collectors.sqlite.tables.decision_price import PriceSearch
 from exporter.collectors.sqlite.tables.outcomes import BLOCK, Decision, Outcomes, outcome
 from exporter.collectors.sqlite.values import NANO, UNUSABLE
 from exporter.collectors.sqlite.window import mean
@@ -35,8 +36,6 @@ from exporter.metrics.labels import OTHER, LabelBounds
 from exporter.metrics.samples import Samples
 
 RISKS = ("low", "medium", "high", OTHER)
-PRICED_ROWS = 50
-"""The newest rows, in which a price is looked for where no other table has one."""
 
 
 def risk(value: Any) -> str | None:
@@ -53,17 +52,6 @@ def target(entry: Any) -> str | None:
     return found if type(found) is str else None
 
 
-def price(market: Any) -> float | None:
-    """The price in a decision's market data."""
-    found = values.finite(market.get("price_usd")) if type(market) is dict else None
-    return None if found is None or found is UNUSABLE else float(found)
-
-
-def inputs_price(inputs: Any) -> float | None:
-    """The price in a decision's inputs."""
-    return price(inputs.get("marketData")) if type(inputs) is dict else None
-
-
 ID = Value("id", values.name)
 AT = Value("timestamp", values.moment)
 AGENT_NAME = Value("agent", values.name)
@@ -77,7 +65,6 @@ PERFORMANCE = Value("agent_state", values.ratio, "performanceScore")
 LEARNING_RATE = Value("agent_state", values.not_negative, "learningRate")
 MESSAGES = Value("system", values.array, "interAgentCommunication")
 ADJUSTMENTS = Value("feedback", values.length, "learningAdjustments")
-PRICE = Value("context", inputs_price, "inputs")
 
 PAIR = By(("agent", "type"))
 AGENT = By(("agent",))
@@ -145,10 +132,10 @@ class Decisions(GrowingTable):
         super().__init__(config)
         self._ids = KnownIds()
         self._looked_at = Cleaner((AT, AGENT_NAME, TYPE, CONFIDENCE, OUTCOME), AT)
-        self._priced = Cleaner((AT, PRICE), AT)
         self._next_block = -1
-        self._looks: dict[int, int] = {}
-        self._price: float | None = None
+        self._looks: frozenset[int] = frozenset()
+        """Hashes of how the newest pending outcomes looked."""
+        self._price_search: PriceSearch | None = None
 
     def declare(self) -> tuple[Aggregate, ...]:
         self._recent = Recent(
@@ -163,14 +150,12 @@ class Decisions(GrowingTable):
                 mean_of(c.RECENT_AUTONOMY, AUTONOMY, NANO),
                 Gauge(c.RECENT_ADAPTATION, _share_of_some, ADJUSTMENTS),
             ),
-            keep=(AGENT, ID),
         )
         self.outcomes = Outcomes(self.config.database.window, self._recent)
-        exemplars = Exemplars(self._recent, AGENT, CONFIDENCE, NANO, "decision_id", ID)
         return (
             Count(c.DECISIONS, PAIR),
             Count(c.DECISIONS_BY_RISK, BY_RISK),
-            Histogram(c.DECISION_CONFIDENCE, AGENT, CONFIDENCE, NANO, exemplars),
+            Histogram(c.DECISION_CONFIDENCE, AGENT, CONFIDENCE, NANO, RowNames("decision_id", ID)),
             Histogram(c.DECISION_ALTERNATIVES, AGENT, ALTERNATIVES),
             Total(c.LEARNING_ADJUSTMENTS, AGENT, ADJUSTMENTS),
             Messages(self.labels, self.malformed),
@@ -186,54 +171,59 @@ class Decisions(GrowingTable):
         super().load(found)
         self._ids.load(found["ids"])
 
-    def prepare(self, batch: Batch) -> Batch:
-        """Without the decisions that are known and were saved again in another row: of them only the outcome is new."""
-        pairs = self.label(batch.values[AGENT_NAME], batch.values[TYPE])
-        new, again = self._tell_apart(batch)
-        decisions = _decisions(batch, pairs)
-        self.malformed["outcome"] += self.outcomes.add(decisions[place] for place in new)
-        for before, place in again:
-            self.malformed["outcome"] += self.outcomes.move(before, decisions[place])
-        if len(new) == len(batch):
-            return _group(batch, pairs)
-        self._recent.drop([before for before, _ in again])
-        self._recent.fold(_grouped(batch, pairs, [place for _, place in again]))
-        return _grouped(batch, pairs, new)
+    def fold(self, rows: Sequence[Cells], now: float) -> None:
+        new, again = self._tell_apart(rows)
+        if new:
+            super().fold(new, now)
+        if again:
+            self._fold_again(again, now)
 
-    def _tell_apart(self, batch: Batch) -> tuple[list[int], list[tuple[int, int]]]:
-        """The places of rows that are new, and for each other one the row that it was in before."""
-        new: dict[int, int] = {}
-        again = []
-        for place, (row_id, key) in enumerate(zip(batch.row_ids, batch.values[ID], strict=True)):
-            before = None if key is None else self._ids.put(key, row_id)
+    def _tell_apart(self, rows: Sequence[Cells]) -> tuple[Sequence[Cells], dict[int, Cells]]:
+        """The rows that are new; those of known decisions that were saved again, by the row that each was in before."""
+        place = 1 + self.read_columns.index(ID.column)
+        new: dict[int, Cells] = {}
+        again: dict[int, Cells] = {}
+        for row in rows:
+            key = _name(row[place])
+            before = None if key is None else self._ids.put(key, row[0])
             if before is None or new.pop(before, None) is not None:
-                new[row_id] = place
-            elif before != row_id:
-                again.append((before, place))
-        return [*new.values()], again
+                new[row[0]] = row
+            elif before != row[0]:
+                again[before] = row
+        return (rows if len(new) == len(rows) else [*new.values()]), again
+
+    def prepare(self, batch: Batch) -> Batch:
+        pairs = self.label(batch.values[AGENT_NAME], batch.values[TYPE])
+        self.malformed["outcome"] += self.outcomes.add(_decisions(batch, pairs))
+        return _group(batch, pairs)
+
+    def _fold_again(self, again: Mapping[int, Cells], now: float) -> None:
+        """Of a decision that is known only the outcome is new, and its place among the newest."""
+        batch = self._cleaner.clean([*again.values()], now)
+        pairs = self.label(batch.values[AGENT_NAME], batch.values[TYPE])
+        for before, decision in zip(again, _decisions(batch, pairs), strict=True):
+            self.malformed["outcome"] += self.outcomes.move(before, decision)
+        self._recent.drop([*again])
+        self._recent.fold(_group(batch, pairs))
 
     async def follow(self, rows: Rows, now: float, has_price: bool) -> bool:
         """Looks at the newest decisions whose outcome is not known yet, and for a price where no table has one."""
-        found = await rows.chosen((OUTCOME.column,), self.outcomes.newest_pending())
-        looks = {row_id: cell if type(cell) is str else "" for row_id, cell in found}
-        before, self._looks = self._looks, {row_id: hash(look) for row_id, look in looks.items()}
-        differing = ((row_id, cell) for row_id, cell in found if self._looks[row_id] != before.get(row_id))
-        await self._see(rows, now, differing)
-        changed = self.outcomes.has_changed()
-        known, self._price = self._price, None if has_price else await self._newest_price(rows, now)
-        return changed or known != self._price
+        pending = self.outcomes.newest_pending()
+        looks = await rows.looks(OUTCOME.column, pending)
+        before, self._looks = self._looks, frozenset(map(hash, looks))
+        if differing := [look for look in looks if hash(look) not in before]:
+            await self._see(rows, now, await rows.chosen((OUTCOME.column,), _rows_of(differing, pending)))
+        return await self._look_for_price(rows, now, has_price) or self.outcomes.has_changed()
 
-    async def _newest_price(self, rows: Rows, now: float) -> float | None:
-        found = await rows.newest(self._priced.columns, PRICED_ROWS)
-        if not found:
-            return None
-        batch = self._priced.clean(found, now)
-        dated = zip(batch.moments, batch.row_ids, batch.values[PRICE], strict=True)
-        newest = max((row for row in dated if row[2] is not None), default=None)
-        return None if newest is None else newest[2]
+    async def _look_for_price(self, rows: Rows, now: float, has_price: bool) -> bool:
+        before = self.price()
+        self._price_search = None if has_price else self._price_search or PriceSearch()
+        if self._price_search is not None:
+            await self._price_search.look(rows, now)
+        return before != self.price()
 
     def price(self) -> float | None:
-        return self._price
+        return None if self._price_search is None else self._price_search.price
 
     async def revisit(self, rows: Rows, now: float, share: float) -> bool:
         """Looks at the next `share` of all decisions, whatever is known of them, a block of rows at a time."""
@@ -241,6 +231,8 @@ class Decisions(GrowingTable):
         for _ in range(ceil(len(blocks) * share)):
             self._next_block = (self._next_block + 1) % len(blocks)
             await self._revisit_block(rows, now, blocks[self._next_block])
+        if self._price_search is not None:
+            await self._price_search.look(rows, now)
         return self.outcomes.has_changed()
 
     async def _revisit_block(self, rows: Rows, now: float, block: int) -> None:
@@ -251,7 +243,7 @@ class Decisions(GrowingTable):
             labels = ((row_id, self.labels.known_agent(_name(name))) for row_id, name, _ in found)
             self.outcomes.recount(block, labels)
 
-    async def _see(self, rows: Rows, now: float, found: Iterable[tuple[int, Any]]) -> None:
+    async def _see(self, rows: Rows, now: float, found: Iterable[Sequence[Any]]) -> None:
         """Takes outcomes; of those that may be other than before, all that belongs to them is read."""
         differing = [row_id for row_id, cell in found if self.outcomes.may_differ(row_id, outcome(cell))]
         again = await rows.chosen(self._looked_at.columns, differing)
@@ -268,10 +260,6 @@ def _decisions(batch: Batch, pairs: Sequence[Group]) -> list[Decision]:
     return [Decision(row_id, ms, agent, kind, *rest) for row_id, ms, (agent, kind), *rest in rows]
 
 
-def _grouped(batch: Batch, pairs: Sequence[Group], places: Sequence[int]) -> Batch:
-    return _group(batch.only(places), [pairs[place] for place in places])
-
-
 def _group(batch: Batch, pairs: Sequence[Group]) -> Batch:
     agents = [pair[:1] for pair in pairs]
     risks = zip(agents, batch.values[RISK], strict=True)
@@ -283,6 +271,14 @@ def _group(batch: Batch, pairs: Sequence[Group]) -> Batch:
         [(*agent, found) for agent, found in product(dict.fromkeys(agents), RISKS)],
     )
     return batch
+
+
+def _rows_of(looks: Iterable[str], all_rows: Sequence[int]) -> Sequence[int]:
+    """The numbers at the start of looks; all rows where one is only the end of a text with a NUL in it."""
+    try:
+        return [int(look.partition(" ")[0]) for look in looks]
+    except ValueError:
+        return all_rows
 
 
 def _share_of_some(adjustments: list[int | None]) -> float | None:

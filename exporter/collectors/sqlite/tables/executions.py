@@ -6,10 +6,10 @@ from exporter.collectors.sqlite import values
 from exporter.collectors.sqlite.aggregates import (
     Aggregate,
     Count,
-    Exemplars,
     Histogram,
     Newest,
     Recent,
+    RowNames,
     Total,
     mean_of,
     size_of,
@@ -63,15 +63,13 @@ class Executions(GrowingTable):
                 mean_of(c.RECENT_RESPONSE_TIME, DURATION, MICRO),
                 start_of(c.RECENT_WINDOW_START),
             ),
-            keep=(PAIR,),
         )
-        exemplars = Exemplars(recent, PAIR, DURATION, MICRO, "execution_id")
         return (
             Count(c.EXECUTIONS, PAIR),
             Count(c.EXECUTIONS_SUCCEEDED, PAIR, SUCCESS, equals=1),
             Count(c.EXECUTIONS_FAILED, PAIR, SUCCESS, equals=0),
             Count(c.EXECUTIONS_ERRORED, PAIR, ERRORED, equals=1),
-            Histogram(c.EXECUTION_DURATION, PAIR, DURATION, MICRO, exemplars),
+            Histogram(c.EXECUTION_DURATION, PAIR, DURATION, MICRO, RowNames("execution_id")),
             Histogram(c.EXECUTION_CONFIDENCE, AGENT, CONFIDENCE, NANO),
             Total(c.EXECUTION_SIGNALS, AGENT, SIGNALS),
             Newest(c.EXECUTION_LAST, AGENT, AT),

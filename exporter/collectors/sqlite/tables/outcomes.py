@@ -5,7 +5,6 @@ is first seen, whenever that is, and a later change of it only as a revision. Wh
 for each block, so that a second look at a block also finds which of its rows were deleted.
 """
 
-from base64 import b64decode, b64encode
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from itertools import compress
@@ -25,12 +24,18 @@ NEWEST_PENDING = 1000
 BANDS = 10
 
 # The byte of a row: whether it was added, the first known success and the one seen last (2 bits each: unknown,
-# true, false), whether a numeric result was counted, whether an unusable outcome was.
-_ADDED, _RESULT_COUNTED, _MALFORMED_COUNTED = 1, 32, 64
+# true, false), whether a numeric result was counted, whether an unusable outcome was, and whether the row is gone: it
+# may have been saved again in another one.
+_ADDED, _RESULT_COUNTED, _MALFORMED_COUNTED, _GONE = 1, 32, 64, 128
 _FIRST_SHIFT, _LAST_SHIFT, _SUCCESS_BITS = 1, 3, 3
 _CODES = {None: 0, True: 1, False: 2}
-_PENDING = bytes(state & 0b111 == _ADDED for state in range(256))
+_PENDING = bytes(state & (_GONE | 0b111) == _ADDED for state in range(256))
 """For each state whether the row was added and its outcome is not known."""
+
+
+def _is_there(state: int) -> bool:
+    return bool(state & _ADDED) and not state & _GONE
+
 
 _BY_AGENT = frozenset({"agent", "outcome"})
 _OUTCOME = frozenset({"agent", "type", "outcome"})
@@ -120,8 +125,7 @@ class Outcomes(Aggregate):
         for decision in decisions:
             block, place = divmod(decision.row_id, BLOCK)
             self._states[block][place] = _ADDED
-            self._by_type.setdefault((decision.agent, decision.kind), [0, 0])
-            self._resolved.setdefault(decision.agent, [[0, 0] for _ in range(BANDS)])
+            self._start(decision)
             self._count_pending(block, decision.agent, 1)
             malformed += self._see(decision)
         self._merge()
@@ -131,21 +135,31 @@ class Outcomes(Aggregate):
         """Takes a decision that was saved again in another row; as `look`."""
         old_block, old_place = divmod(from_row, BLOCK)
         block, place = divmod(decision.row_id, BLOCK)
-        state = self._states[old_block][old_place] or _ADDED
+        state = self._states[old_block][old_place]
         self._states[old_block][old_place] = 0
-        self._states[block][place] = state
+        self._states[block][place] = state & ~_GONE
         if _PENDING[state]:
             self._count_pending(old_block, decision.agent, -1)
+        if _PENDING[state & ~_GONE]:
             self._count_pending(block, decision.agent, 1)
         for window in (self._recent_results[decision.agent], self._recent_resolved[decision.agent]):
             moved = [row for row in window.rows if row[1] == from_row]
             window.drop([from_row])
             window.merge((decision.ms, decision.row_id, *row[2:]) for row in moved)
-        return self.look([decision])
+        malformed = self._see(decision)
+        self._merge()
+        return malformed
 
     def look(self, decisions: Iterable[Decision]) -> int:
         """Takes rows again; how many unusable values they have that had none before."""
-        malformed = sum(self._see(decision) for decision in decisions)
+        # Those that were ahead of the clock when they were added stay the oldest.
+        recent = {row[1]: row[0] for window in self._recent.windows.values() for row in window.rows}
+        malformed = sum(
+            self._see(decision._replace(ms=recent.get(decision.row_id, decision.ms)))
+            for decision in decisions
+        )
+        for results, _ in self._late.values():
+            results[:] = [row for row in results if row[1] in recent]
         self._merge()
         return malformed
 
@@ -153,7 +167,7 @@ class Outcomes(Aggregate):
         """Whether an outcome may be other than when the row was last seen."""
         block, place = divmod(row_id, BLOCK)
         states = self._states.get(block)
-        if states is None or not states[place]:
+        if states is None or not _is_there(states[place]):
             return False
         state = states[place]
         return (
@@ -172,7 +186,7 @@ class Outcomes(Aggregate):
             if place in left:
                 self._count_pending(block, left[place], 1)
             else:
-                states[place] = 0
+                states[place] |= _GONE
         self._changed = self._changed or before.total() != self._pending[block].total()
 
     def newest_pending(self) -> list[int]:
@@ -193,7 +207,7 @@ class Outcomes(Aggregate):
     def _see(self, decision: Decision) -> int:
         (block, place), found = divmod(decision.row_id, BLOCK), decision.outcome
         states = self._states.get(block)
-        if states is None or not states[place]:
+        if states is None or not _is_there(states[place]):
             return 0
         before = state = states[place]
         success = _CODES[found.success]
@@ -221,7 +235,13 @@ class Outcomes(Aggregate):
         self._pending[block][agent] += rows
         self._all_pending[agent] += rows
 
+    def _start(self, decision: Decision) -> None:
+        self._by_type.setdefault((decision.agent, decision.kind), [0, 0])
+        self._resolved.setdefault(decision.agent, [[0, 0] for _ in range(BANDS)])
+
     def _resolve(self, decision: Decision) -> None:
+        # A row that was changed may be of another agent than when it was added.
+        self._start(decision)
         succeeded = bool(decision.outcome.success)
         self._by_type[decision.agent, decision.kind][0 if succeeded else 1] += 1
         if decision.confidence is None:
@@ -239,6 +259,7 @@ class Outcomes(Aggregate):
         """Windows take a batch's rows at once: a merge for each row would be half of the cost."""
         for agent, (results, resolved) in self._late.items():
             known = self._recent_results[agent].rows
+            self._recent_results[agent].drop({row[1] for row in results})
             self._recent_results[agent].merge(results)
             self._recent_resolved[agent].merge(resolved)
             self._changed = self._changed or known != self._recent_results[agent].rows
@@ -265,8 +286,8 @@ class Outcomes(Aggregate):
     def _recent_samples(self, out: Samples, agent: str) -> None:
         """The results of the newest decisions, and the score of the newest that have an outcome."""
         window = self._recent.windows.get((agent,))
-        recent = {row[:2] for row in window.rows} if window else set()
-        results = [row[2] for row in self._recent_results[agent].rows if row[:2] in recent]
+        recent = {row[1] for row in window.rows} if window else set()
+        results = [row[2] for row in self._recent_results[agent].rows if row[1] in recent]
         out.add(c.RECENT_ACTUAL_RESULT, mean(results), agent)
         resolved = self._recent_resolved[agent].rows
         errors = [(confidence / NANO - success) ** 2 for *_, confidence, success in resolved]
@@ -281,7 +302,7 @@ class Outcomes(Aggregate):
 
     def dump(self) -> Any:
         return {
-            "states": [[block, b64encode(states).decode()] for block, states in self._states.items()],
+            "states": [[block, bytes(states)] for block, states in self._states.items()],
             "pending": [[block, dict(agents)] for block, agents in self._pending.items()],
             "by_type": [[*pair, *counts] for pair, counts in self._by_type.items()],
             "revisions": dict(self._revisions),
@@ -292,7 +313,7 @@ class Outcomes(Aggregate):
         }
 
     def load(self, found: Any) -> None:
-        self._states.update((block, bytearray(b64decode(states))) for block, states in found["states"])
+        self._states.update((block, bytearray(states)) for block, states in found["states"])
         for block, agents in found["pending"]:
             for agent, rows in agents.items():
                 self._count_pending(block, agent, rows)

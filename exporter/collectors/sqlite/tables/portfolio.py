@@ -1,5 +1,6 @@
 """portfolio: what the bot has now."""
 
+import asyncio
 from collections.abc import Mapping
 from math import isfinite
 from typing import Any, ClassVar
@@ -46,8 +47,8 @@ class Portfolio(LiveTable):
         }
 
     async def read(self, rows: Rows, now: float) -> bool:
-        found = await rows.ends(self._cleaner.columns)
-        self.rows = max(self.rows, await rows.count(self.limit))
+        found, count = await asyncio.gather(rows.ends(self._cleaner.columns), rows.count(self.limit))
+        self.rows = max(self.rows, count)
         return self.look([max(found, key=_precedence)] if found else [], now)
 
     def look(self, rows: list[Cells], now: float) -> bool:
