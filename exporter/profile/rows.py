@@ -129,6 +129,7 @@ NO_VALUE_REASONS = {
     c.MESSAGES: "it has sent no message since the bot's start",
     c.MESSAGES_FAILED: "it has sent no message since the bot's start",
     c.NEGOTIATIONS: "the bridge knows of no negotiations of it",
+    c.RECENT_RESPONSE_TIME: "no recent execution has a time other than 0: the agent does not measure it",
     c.RESOURCE_EFFICIENCY: "it reports neither a cache hit ratio nor signals and API calls",
 }
 """Why a collector that works may have no value of a family; of the others the bot just has none."""
