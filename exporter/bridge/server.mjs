@@ -37,7 +37,9 @@ export class BridgeServer {
   #delayed = new WeakSet();
   #token;
   #actionsToken;
-  #nextSlot = 0;
+  /** Whoever has no token cannot use up what those have who do. */
+  #served = new RateLimit();
+  #refused = new RateLimit();
 
   /**
    * `renderState()` returns the document's bytes; `handleAction(bytes, milliseconds)` resolves to the answer to a
@@ -143,7 +145,7 @@ export class BridgeServer {
       socket.destroy();
       return;
     }
-    const delay = this.#rateLimitDelay();
+    const delay = (this.#isAuthorized(request) ? this.#served : this.#refused).delay();
     if (delay === 0) {
       this.#route(request, response);
       return;
@@ -155,21 +157,14 @@ export class BridgeServer {
     }, delay).unref();
   }
 
-  /** Milliseconds to delay a request: the rate limit slows clients down rather than refusing them. */
-  #rateLimitDelay() {
-    const time = performance.now();
-    this.#nextSlot = Math.max(this.#nextSlot + 1000 / REQUESTS_PER_SECOND, time);
-    return Math.max(0, this.#nextSlot - time - (1000 * REQUEST_BURST) / REQUESTS_PER_SECOND);
-  }
-
   #route(request, response) {
     this.#respond(request, response).catch(() => request.socket.destroy());
   }
 
   async #respond(request, response) {
-    const target = request.url.split('?', 1)[0];
-    const isAction = this.#actionsToken !== undefined && target === '/actions';
-    if (!hasToken(request, isAction ? this.#actionsToken : this.#token)) {
+    const target = pathOf(request);
+    const isAction = this.#isAction(request);
+    if (!this.#isAuthorized(request)) {
       return send(response, 401, { 'www-authenticate': 'Bearer' });
     }
     if (!this.#isLocalRequest(request, isAction)) return send(response, 421);
@@ -177,6 +172,14 @@ export class BridgeServer {
     if (target !== '/state') return send(response, 404);
     if (request.method !== 'GET') return send(response, 405, { allow: 'GET' });
     return send(response, 200, JSON_HEADERS, this.#renderState());
+  }
+
+  #isAction(request) {
+    return this.#actionsToken !== undefined && pathOf(request) === '/actions';
+  }
+
+  #isAuthorized(request) {
+    return hasToken(request, this.#isAction(request) ? this.#actionsToken : this.#token);
   }
 
   async #respondToAction(request, response) {
@@ -199,6 +202,20 @@ export class BridgeServer {
     return LOCAL_HOST.test(request.headers.host ?? '');
   }
 }
+
+/** Slows clients down rather than refusing them. */
+class RateLimit {
+  #nextSlot = 0;
+
+  /** Milliseconds to delay the next request. */
+  delay() {
+    const time = performance.now();
+    this.#nextSlot = Math.max(this.#nextSlot + 1000 / REQUESTS_PER_SECOND, time);
+    return Math.max(0, this.#nextSlot - time - (1000 * REQUEST_BURST) / REQUESTS_PER_SECOND);
+  }
+}
+
+const pathOf = (request) => request.url.split('?', 1)[0];
 
 const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
 const JSON_HEADERS = { 'content-type': 'application/json' };

@@ -206,6 +206,21 @@ describe('server', { concurrency: true }, () => {
     assert.ok(seconds > 1.5, `${seconds} s`);
   });
 
+  test('who has no token delays nobody who has', async (context) => {
+    const port = await serving(context, { token: 'secret' });
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 8 });
+    context.after(() => agent.destroy());
+    let refused = 0;
+    const flood = Array.from({ length: 500 }, async () => {
+      assert.equal((await request(port, { agent })).status, 401);
+      refused += 1;
+    });
+    await until(() => refused > 30, 'the delay to begin');
+    assert.equal((await request(port, { headers: { authorization: 'Bearer secret' } })).status, 200);
+    assert.ok(refused < 500);
+    await Promise.all(flood);
+  });
+
   test('a pipeline without end is cut off', async (context) => {
     const port = await serving(context);
     const socket = connect(port, 'GET /state HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(20000));
