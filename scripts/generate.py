@@ -31,6 +31,13 @@ def metrics() -> Files:
     return {ROOT / "docs" / "metrics.md": reference()}
 
 
+def configuration() -> Files:
+    """The configuration reference."""
+    from exporter.cli.reference import configuration as page_of_keys
+
+    return {ROOT / "docs" / "configuration.md": page_of_keys()}
+
+
 def page() -> Files:
     """What the exporter shows of the small bot in tests/golden."""
     import structlog
@@ -49,7 +56,7 @@ def dashboards() -> Files:
 
 
 ARTEFACTS: Mapping[str, Callable[[], Files]] = {
-    make.__name__: make for make in (rules, metrics, page, dashboards)
+    make.__name__: make for make in (rules, metrics, configuration, page, dashboards)
 }
 
 

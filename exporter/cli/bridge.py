@@ -3,7 +3,8 @@
 import argparse
 
 from exporter.cli import bridge_install, flags
-from exporter.cli.command import Command, CommandError
+from exporter.cli.command import Command
+from exporter.cli.errors import CommandError
 from exporter.config import ConfigError
 
 
@@ -19,6 +20,8 @@ def run(parsed: argparse.Namespace) -> int:
     """Prints the command line."""
     if parsed.copy and parsed.directory is None:
         raise ConfigError("--copy needs the bot's directory: tweetbot-exporter bridge DIRECTORY --copy")
+    if parsed.directory is not None and not parsed.directory.is_dir():
+        raise CommandError(f"{parsed.directory} is not a directory; name the one that the bot is started in")
     try:
         copied = bridge_install.copy_to(parsed.directory) if parsed.copy else None
     except bridge_install.InstallError as error:

@@ -44,8 +44,6 @@ def command_line(register: Path, directory: Path | None) -> list[str]:
 def copy_to(directory: Path) -> Path:
     """Copies the bridge's files into a folder in the bot's directory; an older copy is replaced."""
     target = directory / COPY
-    if not directory.is_dir():
-        raise InstallError(f"{directory} is not a directory; name the one that the bot is started in")
     try:
         target.mkdir(exist_ok=True)
         for file in sorted(FILES.glob("*.mjs")):

@@ -2,13 +2,14 @@
 
 import asyncio
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from exporter.cli.errors import refusal
 from exporter.cli.terminal import printable
 from exporter.collectors.base import Collector, CollectorError, Diagnosis
 
@@ -20,8 +21,24 @@ Row = tuple[str, Diagnosis]
 
 
 async def diagnose(collectors: Iterable[Collector]) -> list[Row]:
-    """The findings of each collector, with its name; that one fails or takes too long is a finding too."""
-    return [(each.name, found) for each in collectors for found in await _diagnose(each)]
+    """The findings of each collector, with its name; that one fails or takes too long is a finding too.
+
+    An error that several of them meet, such as a bridge that does not answer, is one row.
+    """
+    rows = [(each.name, found) for each in collectors for found in await _diagnose(each)]
+    return list(_joined(rows))
+
+
+def _joined(rows: Sequence[Row]) -> Iterator[Row]:
+    failing: dict[Diagnosis, list[str]] = {}
+    for name, finding in rows:
+        if finding.state == "error":
+            failing.setdefault(finding, []).append(name)
+    for name, finding in rows:
+        if finding.state != "error":
+            yield name, finding
+        elif names := failing.pop(finding, None):
+            yield ", ".join(names), finding
 
 
 async def _diagnose(collector: Collector) -> list[Diagnosis]:
@@ -32,6 +49,8 @@ async def _diagnose(collector: Collector) -> list[Diagnosis]:
         return [Diagnosis("collector", "error", str(error))]
     except TimeoutError:
         return [Diagnosis("collector", "error", f"did not answer within {DIAGNOSE_SECONDS:g} seconds")]
+    except OSError as error:
+        return [Diagnosis("collector", "error", refusal(error))]
     finally:
         await collector.close()
 

@@ -1,20 +1,18 @@
 """What a command is, and what commands have in common."""
 
 import argparse
+import os
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from exporter.cli import flags
+from exporter.cli.errors import CommandError
 from exporter.config import Config, ConfigError, load
 from exporter.runtime import logging
 
 LEAST_SQLITE = (3, 37, 0)
 """With pragma_table_list."""
-
-
-class CommandError(Exception):
-    """The command could not do its work. The message is for the user: what failed, and what to do about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +25,12 @@ class Command:
 
 
 def configure(parsed: argparse.Namespace, defaults: Mapping[str, object] | None = None) -> Config:
-    """The configuration of the flags over `defaults` (dotted key → value); from here on, logging is what it says."""
-    config = load(vars(parsed).get("config.file"), {**(defaults or {}), **flags.set_keys(parsed)})
+    """The configuration of flags, environment and file; from here on, logging is what it says.
+
+    `defaults` (dotted key → value) are the command's own.
+    """
+    file = vars(parsed).get("config.file") or flags.config_file()
+    config = load(file, flags.set_keys(parsed), os.environ, defaults or {})
     logging.configure(config.log.level, config.log.format)
     return config
 

@@ -1,14 +1,16 @@
 """The command line's flags, as exporters have them. A flag's destination is the key that it sets."""
 
 import argparse
+import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn, get_args
+from urllib.parse import urlsplit
 
 from exporter import __version__
-from exporter.config import LogFormat, LogLevel, flag_name
+from exporter.config import LogFormat, LogLevel, flag_name, variable
 
 PROGRAM = "tweetbot-exporter"
 AddFlags = Callable[[argparse.ArgumentParser], None]
@@ -53,7 +55,9 @@ def parser(command: str, about: str, add_flags: AddFlags, commands: Mapping[str,
     )
     add_flags(made)
     general = made.add_argument_group("general")
-    general.add_argument("--version", action="version", version=version(), help="print the version and exit")
+    general.add_argument(
+        "-v", "--version", action="version", version=version(), help="print the version and exit"
+    )
     general.add_argument("-h", "--help", action="help", help="print this help and exit")
     return made
 
@@ -83,16 +87,20 @@ def add_bot_flags(to: argparse.ArgumentParser) -> None:
     add(group, "bot.command_pattern", "REGEX", "matches the command line of a bot without a bridge")
 
 
-def add_web_flags(to: argparse.ArgumentParser, default_address: str) -> None:
+def add_web_flags(to: argparse.ArgumentParser) -> None:
     """--web.*"""
     group = to.add_argument_group("web")
     add(
         group,
         "web.listen_addresses",
         "ADDRESS",
-        f":PORT, host:PORT or [IPv6]:PORT; may be given several times (default {default_address})",
+        ":PORT, host:PORT or [IPv6]:PORT; may be given several times (default 127.0.0.1:9464, and "
+        ":9464 with --web.config.file)",
         action="append",
     )
+    add_access(group)
+    add(group, "web.external_url", "URL", "where browsers reach this, if through a reverse proxy")
+    add(group, "web.route_prefix", "PATH", "of all paths (default: the path of --web.external-url)")
     add(group, "web.telemetry_path", "PATH", "where the metrics are (default /metrics)")
     add(
         group,
@@ -100,6 +108,13 @@ def add_web_flags(to: argparse.ArgumentParser, default_address: str) -> None:
         "NUMBER",
         "scrapes to serve at a time; more get a 503; 0 is no limit (default 40)",
         type=int,
+    )
+    group.add_argument(
+        "--web.enable-lifecycle",
+        dest="web.enable_lifecycle",
+        action="store_const",
+        const=True,
+        help="read the configuration again at POST /-/reload, as at SIGHUP",
     )
     group.add_argument(
         "--web.disable-exporter-metrics",
@@ -127,10 +142,33 @@ def set_keys(flags: argparse.Namespace) -> dict[str, object]:
     }
 
 
+def add_web_config_file(group: "argparse._ArgumentGroup") -> None:
+    add(group, "web.config_file", "FILE", "TLS and passwords, in YAML, as exporters have them", type=path)
+
+
+def add_access(group: "argparse._ArgumentGroup") -> None:
+    add_web_config_file(group)
+    group.add_argument(
+        "--web.systemd-socket",
+        dest="web.systemd_socket",
+        action="store_const",
+        const=True,
+        help="listen on the sockets that systemd hands over, instead of addresses",
+    )
+    told = "a name that clients may use beside addresses; may be given several times"
+    add(group, "web.allowed_hosts", "NAME", told, action="append")
+
+
 def add_config_file(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--config.file", type=path, metavar="FILE", help="configuration in YAML; flags win over what it says"
     )
+
+
+def config_file() -> Path | None:
+    """Of the environment."""
+    text = os.environ.get(variable("config.file"))
+    return Path.cwd() / text if text else None
 
 
 def add_bridge(group: "argparse._ArgumentGroup") -> None:
@@ -163,6 +201,16 @@ def path(text: str) -> Path:
     if not text:
         raise argparse.ArgumentTypeError("must not be empty")
     return Path.cwd() / text
+
+
+def url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise argparse.ArgumentTypeError("must be an address such as http://127.0.0.1:9464")
+    return text
 
 
 def count(text: str) -> int:

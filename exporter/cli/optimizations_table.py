@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from exporter.http.tokens import read_token
 from exporter.optimizer import messages
 from exporter.optimizer.http.api import OPTIMIZATIONS_PATH, TOKEN_KEY
 from exporter.optimizer.ledger.entries import Entry
-from exporter.optimizer.ledger.errors import LedgerError
+from exporter.optimizer.ledger.errors import DAMAGED, LedgerError
 from exporter.optimizer.ledger.store import Ledger
 from exporter.optimizer.model import Measurement, State
 from exporter.optimizer.serialization import serialize
@@ -59,16 +60,23 @@ async def _read(ledger: Path, state: State | None, limit: int) -> list[Entry]:
             return await opened.optimizations(state, limit)
     except LedgerError as error:
         raise OptimizationsError(str(error)) from None
+    except (ValueError, TypeError, LookupError):
+        # SQLite reads what was overwritten in the middle of a row as if it were meant.
+        raise OptimizationsError(f"{ledger} {DAMAGED}") from None
 
 
-def roll_back(settings: Optimizer, optimization_id: int) -> None:
+def roll_back(settings: Optimizer, optimization_id: int, tls: ssl.SSLContext | None = None) -> None:
     """Asks the optimizer that runs with these settings, and prints what it says."""
-    url = f"http://{_address(settings)}{OPTIMIZATIONS_PATH}/{optimization_id}/roll-back"
+    url = (
+        f"{'https' if tls else 'http'}://{_address(settings)}{OPTIMIZATIONS_PATH}/{optimization_id}/roll-back"
+    )
     if settings.token_file is None:
         raise ConfigError(f"{TOKEN_KEY} is needed: the optimizer needs the token in it")
     try:
         headers = {"Authorization": f"Bearer {read_token(settings.token_file, TOKEN_KEY)}"}
-        request = fetch_json(url, ROLL_BACK_SECONDS, headers, posted={}, accepted=(202, 404, 409, 503))
+        request = fetch_json(
+            url, ROLL_BACK_SECONDS, headers, posted={}, accepted=(202, 404, 409, 503), tls=tls
+        )
         answer = asyncio.run(request)
     except UnreadableFileError as error:
         raise ConfigError(str(error)) from None

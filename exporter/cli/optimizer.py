@@ -5,9 +5,10 @@ from contextlib import ExitStack
 from typing import get_args
 
 from exporter.cli import flags
-from exporter.cli.command import Command, CommandError, configure
+from exporter.cli.command import Command, configure
+from exporter.cli.errors import CommandError
 from exporter.config import OptimizerMode
-from exporter.http.sockets import open_sockets
+from exporter.http.sockets import listening_sockets
 from exporter.runtime import signals
 
 
@@ -28,6 +29,7 @@ def _add_optimizer_flags(parser: argparse.ArgumentParser) -> None:
     )
     flags.add_ledger(group)
     flags.add_optimizer_address(group, "; may be given several times")
+    flags.add_access(group)
     group = parser.add_argument_group("the bot, for mode act")
     flags.add_bridge(group)
     help_text = "holds the token of the bridge's actions"
@@ -36,16 +38,20 @@ def _add_optimizer_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """Serves until a signal comes."""
+    from exporter.http.access import Access
     from exporter.optimizer import service
+    from exporter.optimizer.http.api import API_PATH
     from exporter.optimizer.ledger.errors import LedgerError
 
     config = configure(parsed)
     token_file = service.check(config)
+    access = Access.of(config.web, own_token=API_PATH)
     with ExitStack() as stack:
-        opened = open_sockets(config.optimizer.listen_addresses, "--optimizer.listen-address")
+        addresses = config.optimizer.listen_addresses
+        opened = listening_sockets(config.web, addresses, "--optimizer.listen-address")
         sockets = [stack.enter_context(each) for each in opened]
         try:
-            return signals.run(service.run(config, token_file, sockets))
+            return signals.run(service.run(config, token_file, sockets, access))
         except LedgerError as error:
             raise CommandError(str(error)) from None
 

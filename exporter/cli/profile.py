@@ -3,7 +3,8 @@
 import argparse
 
 from exporter.cli import flags
-from exporter.cli.command import Command, CommandError, configure, require_bot
+from exporter.cli.command import Command, configure, require_bot
+from exporter.cli.errors import CommandError
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +17,8 @@ def _add_profile_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the profile")
     group.add_argument("agent", nargs="*", metavar="AGENT", help="an agent's name (default: all)")
     group.add_argument("--json", action="store_true", help="as JSON: one object for one AGENT, else a list")
-    group.add_argument("--url", metavar="URL", help="ask the exporter that runs there instead of the bot")
+    about = "ask the exporter that runs there instead of the bot"
+    group.add_argument("--url", type=flags.url, metavar="URL", help=about)
 
 
 def run(parsed: argparse.Namespace) -> int:

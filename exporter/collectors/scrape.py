@@ -192,6 +192,8 @@ class _Runner:
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._collector.close()
+        except TimeoutError:
+            self._log("close", f"did not close within {CLOSE_SECONDS:g} seconds")
         except Exception as error:  # noqa: BLE001 (as above: the other collectors are to be closed too)
             self._log("close", _message(error), error)
 

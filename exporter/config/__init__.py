@@ -4,6 +4,7 @@ It imports nothing else of ours, and nothing else reads YAML or the environment.
 """
 
 from exporter.config.addresses import Address, parse_address
+from exporter.config.environment import variable
 from exporter.config.errors import ConfigError, flag_name
 from exporter.config.loading import load
 from exporter.config.sections import (
@@ -41,4 +42,5 @@ __all__ = [
     "flag_name",
     "load",
     "parse_address",
+    "variable",
 ]

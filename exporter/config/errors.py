@@ -14,16 +14,21 @@ class ConfigError(Exception):
     """The configuration cannot be used. The message is for the user: what is wrong, where, and what to do."""
 
 
-def message(details: list[ErrorDetails], where: str, flags: Collection[str]) -> str:
+def message(
+    details: list[ErrorDetails],
+    where: str,
+    flags: Collection[str] = (),
+    model: type[BaseModel] = Config,
+) -> str:
     """The text of a ConfigError: file or flag, key, what is wrong, what to write instead.
 
-    `flags` are the keys that flags have set; a fault in one of those names the flag.
+    `flags` are the keys that flags have set; a fault in one of those names the flag. `model` has the known keys.
     """
     first = details[0]
     key, entry = _key(first["loc"])
     label = flag_name(key) if key in flags else f"{where}: {key}{entry}" if key else where
     more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
-    return f"{label}: {_problem(first, key)}{more}"
+    return f"{label}: {_problem(first, key, model)}{more}"
 
 
 def _key(loc: tuple[int | str, ...]) -> tuple[str, str]:
@@ -36,9 +41,13 @@ def _key(loc: tuple[int | str, ...]) -> tuple[str, str]:
     return key if key.isprintable() else ascii(key), entry
 
 
+# As the exporter toolkit of Prometheus calls them, and lists in the singular.
+_FLAG_NAMES = {"web.config_file": "web.config.file", "web.allowed_hosts": "web.allowed_host"}
+
+
 def flag_name(key: str) -> str:
     """The flag that sets `key`."""
-    return "--" + key.replace("listen_addresses", "listen_address").replace("_", "-")
+    return "--" + _FLAG_NAMES.get(key, key).replace("listen_addresses", "listen_address").replace("_", "-")
 
 
 _PROBLEMS = {
@@ -66,18 +75,18 @@ _PROBLEMS = {
 }
 
 
-def _problem(detail: ErrorDetails, key: str) -> str:
+def _problem(detail: ErrorDetails, key: str, model: type[BaseModel]) -> str:
     if detail["type"] == "extra_forbidden":
-        return f"unknown key; {_did_you_mean(key)}"
+        return f"unknown key; {_did_you_mean(key, model)}"
     if detail["loc"][-1:] == ("[key]",):
         return "has a key that is not text of 1 to 128 characters; put it in quotes"
     template = _PROBLEMS.get(detail["type"])
     return template.format(**detail.get("ctx", {})) if template else detail["msg"]
 
 
-def _did_you_mean(key: str) -> str:
+def _did_you_mean(key: str, model: type[BaseModel]) -> str:
     parent, _, name = key.rpartition(".")
-    known = {each: each.rpartition(".")[::2] for each in _known_keys(Config)}
+    known = {each: each.rpartition(".")[::2] for each in _known_keys(model)}
     siblings = {leaf: each for each, (above, leaf) in known.items() if above == parent}
     elsewhere = [each for each, (_, leaf) in known.items() if leaf == name]
     if close := [siblings[leaf] for leaf in get_close_matches(name, siblings, 1)] or elsewhere:

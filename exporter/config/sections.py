@@ -4,18 +4,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
 from exporter.config.types import (
     BaseUrl,
+    ExternalUrl,
     File,
+    HostName,
     ListenAddresses,
     LogFormat,
     LogLevel,
     Name,
     OptimizerMode,
     Pattern,
+    RoutePrefix,
     Seconds,
     StateUrl,
     StateUrls,
@@ -24,7 +28,9 @@ from exporter.config.types import (
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -37,20 +43,25 @@ class Database(_Section):
     """The bot's SQLite file. `window` is the number of rows that count as recent."""
 
     path: File | None = None
+    """The file. It need not exist yet."""
     timeout_seconds: float = Field(default=5.0, gt=0, le=60)
+    """How long a scrape may take of it."""
     window: int = Field(default=50, ge=1, le=500)
+    """How many of an agent's newest rows count as recent."""
 
 
 class Storage(_Section):
     """Where the totals of the history are kept over restarts: a directory of the exporter's own."""
 
     path: File | None = None
+    """The directory. Without one, each start reads the history again."""
 
 
 class Bridge(_Section):
     """The bridges in the bot's processes. A document further off than `stale_after_seconds` is refused."""
 
     url: StateUrl | None = None
+    """Its address, such as http://127.0.0.1:9465."""
     urls: StateUrls = ()
     """Of further processes."""
     socket_directory: File | None = None
@@ -58,8 +69,11 @@ class Bridge(_Section):
     verify_database: bool = True
     """Whether a process that has another database open than `database.path` is refused."""
     token_file: File | None = None
+    """Holds its token, if it has one; read at each scrape."""
     timeout_seconds: float = Field(default=3.0, gt=0, le=60)
+    """How long a scrape may take of it."""
     stale_after_seconds: float = Field(default=60.0, gt=0, le=86_400)
+    """An older document is refused."""
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -80,14 +94,18 @@ class Bot(_Section):
     """How the bot's process is found where the bridge does not tell: by its pid file or its command line."""
 
     pid_file: File | None = None
+    """Holds the process id."""
     command_pattern: Pattern | None = None
+    """A regular expression that matches the command line."""
 
 
 class Portfolio(_Section):
     """What growth and progress are measured against, in USD."""
 
     starting_value_usd: float = Field(default=10_000.0, gt=0)
+    """What the portfolio was worth at first."""
     goal_value_usd: float = 10_500.0
+    """What it is to be worth."""
 
     @model_validator(mode="after")
     def _goal_is_ahead(self) -> Self:
@@ -118,44 +136,98 @@ class Agents(_Section):
     aliases: Annotated[Mapping[Name, Name], AfterValidator(_with_known)] = Field(
         default_factory=dict, validate_default=True
     )
+    """From a name in the data to the agent that it is."""
 
 
 class Limits(_Section):
     """How many different values labels may take; more are counted under `other`."""
 
     agents: int = Field(default=100, ge=1, le=1000)
+    """How many agents."""
     label_pairs: int = Field(default=500, ge=1, le=20_000)
+    """How many pairs of agent and type."""
 
 
 class Web(_Section):
     """The HTTP side. `max_requests` is the number of scrapes served at a time; 0 is no limit."""
 
-    listen_addresses: ListenAddresses = (":9464",)
+    listen_addresses: ListenAddresses | None = None
+    """Where it listens: `:PORT`, `host:PORT` or `[IPv6]:PORT`. By default 127.0.0.1:9464;
+    with `config_file`, :9464."""
     telemetry_path: TelemetryPath = "/metrics"
+    """Where the metrics are."""
     max_requests: int = Field(default=40, ge=0, le=10_000)
+    """How many scrapes are served at a time; 0 is no limit."""
     disable_exporter_metrics: bool = False
+    """Whether to leave out what is about the exporter's own process."""
+    enable_lifecycle: bool = False
+    """Whether POST /-/reload does what SIGHUP does."""
+    config_file: File | None = None
+    """TLS and passwords, as the exporter toolkit of Prometheus has them; of the optimizer, too."""
+    systemd_socket: bool = False
+    """Whether systemd hands over the listening sockets; of the optimizer, too."""
+    allowed_hosts: Annotated[tuple[HostName, ...], Field(strict=False, max_length=32)] = ()
+    """Names by which clients may reach exporter and optimizer; see exporter/http/hosts.py."""
+    external_url: ExternalUrl | None = None
+    """Where browsers reach the exporter, if that is through a reverse proxy."""
+    route_prefix: RoutePrefix | None = None
+    """Of all paths; the path of `external_url` where it is not given."""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where to listen: beyond this machine only where somebody has thought of who may come."""
+        return self.listen_addresses or ((":9464",) if self.config_file else ("127.0.0.1:9464",))
+
+    @property
+    def names_an_address(self) -> bool:
+        """Whether anybody has said where to listen."""
+        return bool(self.listen_addresses or self.config_file or self.systemd_socket)
+
+    @property
+    def external_path(self) -> str:
+        """What stands before a path in a link; without a slash at its end."""
+        if self.external_url is None:
+            return (self.route_prefix or "").rstrip("/")
+        return urlsplit(self.external_url).path.rstrip("/")
+
+    @property
+    def prefix(self) -> str:
+        """What stands before a path in a request; without a slash at its end."""
+        return self.external_path if self.route_prefix is None else self.route_prefix.rstrip("/")
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """All names by which clients may reach it, where such are given."""
+        external = urlsplit(self.external_url or "").hostname
+        return (*self.allowed_hosts, external) if external else self.allowed_hosts
 
 
 class Log(_Section):
     """What is logged, on stderr."""
 
     level: LogLevel = "info"
+    """`debug`, `info`, `warn` or `error`."""
     format: LogFormat = "logfmt"
+    """`logfmt` or `json`."""
 
 
 class Optimizer(_Section):
     """The loop back, a process of its own: docs/optimizer.md. `mode: act` lets it change the bot."""
 
     mode: OptimizerMode = "observe"
+    """`observe` only records what would be done, `act` does it."""
     bot: Name | None = None
     """The value of the target label `bot`; only its alerts count."""
     prometheus_url: BaseUrl = "http://127.0.0.1:9090"
+    """Prometheus, with these rules."""
     listen_addresses: ListenAddresses = ("127.0.0.1:9466",)
+    """Where it listens."""
     token_file: File | None = None
     """Whoever sends alerts, reads the ledger or takes something back shows this token."""
     actions_token_file: File | None = None
     """The token of the bridge's POST /actions; not the one that reads its state."""
     ledger: File = Path("optimizer.db")
+    """Its own file."""
     actions: Annotated[
         tuple[Literal["execute_adaptation", "adjust_autonomy", "pause"], ...],
         Field(strict=False, max_length=3),
@@ -164,6 +236,7 @@ class Optimizer(_Section):
     interval_seconds: float = Field(default=15.0, ge=0.1, le=300)
     """Between two looks at what is open."""
     actions_per_hour: int = Field(default=6, ge=1, le=1000)
+    """How many actions it may take in an hour."""
     cooldown_seconds: float = Field(default=6 * 3600.0, ge=0, le=30 * 86_400)
     """After an action: so long nothing is done about the same bottleneck of the same agent."""
     measure_seconds: float = Field(default=3600.0, ge=1, le=7 * 86_400)
@@ -171,6 +244,7 @@ class Optimizer(_Section):
     measure_within_seconds: float = Field(default=6 * 3600.0, ge=1, le=30 * 86_400)
     """When by then too few events have come after an action, there is not enough data."""
     minimum_samples: int = Field(default=20, ge=1, le=1_000_000)
+    """How many events a measurement needs."""
     margin_ratio: float = Field(default=0.05, ge=0, le=1)
     """Better or worse by less than this share of the value before is no effect; worse by more is rolled back."""
     implementation_seconds: Annotated[Mapping[Name, Seconds], AfterValidator(MappingProxyType)] = Field(

@@ -51,6 +51,24 @@ def _base_url(value: str) -> str:
     )
 
 
+def _external_url(value: str) -> str:
+    return _http_url(
+        value, "where browsers reach this, such as https://example.org/tweetbot", "a proxy"
+    ).geturl()
+
+
+def _host_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})", value):
+        raise ValueError("must be a host name without port, such as exporter.example.org")
+    return value.lower()
+
+
+def _route_prefix(value: str) -> str:
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*/?", value) or not value:
+        raise ValueError("must be a path such as /tweetbot, of letters, digits and . _ ~ -")
+    return value
+
+
 def _http_url(value: str, what: str, instead_of_password: str) -> SplitResult:
     try:
         parts = urlsplit(value)
@@ -91,6 +109,9 @@ ListenAddresses = Annotated[
 StateUrl = Annotated[str, StringConstraints(max_length=2048, strict=True), AfterValidator(_state_url)]
 StateUrls = Annotated[tuple[StateUrl, ...], Field(strict=False, max_length=32)]
 BaseUrl = Annotated[str, StringConstraints(max_length=2048), AfterValidator(_base_url)]
+ExternalUrl = Annotated[str, StringConstraints(max_length=2048), AfterValidator(_external_url)]
+HostName = Annotated[str, Field(strict=True), AfterValidator(_host_name)]
+RoutePrefix = Annotated[str, StringConstraints(max_length=256), AfterValidator(_route_prefix)]
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=1024), AfterValidator(_pattern)]
 TelemetryPath = Annotated[
     str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)+/?$|^/$", max_length=256), AfterValidator(_telemetry_path)

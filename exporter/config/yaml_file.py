@@ -11,16 +11,16 @@ from exporter.config.errors import ConfigError
 MAX_BYTES = 1 << 20
 
 
-def read(file: Path) -> dict[str, Any]:
-    """The mapping in `file`; empty for an empty file. ConfigError if there is none."""
-    text = _text(file)
+def read(file: Path, flag: str = "--config.file") -> dict[str, Any]:
+    """The mapping in `file`, which `flag` names; empty for an empty file. ConfigError if there is none."""
+    text = _text(file, flag)
     try:
         data = yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader, made stricter)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{file}: line {mark.line + 1}" if mark else str(file)
         problem = error.problem or error.context or "not valid YAML"
-        raise ConfigError(f"{where}: {problem.removeprefix('but ')}") from None
+        raise ConfigError(f"{where}: {_plain(problem)}") from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, int(error.position)) + 1
         raise ConfigError(f"{file}: line {line}: a character that YAML does not allow") from None
@@ -33,18 +33,24 @@ def read(file: Path) -> dict[str, Any]:
     return data
 
 
-def _text(file: Path) -> str:
+def _plain(problem: str) -> str:
+    if "\\t" in problem:
+        return "a tab, where YAML takes only spaces; indent with spaces"
+    return problem.removeprefix("but ")
+
+
+def _text(file: Path, flag: str) -> str:
     try:
         with file.open("rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise ConfigError(f"{file}: there is no such file; check --config.file") from None
+        raise ConfigError(f"{file}: there is no such file; check {flag}") from None
     except IsADirectoryError:
-        raise ConfigError(f"{file}: is a directory; --config.file takes a YAML file") from None
+        raise ConfigError(f"{file}: is a directory; {flag} takes a YAML file") from None
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
     except ValueError:
-        raise ConfigError("--config.file: is not the path of a file") from None
+        raise ConfigError(f"{flag}: is not the path of a file") from None
     if len(raw) > MAX_BYTES:
         raise ConfigError(f"{file}: is larger than {MAX_BYTES >> 20} MiB; is it the right file?")
     try:

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import os
+import socket
 import ssl
 from collections.abc import Collection, Mapping
 from typing import Any, NoReturn
@@ -14,6 +15,7 @@ MAX_BYTES = 8 << 20
 """What the bridge itself keeps to."""
 UNIX = "unix:"
 """Begins the address of a UNIX socket: unix:/run/bot.sock:/state."""
+_SPOKEN_WITHOUT_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST")
 _LARGE = 1 << 18
 """Parsed in a thread from here on."""
 
@@ -39,14 +41,21 @@ async def fetch_json(
     query: Mapping[str, str] | None = None,
     posted: Any = None,
     accepted: Collection[int] = (200,),
+    tls: ssl.SSLContext | None = None,
 ) -> Any:
     """The document at `url`: no redirects, no proxies, no compression, at most `limit` bytes.
 
     With `posted`: what is answered to that document. `accepted` are the statuses whose document is wanted. No message
-    shows `headers`, `query` or `posted`.
+    shows `headers`, `query` or `posted`. `tls` says whom to trust, instead of the system's authorities.
     """
     headers = {"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})}
-    request = {"headers": headers, "params": query, "json": posted, "allow_redirects": False}
+    request = {
+        "headers": headers,
+        "params": query,
+        "json": posted,
+        "allow_redirects": False,
+        "ssl": tls or True,
+    }
     try:
         async with asyncio.timeout(seconds):
             body = await _body(url, "GET" if posted is None else "POST", request, limit, accepted)
@@ -59,9 +68,9 @@ async def fetch_json(
     except aiohttp.ClientConnectorError as error:
         raise FetchError(f"cannot connect to {url}: {_reason(error.os_error)}", sent=False) from None
     except aiohttp.ClientResponseError:
-        raise FetchError(f"{url} answers with something other than HTTP") from None
+        raise FetchError(f"{url} answers with something other than HTTP{_maybe_tls(url)}") from None
     except (aiohttp.ClientError, OSError, ValueError):
-        raise FetchError(f"{url} broke its answer off") from None
+        raise FetchError(f"{url} broke its answer off{_maybe_tls(url)}") from None
     return _parsed(body, url)
 
 
@@ -89,7 +98,8 @@ def _route(url: str) -> tuple[aiohttp.BaseConnector, str]:
     """How to connect, and what to ask for there."""
     # Nothing is kept from one document to the next, such as a half-dead connection of a bot that restarted.
     if not url.startswith(UNIX):
-        return aiohttp.TCPConnector(force_close=True, limit=1), url
+        # A TLS connection that is not kept would wait for the other side's goodbye; the session drops it.
+        return aiohttp.TCPConnector(force_close=not url.startswith("https:"), limit=1), url
     path, _, target = url.removeprefix(UNIX).rpartition(":")
     return aiohttp.UnixConnector(path, force_close=True, limit=1), f"http://localhost{target}"
 
@@ -113,13 +123,21 @@ def _too_large(url: str, limit: int) -> FetchError:
     return FetchError(f"{url} answers with more than {limit >> 20} MiB")
 
 
+def _maybe_tls(url: str) -> str:
+    """A server that speaks TLS answers plain HTTP by hanging up, or with a message of TLS."""
+    return "; if it speaks TLS, write https:// for http://" if url.startswith("http:") else ""
+
+
 def _reason(error: OSError) -> str:
+    if isinstance(error, socket.gaierror):
+        return "the host name is not known; check its spelling"
     if isinstance(error, ssl.SSLError):
-        return "no TLS connection"
+        plain = error.reason in _SPOKEN_WITHOUT_TLS
+        return "it does not speak TLS; write http:// for https://" if plain else "no TLS connection"
     # The text of several attempts in one error differs with their order.
     if error.errno in errno.errorcode:
         return os.strerror(error.errno or 0).lower()
-    return "unknown host" if "getaddrinfo" in str(error) or not error.errno else "no connection"
+    return "no connection"
 
 
 def _parsed(body: bytes, url: str) -> Any:

@@ -7,9 +7,12 @@ from aiohttp import web
 from prometheus_client.core import Metric
 
 from exporter.http.negotiation import accepts_gzip, choose_format
+from exporter.metrics.catalogue import LOG_LINES_DROPPED
 from exporter.metrics.exposition import Format, Pages
 from exporter.metrics.merging import merge
+from exporter.metrics.samples import FamilySnapshot
 from exporter.metrics.self_metrics import HandlerMetrics, ProcessMetrics
+from exporter.runtime.logging import dropped_lines
 
 
 class MetricsHandler:
@@ -52,7 +55,7 @@ class MetricsHandler:
         chosen = choose_format(_header(request, "Accept"))
         gzip = accepts_gzip(_header(request, "Accept-Encoding"))
         # Taken here, as the loop changes the counts that they come from.
-        metrics += self._handler.metrics() if self._about_itself else []
+        metrics += [*self._handler.metrics(), _log_metric()] if self._about_itself else []
         page = await asyncio.to_thread(self._write, metrics, chosen, gzip)
         headers = {"Content-Type": chosen.content_type, "Vary": "Accept, Accept-Encoding"}
         if gzip:
@@ -63,6 +66,10 @@ class MetricsHandler:
         if self._about_itself:
             metrics = merge([*metrics, *self._process.metrics()])
         return self._pages.write(metrics, chosen, gzip)
+
+
+def _log_metric() -> Metric:
+    return FamilySnapshot(LOG_LINES_DROPPED, (((), dropped_lines()),))
 
 
 def _header(request: web.Request, name: str) -> str:

@@ -1,15 +1,17 @@
-"""What every HTTP server of ours has in common: safe headers, logged faults, a bounded shutdown.
+"""What every HTTP server of ours has in common: who is let in, safe headers, logged faults, a bounded shutdown."""
 
-TLS and basic authentication (`--web.config.file`) go into `running` and a middleware of `make_application`.
-"""
-
+import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
 from aiohttp import web, web_response
+from aiohttp.typedefs import Handler, Middleware
+
+from exporter.http.access import Access
+from exporter.http.connections import Connections, most_connections
 
 log = structlog.get_logger(__name__)
 
@@ -44,8 +46,14 @@ def make_application(content_security_policy: str = NOTHING_LOADED) -> web.Appli
 
 
 @asynccontextmanager
-async def running(app: web.Application, sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
-    """Serves `app` on listening `sockets` while the block runs; then ends within half a second."""
+async def running(
+    app: web.Application, sockets: Sequence[socket.socket], access: Access | None = None
+) -> AsyncIterator[None]:
+    """Serves `app` on listening `sockets` while the block runs; then ends within half a second.
+
+    `access` says who is let in; without it everybody is who knows the server by an address.
+    """
+    access = access or Access()
     runner = web.AppRunner(
         app,
         access_log=None,
@@ -56,19 +64,48 @@ async def running(app: web.Application, sockets: Sequence[socket.socket]) -> Asy
         lingering_time=1.0,
         shutdown_timeout=SHUTDOWN_SECONDS,
     )
+    connections = Connections(lambda: _protocol(runner), most_connections())
+    app.middlewares.insert(0, _follows(connections))
+    app.middlewares.append(access.middleware)
+    app.on_response_prepare.extend([access.prepare, connections.prepare])
     await runner.setup()
+    accepting = [asyncio.create_task(connections.accept(each, access.context)) for each in sockets]
     try:
-        for listener in sockets:
-            await web.SockSite(runner, listener).start()
         yield
     finally:
+        for task in accepting:
+            task.cancel()
+        await asyncio.gather(*accepting, return_exceptions=True)
+        for listener in sockets:
+            listener.close()
         await runner.cleanup()
+        await connections.close()
+
+
+def _protocol(runner: web.AppRunner) -> web.RequestHandler:
+    assert runner.server is not None
+    return runner.server()
+
+
+def _follows(connections: Connections) -> Middleware:
+    """A middleware that tells each connection what it is used for."""
+
+    @web.middleware
+    async def follow(request: web.Request, handler: Handler) -> web.StreamResponse:
+        connection = connections.of(request)
+        if connection is None:
+            return await handler(request)
+        connection.begin(request)
+        try:
+            return await handler(request)
+        finally:
+            connection.end()
+
+    return follow
 
 
 @web.middleware
-async def _faults_are_logged(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
+async def _faults_are_logged(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except web.HTTPException:

@@ -1,13 +1,16 @@
 """Listening sockets for the addresses of the configuration."""
 
 import errno
+import os
 import socket
 from collections.abc import Sequence
 
-from exporter.config import Address, parse_address
+from exporter.config import Address, Web, parse_address
 
 # Of unacknowledged data: a client that stops reading holds its page no longer.
 CLIENT_TIMEOUT_SECONDS = 60
+_FIRST_FD = 3
+"""Where systemd's sockets begin."""
 
 
 class ListenError(Exception):
@@ -27,6 +30,31 @@ def open_sockets(addresses: Sequence[str], flag: str = "--web.listen-address") -
         for each in sockets:
             each.close()
         raise
+    return sockets
+
+
+def listening_sockets(
+    web: Web, addresses: Sequence[str], flag: str = "--web.listen-address"
+) -> list[socket.socket]:
+    """Those that systemd has handed over, where the configuration says so; else `open_sockets`."""
+    return systemd_sockets() if web.systemd_socket else open_sockets(addresses, flag)
+
+
+def systemd_sockets() -> list[socket.socket]:
+    """The listening sockets that systemd has handed over (sd_listen_fds(3)); ListenError if there are none."""
+    environment = {name: os.environ.pop(name, "") for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")}
+    if environment["LISTEN_PID"] != str(os.getpid()) or not environment["LISTEN_FDS"].isdigit():
+        raise ListenError(
+            "systemd has handed over no socket; start it by its .socket unit, or leave --web.systemd-socket out"
+        )
+    sockets = [socket.socket(fileno=_FIRST_FD + number) for number in range(int(environment["LISTEN_FDS"]))]
+    for each in sockets:
+        each.set_inheritable(False)
+        each.setblocking(False)
+        if each.type != socket.SOCK_STREAM or each.family not in (socket.AF_INET, socket.AF_INET6):
+            raise ListenError(
+                "systemd has handed over a socket that is not TCP; use ListenStream=ADDRESS:PORT"
+            )
     return sockets
 
 

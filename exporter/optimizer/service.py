@@ -12,6 +12,7 @@ import structlog
 
 from exporter import __version__
 from exporter.config import Config, ConfigError
+from exporter.http.access import Access
 from exporter.http.server import running
 from exporter.http.sockets import bound_address
 from exporter.http.tokens import read_token
@@ -75,7 +76,7 @@ def _token(file: Path, key: str) -> str:
         raise ConfigError(str(error)) from None
 
 
-async def run(config: Config, token_file: Path, sockets: Sequence[socket]) -> None:
+async def run(config: Config, token_file: Path, sockets: Sequence[socket], access: Access) -> None:
     """Serves on listening `sockets` until cancelled. LedgerError if the ledger cannot be used."""
     settings = config.optimizer
     log.info(
@@ -89,8 +90,8 @@ async def run(config: Config, token_file: Path, sockets: Sequence[socket]) -> No
             receiver = AlertReceiver(settings, ledger, lambda: reconciler.agents)
             loop = ReconcileLoop(reconciler, settings.interval_seconds)
             app = make_app(settings, token_file, ledger, receiver, loop)
-            async with running(app, sockets), _in_background(loop.run()):
-                _announce(sockets)
+            async with running(app, sockets, access), _in_background(loop.run()):
+                _announce(sockets, tls=access.context() is not None)
                 await asyncio.Event().wait()
     finally:
         if bot is not None:
@@ -115,9 +116,11 @@ async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]
         await asyncio.wait({task})
 
 
-def _announce(sockets: Sequence[socket]) -> None:
+def _announce(sockets: Sequence[socket], *, tls: bool) -> None:
     for address in map(bound_address, sockets):
-        log.info("listening", address=str(address))
+        log.info("listening", address=str(address), tls=tls)
+        if tls:
+            continue
         if not address.host or not ipaddress.ip_address(address.host).is_loopback:
             log.warning(
                 "listening beyond this machine: the token goes over the network as it is",

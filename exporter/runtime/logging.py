@@ -1,10 +1,11 @@
 """Logs on stderr, one line an event, as logfmt or JSON: `ts`, `level` and `msg` first.
 
-The standard library's loggers (aiohttp, asyncio, warnings) come out the same way.
+The standard library's loggers (aiohttp, asyncio, warnings) come out the same way. Nobody waits for stderr to be read.
 """
 
 import json
 import logging
+import os
 import re
 import sys
 from math import isfinite
@@ -14,6 +15,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from exporter.config import LogFormat, LogLevel
+from exporter.runtime.log_queue import QueueHandler
 
 _LEVELS: dict[LogLevel, int] = {
     "debug": logging.DEBUG,
@@ -45,15 +47,36 @@ def configure(level: LogLevel, log_format: LogFormat, stream: TextIO | None = No
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = QueueHandler(stream.write if stream else _write_stderr)
     foreign: list[Processor] = [*first, structlog.stdlib.add_logger_name]
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=foreign, processors=last))
     root = logging.getLogger()
+    for replaced in root.handlers:
+        if isinstance(replaced, QueueHandler):
+            replaced.close()
     root.handlers[:] = [handler]
     root.setLevel(_LEVELS[level])
     logging.captureWarnings(True)
     # A closed stderr must not fill itself with tracebacks of the logging module.
     logging.raiseExceptions = False
+
+
+def flush() -> None:
+    """Waits a moment for what was logged to be written: before the process ends, or something else is printed."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+
+
+def dropped_lines() -> int:
+    """How many log lines were dropped because nobody read those before."""
+    return sum(each.dropped for each in logging.getLogger().handlers if isinstance(each, QueueHandler))
+
+
+def _write_stderr(line: str) -> None:
+    # Not through sys.stderr, whose lock Python waits for when it ends.
+    rest = line.encode("utf-8", "backslashreplace")
+    while rest:
+        rest = rest[os.write(sys.stderr.fileno(), rest) :]
 
 
 def _tidy(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -1,5 +1,7 @@
 """The exporter's HTTP: the metrics, health and readiness, the landing page."""
 
+import os
+import signal
 from collections.abc import Sequence
 
 from aiohttp import web
@@ -10,6 +12,7 @@ from exporter.config import Web
 from exporter.http.metrics_handler import MetricsHandler
 from exporter.http.server import make_application
 from exporter.web import profile as api
+from exporter.web import runbooks
 from exporter.web.landing import CONTENT_SECURITY_POLICY, landing_page
 
 
@@ -18,11 +21,17 @@ def make_app(scraper: Scraper, config: Web) -> web.Application:
     pages = _Pages(scraper, config)
     metrics = MetricsHandler(pages.collect, config.max_requests, not config.disable_exporter_metrics)
     app = make_application(CONTENT_SECURITY_POLICY)
-    app.router.add_get("/", pages.landing)
-    app.router.add_get("/-/healthy", pages.healthy)
-    app.router.add_get("/-/ready", pages.ready)
-    app.router.add_get(config.telemetry_path, metrics.handle)
-    app.router.add_routes(api.routes(scraper))
+    prefix = config.prefix
+    if prefix:
+        app.router.add_get("/", pages.redirect)
+    app.router.add_get(f"{prefix}/", pages.landing)
+    app.router.add_get(f"{prefix}/-/healthy", pages.healthy)
+    app.router.add_get(f"{prefix}/-/ready", pages.ready)
+    if config.enable_lifecycle:
+        app.router.add_post(f"{prefix}/-/reload", pages.reload)
+    app.router.add_get(prefix + config.telemetry_path, metrics.handle)
+    app.router.add_routes(api.routes(scraper, prefix, config.external_path))
+    app.router.add_routes(runbooks.routes(prefix))
     return app
 
 
@@ -34,8 +43,16 @@ class _Pages:
         self._config = config
 
     async def landing(self, _: web.Request) -> web.Response:
-        page = landing_page(self._scraper.statuses(), self._config.telemetry_path)
+        config = self._config
+        page = landing_page(self._scraper.statuses(), config.telemetry_path, config.external_path)
         return web.Response(text=page, content_type="text/html")
+
+    async def redirect(self, _: web.Request) -> web.Response:
+        raise web.HTTPFound(f"{self._config.external_path}/")
+
+    async def reload(self, _: web.Request) -> web.Response:
+        os.kill(os.getpid(), signal.SIGHUP)
+        return web.Response(text="The configuration is read again; the log says whether it can be used.\n")
 
     async def healthy(self, _: web.Request) -> web.Response:
         return web.Response(text="The exporter is healthy.\n")

@@ -58,10 +58,11 @@ _PAGE = """<!doctype html>
 <h1>TweetBot exporter</h1>
 <p>Version {version}</p>
 <ul>
-<li><a href="{telemetry}">Metrics</a> <span>what Prometheus scrapes</span></li>
-<li><a href="/api/v1/agents">Agents</a> <span>each with all that is known of it, as JSON</span></li>
-<li><a href="/-/ready">Readiness</a> <span>whether everything has been read</span></li>
-<li><a href="/-/healthy">Health</a> <span>whether the exporter answers</span></li>
+<li><a href="{prefix}{telemetry}">Metrics</a> <span>what Prometheus scrapes</span></li>
+<li><a href="{prefix}/api/v1/agents">Agents</a> <span>each with all that is known of it, as JSON</span></li>
+<li><a href="{prefix}/runbooks/">Runbooks</a> <span>what to do about an alert</span></li>
+<li><a href="{prefix}/-/ready">Readiness</a> <span>whether everything has been read</span></li>
+<li><a href="{prefix}/-/healthy">Health</a> <span>whether the exporter answers</span></li>
 </ul>
 <h2>Sources</h2>
 <div><table>
@@ -75,11 +76,15 @@ _PAGE = """<!doctype html>
 """
 
 
-def landing_page(states: Sequence[CollectorStatus], telemetry_path: str) -> str:
-    """The page as HTML; everything that comes from outside is escaped."""
+def landing_page(states: Sequence[CollectorStatus], telemetry_path: str, prefix: str = "") -> str:
+    """The page as HTML, with `prefix` before its links; everything that comes from outside is escaped."""
     rows = "\n".join(_row(state) for state in states) or '<tr><td colspan="3">none</td></tr>'
     return _PAGE.format(
-        style=_STYLE, version=escape(__version__), telemetry=escape(telemetry_path), rows=rows
+        style=_STYLE,
+        version=escape(__version__),
+        prefix=escape(prefix),
+        telemetry=escape(telemetry_path),
+        rows=rows,
     )
 
 

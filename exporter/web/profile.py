@@ -13,13 +13,17 @@ from exporter.profile.snapshot import Snapshot
 AGENTS_PATH = "/api/v1/agents"
 
 
-def routes(scraper: Scraper) -> list[web.RouteDef]:
-    """The routes, which scrape with `scraper`."""
+def routes(scraper: Scraper, prefix: str = "", external_path: str = "") -> list[web.RouteDef]:
+    """The routes, under `prefix`, which scrape with `scraper`; links begin with `external_path`."""
 
     async def agents(_: web.Request) -> web.Response:
         snapshot = await take(scraper)
         found = [
-            {"agent": agent, "sources": sources, "path": f"{AGENTS_PATH}/{quote(agent, safe='')}"}
+            {
+                "agent": agent,
+                "sources": sources,
+                "path": f"{external_path}{AGENTS_PATH}/{quote(agent, safe='')}",
+            }
             for agent, sources in snapshot.agents.items()
         ]
         return web.json_response({"time": snapshot.time, "agents": found})
@@ -31,7 +35,8 @@ def routes(scraper: Scraper) -> list[web.RouteDef]:
             return web.json_response(_unknown(snapshot), status=404)
         return web.json_response(snapshot.profile(name).document())
 
-    return [web.get(AGENTS_PATH, agents), web.get(AGENTS_PATH + "/{agent}", agent)]
+    path = prefix + AGENTS_PATH
+    return [web.get(path, agents), web.get(path + "/{agent}", agent)]
 
 
 async def take(scraper: Scraper) -> Snapshot:

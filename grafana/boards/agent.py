@@ -3,8 +3,9 @@
 from grafana.boards.activity import activity
 from grafana.boards.agent_detail import communication, confidence, learning, self_report
 from grafana.boards.agent_rest import rest
+from grafana.boards.alerts import OF_THESE_AGENTS, alerts_over_time
 from grafana.boards.optimizer_actions import actions_of_agent
-from grafana.kit import base, look, variables
+from grafana.kit import look, variables
 from grafana.kit.base import Panel
 from grafana.kit.board import Board
 from grafana.kit.graphs import events, heatmap_of_buckets, lines
@@ -18,7 +19,6 @@ def board() -> Board:
         "TweetBot / Agent",
         "Everything that is known of one agent.",
         agent=variables.one_agent(),
-        warnings=True,
     )
     _now(result)
     _executions(result)
@@ -27,6 +27,8 @@ def board() -> Board:
     self_report(result)
     communication(result)
     actions_of_agent(result)
+    result.row("Alerts")
+    result.add(6, alerts_over_time(OF_THESE_AGENTS))
     rest(result)
     return result
 
@@ -46,12 +48,11 @@ def _judged(
         title,
         description,
         query(f"max by (agent) ({of_agent(value)})", "value", instant=True),
-        query(verdict_expr, "verdict", instant=True),
+        verdict=verdict_expr,
         unit=unit,
         decimals=decimals,
         empty="not known of this agent",
         width=4,
-        overrides={"verdict": [base.change("mappings", look.VERDICT), base.change("unit", "none")]},
     )
 
 
@@ -68,11 +69,12 @@ def _now(board: Board) -> None:
             width=3,
         ),
         stat(
-            "Profile score",
+            "Profile",
             "Mean of success, confidence, coordination, resource efficiency and goal progress, as far as "
             "they are known.",
             query(f"max by (agent) ({of_agent('agent:profile_score:avg')})", "score"),
             bounds=(0, 1),
+            neutral="its parts have thresholds, their mean has none",
             unit=look.SCORE,
             decimals=2,
             graph=True,
@@ -109,6 +111,7 @@ def _now(board: Board) -> None:
             "Cycles",
             "Cycles counted by the live agent since the bot started.",
             query(f"max by (agent) ({of_agent('tweetbot_agent_cycles_total')})", "cycles", instant=True),
+            neutral="it only counts",
             unit=look.NUMBER,
             decimals=0,
             empty="the bot does not count them",
@@ -122,6 +125,7 @@ def _now(board: Board) -> None:
                 "last",
                 instant=True,
             ),
+            neutral="State says whether it is too long ago",
             unit=look.MOMENT_AGO,
             empty="logs no executions",
             width=3,
@@ -135,6 +139,7 @@ def _executions(board: Board) -> None:
 
     recorded = "agent_quantile:execution_duration_seconds:histogram_quantile_increase1h"
     known = f"({rate('tweetbot_executions_succeeded_total')} + {rate('tweetbot_executions_failed_total')})"
+    buckets = increase(of_agent("tweetbot_execution_duration_seconds_bucket"))
     board.row("Executions: rate, errors, duration")
     board.add(
         8,
@@ -167,12 +172,17 @@ def _executions(board: Board) -> None:
         ),
         lines(
             "Response time: mean and percentiles",
-            "Mean of the newest 50, and percentiles of the last hour. Above the dashed line is a bottleneck.",
+            "Mean of the newest 50, percentiles of the last hour and of now. Above the dashed line is a "
+            "bottleneck. A diamond is one execution (an exemplar) with its execution_id, the row in "
+            "agent_executions.",
             query(
                 f"max by (agent) ({of_agent('tweetbot_recent_response_time_seconds')})", "mean (newest 50)"
             ),
             query(f"max by (agent) ({quantile_of(recorded, '0.5')})", "median (1 h)"),
             query(f"max by (agent) ({quantile_of(recorded, '0.95')})", "95th percentile (1 h)"),
+            query(
+                f"histogram_quantile(0.95, sum by (le) ({buckets}))", "95th percentile (now)", exemplars=True
+            ),
             threshold("agent:recent_response_time_seconds:threshold_high"),
             unit=look.SECONDS,
             bounds=(0, None),
@@ -180,14 +190,12 @@ def _executions(board: Board) -> None:
             width=8,
         ),
     )
-    buckets = increase(of_agent("tweetbot_execution_duration_seconds_bucket"))
     board.add(
         8,
         heatmap_of_buckets(
             "Duration of executions",
-            "How many executions took how long; points are single executions (exemplars) with their "
-            "execution_id. Normal: one narrow band.",
-            query(f"sum by (le) ({buckets})", "{{le}}", heatmap=True, exemplars=True),
+            "How many executions took how long. Normal: one narrow band.",
+            query(f"sum by (le) ({buckets})", "{{le}}", heatmap=True),
             unit=look.SECONDS,
             interval="1m",
             empty="this agent logs no durations",

@@ -1,5 +1,7 @@
 """The rows of the agent's dashboard about what it thinks, learns, says of itself, and tells others."""
 
+from grafana_foundation_sdk.models import common
+
 from grafana.boards.confidence import curve
 from grafana.kit import look
 from grafana.kit.board import Board
@@ -53,7 +55,7 @@ def confidence(board: Board) -> None:
 
 
 def learning(board: Board) -> None:
-    board.row("Autonomy, learning, goals")
+    board.row("Autonomy, learning, goals", collapsed=True)
     board.add(
         8,
         lines(
@@ -129,7 +131,7 @@ def learning(board: Board) -> None:
 
 
 def self_report(board: Board) -> None:
-    board.row("Self-report against the record")
+    board.row("Self-report against the record", collapsed=True)
     board.add(
         8,
         lines(
@@ -157,9 +159,10 @@ def self_report(board: Board) -> None:
             "What it reports",
             "Totals that the agent keeps itself since the bot started.",
             *(query(_max(name), title, instant=True) for title, name in REPORTED.items()),
+            neutral="they only count",
             unit=look.NUMBER,
             decimals=0,
-            names=True,
+            show=common.BigValueTextMode.VALUE_AND_NAME,
             empty="this agent does not report itself",
             width=6,
         ),
@@ -181,7 +184,7 @@ def communication(board: Board) -> None:
     def sent(name: str) -> str:
         return f"sum by (from_agent) ({per_minute(f'{name}{{{TARGET}, {SENDER}}}')})"
 
-    board.row("Messages to other agents")
+    board.row("Messages to other agents", collapsed=True)
     board.add(
         7,
         events(

@@ -43,7 +43,7 @@ MOMENTS = {
 
 
 def rest(board: Board) -> None:
-    board.row("Everything else that is known")
+    board.row("Everything else that is known", collapsed=True)
     board.add(
         15,
         _listed("Shares", SHARES, look.RATIO, ""),

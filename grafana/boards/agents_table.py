@@ -1,10 +1,18 @@
 """The overview's table of agents, coloured by the recorded thresholds."""
 
 from grafana.boards.activity import activity
+from grafana.boards.trouble import agent_rank
 from grafana.kit import links, look
 from grafana.kit.board import Board
 from grafana.kit.queries import of, verdict
 from grafana.kit.tables import Key, Value, table
+
+
+def _order() -> str:
+    """Who is in trouble first, by how much; then the others, by profile score."""
+    known = f"group by (agent) ({of('agent:known:group')})"
+    well = f"(1 - max by (agent) ({of('agent:profile_score:avg')})) / 2"
+    return f"{agent_rank()} or {well} or 0 * {known}"
 
 
 def agents(board: Board) -> None:
@@ -13,7 +21,7 @@ def agents(board: Board) -> None:
 
     def mark(header: str, value: str, comparison: str, *thresholds: str) -> Value:
         expr = verdict(of(value), comparison, *(of(name) for name in thresholds))
-        return Value(header, expr, "none", 0, width=50, states=look.MARK)
+        return Value(header, expr, "none", 0, width=38, states=look.MARK)
 
     board.row("Agents")
     board.add(
@@ -25,9 +33,9 @@ def agents(board: Board) -> None:
             "does not say.",
             [Key("agent", "Agent", links=[links.to_agent("__value.raw")])],
             [
-                Value("Now", activity(of), "none", 0, width=80, states=look.ACTIVITY),
-                Value("Profile", mean("agent:profile_score:avg"), look.SCORE, 2, width=110, bar=True),
-                Value("Success", mean("agent:recent_success_ratio:last5m"), look.RATIO, 0, width=75),
+                Value("Now", activity(of), "none", 0, width=95, states=look.ACTIVITY),
+                Value("Profile", mean("agent:profile_score:avg"), look.SCORE, 2, width=100, bar=True),
+                Value("Success", mean("agent:recent_success_ratio:last5m"), look.RATIO, 0, width=85),
                 mark(
                     " ",
                     "agent:recent_success_ratio:last5m",
@@ -35,34 +43,33 @@ def agents(board: Board) -> None:
                     "agent:recent_success_ratio:threshold_medium",
                     "agent:recent_success_ratio:threshold_critical",
                 ),
-                Value("Response", mean("agent:recent_response_time_seconds:last5m"), look.SECONDS, width=85),
+                Value("Response", mean("agent:recent_response_time_seconds:last5m"), look.SECONDS, width=95),
                 mark(
                     "  ",
                     "agent:recent_response_time_seconds:last5m",
                     ">",
                     "agent:recent_response_time_seconds:threshold_high",
                 ),
-                Value("Confidence", mean("agent:recent_confidence_ratio:last5m"), look.RATIO, 0, width=88),
+                Value("Confidence", mean("agent:recent_confidence_ratio:last5m"), look.RATIO, 0, width=110),
                 mark(
                     "   ",
                     "agent:recent_confidence_ratio:last5m",
                     "<",
                     "agent:recent_confidence_ratio:threshold",
                 ),
-                Value("Coordination", mean("agent:coordination:ratio_increase1h"), look.RATIO, 0, width=100),
+                Value("Coordination", mean("agent:coordination:ratio_increase1h"), look.RATIO, 0, width=122),
                 mark(
                     "    ",
                     "agent:coordination:ratio_increase1h",
                     "<",
                     "agent:coordination_ratio:threshold_medium",
                 ),
-                Value("Goal", mean("agent:goal_progress_ratio:last5m"), look.RATIO, 0, width=55),
+                Value("Goal", mean("agent:goal_progress_ratio:last5m"), look.RATIO, 0, width=65),
                 mark("     ", "agent:goal_progress_ratio:last5m", "<", "agent:goal_progress_ratio:threshold"),
-                Value("Autonomy", mean("tweetbot_agent_autonomy_ratio"), look.RATIO, 0, width=80),
-                Value("Reputation", mean("tweetbot_agent_reputation_ratio"), look.RATIO, 0, width=88),
+                Value("Autonomy", mean("tweetbot_agent_autonomy_ratio"), look.RATIO, 0, width=98),
+                Value("Reputation", mean("tweetbot_agent_reputation_ratio"), look.RATIO, 0, width=105),
             ],
-            sort="Profile",
-            descending=False,
+            order=_order(),
             small=True,
             empty="no agent is known: is the exporter scraped?",
             width=24,

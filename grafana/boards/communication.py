@@ -1,9 +1,10 @@
 """Who talks to whom, how fast, and what comes of it."""
 
+from grafana.boards.alerts import OF_THESE_AGENTS, alerts_over_time
 from grafana.kit import links, look, variables
 from grafana.kit.board import Board
 from grafana.kit.graphs import events, heatmap_of_buckets, lines
-from grafana.kit.queries import increase, of, of_agent, per_minute, quantile_of, query, threshold
+from grafana.kit.queries import increase, of, of_agent, per_minute, quantile_of, query, threshold, verdict
 from grafana.kit.tables import Key, Value, table
 from grafana.kit.values import node_graph, stat
 
@@ -23,6 +24,8 @@ def board() -> Board:
     _now(result)
     _who(result)
     _how(result)
+    result.row("Alerts")
+    result.add(6, alerts_over_time(OF_THESE_AGENTS))
     return result
 
 
@@ -33,6 +36,7 @@ def _now(board: Board) -> None:
             "Messages (1 h)",
             "Of the chosen agents, as senders.",
             query(f"sum({of_agent('agent:messages:increase1h')})", "messages"),
+            neutral="how many are right is the bot's own matter",
             unit=look.NUMBER,
             decimals=0,
             graph=True,
@@ -41,12 +45,15 @@ def _now(board: Board) -> None:
         ),
         stat(
             "Delivered (1 h)",
-            "Share of all messages that arrived. Normal: over 90 %.",
+            "Share of all messages that arrived, and the verdict of the sender that fails most. Normal: over 90 %.",
             query(f"max by (bot) ({of('bot:messages_succeeded_per_message:ratio_increase1h')})", "delivered"),
+            verdict=_worst(
+                of_agent("agent:messages_failed_per_message:ratio_increase1h"),
+                ">",
+                "agent:message_failure_ratio:threshold",
+            ),
             unit=look.RATIO,
             decimals=1,
-            graph=True,
-            bounds=(None, 1),
             empty=NEEDS_BRIDGE,
             width=5,
         ),
@@ -54,9 +61,8 @@ def _now(board: Board) -> None:
             "Slowest sender (1 h)",
             "95th percentile of the latency of the slowest sender. Normal: well under a second.",
             query(f"max({quantile_of(LATENCY, '0.95')})", "95th percentile"),
+            verdict=_worst(quantile_of(LATENCY, "0.95"), ">", "agent:message_latency_seconds:threshold"),
             unit=look.SECONDS,
-            graph=True,
-            bounds=(0, None),
             empty=NEEDS_BRIDGE,
             width=5,
         ),
@@ -64,10 +70,13 @@ def _now(board: Board) -> None:
             "Lowest coordination (1 h)",
             "The agent whose negotiations succeed least. Normal: over 60 %.",
             query(f"min({of_agent('agent:coordination:ratio_increase1h')})", "coordination"),
+            verdict=_worst(
+                of_agent("agent:coordination:ratio_increase1h"),
+                "<",
+                "agent:coordination_ratio:threshold_medium",
+            ),
             unit=look.RATIO,
             decimals=0,
-            graph=True,
-            bounds=(0, 1),
             empty=NEEDS_BRIDGE,
             width=5,
         ),
@@ -75,6 +84,7 @@ def _now(board: Board) -> None:
             "Queue",
             "Length of the channel's message queue. The bot never empties it: it only grows.",
             query(f"max by (bot) ({of('tweetbot_messages_queued')})", "queued"),
+            neutral="it grows in every bot",
             unit=look.NUMBER,
             decimals=0,
             graph=True,
@@ -84,44 +94,28 @@ def _now(board: Board) -> None:
     )
 
 
+def _worst(value: str, comparison: str, threshold: str) -> str:
+    """Of the chosen agents, the worst verdict."""
+    return f"max({verdict(value, comparison, of_agent(threshold))})"
+
+
 def _who(board: Board) -> None:
-    def edge(expr: str) -> str:
-        ends = expr
-        for label, end in (("source", "from_agent"), ("target", "to_agent")):
-            ends = f'label_replace({ends}, "{label}", "$1", "{end}", "(.+)")'
-        return f'label_join(sum by (source, target) ({ends}), "id", " → ", "source", "target")'
-
-    def sender(expr: str) -> str:
-        named = f'label_replace({expr}, "id", "$1", "from_agent", "(.+)")'
-        return f"sum by (id) ({named})"
-
-    received = f'sum by (id) (label_replace({SENT}, "id", "$1", "to_agent", "(.+)")) * 0'
-    share = f"({sender(FAILED)} / ({sender(SENT)} > 0))"
     board.row("Who talks to whom")
     board.add(
-        14,
+        16,
         node_graph(
             "Messages between agents",
-            "A node is an agent: its messages in this time range, the share that failed below, and as a "
-            "ring (green delivered, red failed). An edge is a pair: its messages and the share that "
-            "failed.",
-            nodes=[
-                ("mainstat", query(f"{sender(SENT)} or {received}", table=True)),
-                ("secondarystat", query(share, table=True)),
-                ("arc__delivered", query(f"1 - {share}", table=True)),
-                ("arc__failed", query(share, table=True)),
-            ],
-            edges=[
-                ("mainstat", query(f"{edge(SENT)} > 0", table=True)),
-                (
-                    "secondarystat",
-                    query(f"{edge(FAILED)} / ({edge(SENT)} > 0)", table=True),
-                ),
-            ],
-            arcs={"arc__delivered": look.GREEN, "arc__failed": look.RED},
+            "A node is an agent, with the messages that it sent in this time range and how many of them "
+            "failed, which is also the red part of its ring. An edge is a pair with the same numbers.",
+            query(_nodes(), table=True),
+            query(_edges(), table=True),
+            links=[links.to_agent("__data.fields.id")],
             empty=NEEDS_BRIDGE,
-            width=12,
+            width=24,
         ),
+    )
+    board.add(
+        10,
         table(
             "Pairs",
             "Each pair in this time range. Normal: few failures, on no pair more than on others.",
@@ -142,9 +136,41 @@ def _who(board: Board) -> None:
             sort="Failed",
             small=True,
             empty=NEEDS_BRIDGE,
-            width=12,
+            width=24,
         ),
     )
+
+
+def _nodes() -> str:
+    """The agents that sent or received, with their messages and failures as labels; the value is the failed share."""
+
+    def by(end: str, expr: str) -> str:
+        return f'sum by (id) (label_replace({expr}, "id", "$1", "{end}", "(.+)"))'
+
+    sent = f"({by('from_agent', SENT)} or 0 * {by('to_agent', SENT)})"
+    failed = f"({by('from_agent', FAILED)} or 0 * {sent})"
+    share = f"{failed} / ({sent} > 0) or 0 * {sent}"
+    return f'label_replace({_labelled(share, sent, failed, "id")}, "title", "$1", "id", "(.+)")'
+
+
+def _edges() -> str:
+    def pairs(expr: str) -> str:
+        for label, end in (("source", "from_agent"), ("target", "to_agent")):
+            expr = f'label_replace({expr}, "{label}", "$1", "{end}", "(.+)")'
+        return f"sum by (source, target) ({expr})"
+
+    sent = f"({pairs(SENT)} >= 0.5)"
+    labelled = _labelled(sent, sent, f"({pairs(FAILED)} and {sent})", "source, target")
+    return f'label_join({labelled}, "id", " → ", "source", "target")'
+
+
+def _labelled(value: str, sent: str, failed: str, keys: str) -> str:
+    """With the two numbers as labels: whole ones, since `increase` is an estimate."""
+    for label, expr, words in (("mainstat", sent, "$1 sent"), ("secondarystat", failed, "$1 failed")):
+        counted = f'count_values by ({keys}) ("{label}", round({expr}))'
+        named = f'label_replace({counted}, "{label}", "{words}", "{label}", "(.+)")'
+        value = f"({value}) * on ({keys}) group_left ({label}) {named}"
+    return value
 
 
 def _how(board: Board) -> None:

@@ -7,24 +7,26 @@ from grafana.kit.graphs import lines
 from grafana.kit.queries import of_agent, query, threshold
 from grafana.kit.values import bars, calibration
 
-NO_OUTCOMES = "no decision with a confidence has a known outcome yet"
+NO_OUTCOMES = "no known outcomes yet"
 
 
 def curve() -> tuple[Panel, Panel]:
     """The calibration curve of the chosen agents, and how many decisions stand behind each of its points."""
     succeeded = f"sum by (confidence_band) ({of_agent('tweetbot_decision_resolved_succeeded_total')})"
     resolved = f"sum by (confidence_band) ({of_agent('tweetbot_decision_resolved_total')})"
+    # Without any row the panel would show "Err".
+    nothing = 'label_replace(vector(NaN), "confidence_band", "0.0", "", "")'
     return (
         calibration(
             "Calibration curve",
             "Of the decisions made with this confidence, the share that succeeded. On the diagonal, "
-            "confidence means what it says; below it, it is too high.",
-            query(f"{succeeded} / ({resolved} > 0)", table=True),
+            "confidence means what it says; below it, it is too high. Without known outcomes there is no point.",
+            query(f"{succeeded} / ({resolved} > 0) or on () {nothing}", table=True),
             empty=NO_OUTCOMES,
             width=8,
         ),
         bars(
-            "Decisions behind the curve",
+            "Decisions behind it",
             "Decisions with a known outcome in each band of confidence: a point of the curve with few says "
             "little.",
             query(f"{resolved} > 0", "{{confidence_band}} +", instant=True),

@@ -1,10 +1,11 @@
 """What agents decide: volume, outcomes, risk, alternatives, and whether their confidence is true."""
 
+from grafana.boards.alerts import OF_THESE_AGENTS, alerts_over_time
 from grafana.boards.confidence import calibration_row
 from grafana.kit import links, look, variables
 from grafana.kit.board import Board
 from grafana.kit.graphs import events, heatmap_of_buckets
-from grafana.kit.queries import increase, of_agent, per_minute, query
+from grafana.kit.queries import increase, of_agent, per_minute, query, verdict
 from grafana.kit.tables import Key, Value, table
 from grafana.kit.values import stat
 
@@ -23,6 +24,8 @@ def board() -> Board:
     _volume(result)
     _outcomes(result)
     calibration_row(result)
+    result.row("Alerts")
+    result.add(6, alerts_over_time(OF_THESE_AGENTS))
     return result
 
 
@@ -31,6 +34,9 @@ def _total(name: str) -> str:
 
 
 def _now(board: Board) -> None:
+    misleads = verdict(
+        of_agent("tweetbot_decision_brier_score"), ">", of_agent("agent:brier_score:threshold")
+    )
     known = f"({_total('tweetbot_decisions_succeeded_total')} + {_total('tweetbot_decisions_failed_total')})"
     board.add(
         4,
@@ -38,6 +44,7 @@ def _now(board: Board) -> None:
             "Decisions (1 h)",
             "Of all chosen agents.",
             query(f"sum({of_agent('agent:decisions:increase1h')})", "decisions"),
+            neutral="how many are right is the bot's own matter",
             unit=look.NUMBER,
             decimals=0,
             graph=True,
@@ -49,6 +56,7 @@ def _now(board: Board) -> None:
             "Share of all decisions in the database whose outcome is known. On some bots outcomes never "
             "become known.",
             query(f"{known} / ({_total('tweetbot_decisions_total')} > 0)", "known", instant=True),
+            neutral="on some bots outcomes never become known",
             unit=look.RATIO,
             decimals=0,
             empty=NO_DECISIONS,
@@ -60,15 +68,17 @@ def _now(board: Board) -> None:
             query(
                 f"{_total('tweetbot_decisions_succeeded_total')} / ({known} > 0)", "succeeded", instant=True
             ),
+            neutral="no threshold is recorded for it",
             unit=look.RATIO,
             decimals=0,
             empty=NO_OUTCOMES,
             width=4,
         ),
         stat(
-            "Pending outcomes",
+            "Pending",
             "Decisions whose outcome is not known yet.",
             query(_total("tweetbot_decisions_pending"), "pending"),
+            neutral="on some bots outcomes never become known",
             unit=look.NUMBER,
             decimals=0,
             graph=True,
@@ -79,10 +89,9 @@ def _now(board: Board) -> None:
             "Worst Brier score",
             "The agent whose stated confidence is least true: 0 is perfect, over 0.25 misleads.",
             query(f"max({of_agent('tweetbot_decision_brier_score')})", "Brier score"),
+            verdict=f"max({misleads})",
             unit=look.SCORE,
             decimals=2,
-            graph=True,
-            bounds=(0, None),
             empty=NO_OUTCOMES,
             width=4,
         ),
@@ -90,6 +99,7 @@ def _now(board: Board) -> None:
             "Outcomes revised",
             "Outcomes that changed after they were first known. Normal: few.",
             query(_total("tweetbot_decision_outcome_revisions_total"), "revised", instant=True),
+            neutral="no threshold is recorded for it",
             unit=look.NUMBER,
             decimals=0,
             empty=NO_DECISIONS,
@@ -144,13 +154,11 @@ def _volume(board: Board) -> None:
         ),
         heatmap_of_buckets(
             "Confidence of decisions",
-            "How many decisions were made with which confidence; points are single decisions with their "
-            "decision_id.",
+            "How many decisions were made with which confidence.",
             query(
                 f"sum by (le) ({increase(of_agent('tweetbot_decision_confidence_ratio_bucket'))})",
                 "{{le}}",
                 heatmap=True,
-                exemplars=True,
             ),
             unit=look.RATIO,
             interval="1m",
@@ -205,7 +213,7 @@ def _outcomes(board: Board) -> None:
                     f"max by (agent) ({of_agent('agent:decisions_succeeded_per_known:ratio_increase1d')})",
                     look.RATIO,
                     0,
-                    width=130,
+                    width=150,
                     bar=True,
                 ),
                 Value(
@@ -219,7 +227,7 @@ def _outcomes(board: Board) -> None:
                     "Adjustments",
                     f"max by (agent) ({of_agent('tweetbot_learning_adjustments_total')})",
                     decimals=0,
-                    width=102,
+                    width=110,
                 ),
             ],
             sort="Succeeded (1 d)",

@@ -3,9 +3,9 @@
 from grafana.kit import look
 from grafana.kit.board import Board
 from grafana.kit.graphs import lines
-from grafana.kit.queries import query
+from grafana.kit.queries import TARGET, query
 
-HOST = 'job="node", bot=~"$bot"'
+HOST = f'{TARGET}, job="node"'
 IDLE = 'mode="idle"'
 REAL = 'fstype!~"tmpfs|devtmpfs|ramfs|squashfs|iso9660"'
 NO_HOST = "no node_exporter is scraped as job node with this bot's label bot"
@@ -17,7 +17,7 @@ def _of(name: str, *matchers: str) -> str:
 
 
 def host(board: Board) -> None:
-    board.row("The host")
+    board.row("The host", collapsed=True)
     board.add(
         7,
         lines(

@@ -14,19 +14,17 @@ def _bot(name: str) -> str:
 
 
 def market(board: Board) -> None:
-    board.row("The market beside it")
+    board.row("The market beside it", collapsed=True)
     board.add(
         8,
         lines(
-            "Price and portfolio",
-            "Bitcoin on the left axis, the portfolio's growth on the right. Together: the market did it, "
-            "not the bot.",
+            "Price of bitcoin",
+            "As the bot's newest market_data row has it.",
             query(_bot("tweetbot_market_price_usd"), "price"),
-            query(_bot("tweetbot_portfolio_growth_ratio"), "portfolio growth"),
             unit=look.USD,
-            right_axis={"portfolio growth": look.RATIO},
+            decimals=0,
             empty=NO_MARKET,
-            colours={"price": look.ORANGE, "portfolio growth": look.BLUE},
+            colours={"price": look.ORANGE},
             width=8,
         ),
         lines(
@@ -44,8 +42,8 @@ def market(board: Board) -> None:
             "Market volume (24 h)",
             "As the bot's newest market_data row has it.",
             query(_bot("tweetbot_market_volume_24h_usd"), "volume"),
-            unit="currencyUSD",
-            decimals=1,
+            unit=look.USD,
+            decimals=0,
             fill=10,
             empty=NO_MARKET,
             width=8,

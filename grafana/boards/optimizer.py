@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from grafana.boards.alerts import alerts_over_time, firing_alerts
 from grafana.boards.optimizer_actions import FAILURES, WITHOUT, actions_in_all, actions_over_time, by_action
 from grafana.kit import links, look
 from grafana.kit.base import Panel
 from grafana.kit.board import Board
 from grafana.kit.graphs import events, heatmap_of_buckets, lines
-from grafana.kit.queries import firing_since, increase, of_optimizer, query
+from grafana.kit.queries import increase, of_optimizer, query
 from grafana.kit.tables import Key, Value, table
 from grafana.kit.values import stat
 
@@ -29,6 +30,8 @@ def board() -> Board:
     _effect(result)
     _actions(result)
     _reaching_it(result)
+    result.row("Alerts")
+    result.add(6, alerts_over_time(select=of_optimizer))
     return result
 
 
@@ -78,12 +81,14 @@ def _now(board: Board) -> None:
             "Last look",
             "When all open optimizations were last looked at. Normal: seconds ago.",
             moment,
+            neutral="Optimizer says whether it is too long ago",
             unit=look.MOMENT_AGO,
         ),
         now(
             "Open now",
             "Optimizations that wait, act, are measured or are being rolled back.",
             f"sum({of_optimizer('tweetbot_optimizer_open')})",
+            neutral="it only counts",
             unit=look.NUMBER,
             decimals=0,
         ),
@@ -225,19 +230,5 @@ def _reaching_it(board: Board) -> None:
             empty="no alert yet, or no optimizer is scraped",
             width=7,
         ),
-        table(
-            "Firing alerts about the optimizer",
-            "What pages or opens a ticket now about the optimizer itself. Normal: empty." + WITHOUT,
-            [
-                Key("severity", "Severity", 98, states=look.SEVERITY),
-                Key("alertname", "Alert"),
-                Key("agent", "Agent", 110),
-            ],
-            [Value("Since", firing_since(of_optimizer), look.MOMENT_AGO, width=125)],
-            sort="Severity",
-            descending=False,
-            small=True,
-            empty="✓ no alert about the optimizer is firing",
-            width=10,
-        ),
+        firing_alerts("Firing alerts about the optimizer", of_optimizer, width=10),
     )

@@ -55,5 +55,5 @@ def actions_in_all(*matchers: str, width: int) -> Panel:
 
 def actions_of_agent(board: Board) -> None:
     """The row of the agent's dashboard."""
-    board.row("What the optimizer did to it")
+    board.row("What the optimizer did to it", collapsed=True)
     board.add(7, actions_over_time(THIS_AGENT, width=12), actions_in_all(THIS_AGENT, width=12))

@@ -1,18 +1,16 @@
 """Is the system healthy, which agent is not, since when, and why?"""
 
+from grafana.boards import money, trouble
 from grafana.boards.activity import activity
 from grafana.boards.agents_table import agents
+from grafana.boards.alerts import alerts_over_time, firing_alerts
 from grafana.kit import links, look
+from grafana.kit.base import Panel
 from grafana.kit.board import Board
 from grafana.kit.graphs import lines, timeline
-from grafana.kit.queries import BOT_KEY, firing, firing_since, of, query, threshold, verdict
+from grafana.kit.queries import BOT_KEY, of, of_bot, query, threshold, verdict
 from grafana.kit.tables import Key, Value, table
 from grafana.kit.values import stat
-
-BOTTLENECKS = (
-    f"{of('agent:bottleneck_impact:ratio')} or "
-    f'label_replace({of("bot:bottleneck_impact:ratio")}, "agent", "whole system", "", "")'
-)
 
 
 def board() -> Board:
@@ -28,90 +26,42 @@ def board() -> Board:
     return result
 
 
-def _state() -> str:
-    """The worst of three: 1 or 2 for the score, 1 for a bottleneck, 2 for a critical alert."""
-    thresholds = (of("bot:overall_score:threshold_high"), of("bot:overall_score:threshold_critical"))
-    score = verdict(of("bot:overall_score:avg"), "<", *thresholds, key=BOT_KEY, by="bot")
-    critical = of("ALERTS", 'alertname=~"Tweetbot.+"', 'alertstate="firing"', 'severity="critical"')
-    return (
-        f"max by (bot) ({score}"
-        f' or label_replace(group by (bot) ({BOTTLENECKS}), "id", "bottleneck", "", "")'
-        f' or label_replace(2 * group by (bot) ({critical}), "id", "alert", "", "")'
-        f' or label_replace(0 * group by (bot) ({of("bot:known:group")}), "id", "known", "", ""))'
-    )
-
-
 def _at_a_glance(board: Board) -> None:
     board.add(
         4,
-        stat(
-            "System",
-            "The worst of: the overall score against its thresholds, any bottleneck (▲), any critical "
-            "alert (✖). Normal: ✓ ok.",
-            query(_state(), instant=True),
-            unit="none",
-            states=look.VERDICT,
-            empty="the exporter is not scraped",
-            width=4,
-        ),
-        stat(
-            "Overall score",
-            "Mean of the agents' profile scores. 1 is perfect; under 0.75 (as delivered) is a bottleneck.",
-            query(f"max by (bot) ({of('bot:overall_score:avg')})", "score"),
-            unit=look.SCORE,
-            decimals=2,
-            graph=True,
-            bounds=(0, 1),
-            empty="fewer than two scored agents",
-            width=4,
-        ),
-        stat(
-            "Bottlenecks now",
-            "Thresholds that are broken at this moment, whether or not they already alert. Normal: 0.",
-            query(f"count(max by (agent, bottleneck) ({BOTTLENECKS})) or vector(0)", "bottlenecks"),
-            unit=look.NUMBER,
-            decimals=0,
-            graph=True,
-            width=4,
-        ),
-        stat(
-            "Alerts firing",
-            "Alerts about this bot that page or open a ticket. Normal: 0.",
-            query(f"count(max by (severity, alertname, agent) ({firing(of)})) or vector(0)", "alerts"),
-            unit=look.NUMBER,
-            decimals=0,
-            graph=True,
-            width=4,
-        ),
-        stat(
-            "Portfolio value",
-            "Cash plus bitcoin at the newest price.",
-            query(f"max by (bot) ({of('tweetbot_portfolio_value_usd')})", "value"),
-            unit=look.USD,
-            decimals=0,
-            graph=True,
-            links=[links.to("tweetbot-trading", "Show trading", agent="")],
-            width=4,
-        ),
-        stat(
-            "Way to the goal",
-            "How much of the way from the starting value to the goal is done: 100 % is there, below 0 is a "
-            "loss.",
-            query(f"max by (bot) ({of('tweetbot_portfolio_goal_progress_ratio')})", "progress"),
-            unit=look.RATIO,
-            decimals=0,
-            graph=True,
-            links=[links.to("tweetbot-trading", "Show trading", agent="")],
-            width=4,
-        ),
+        trouble.bot_panel(width=4),
+        trouble.worst_agent_panel(width=7),
+        trouble.began_panel(width=4),
+        trouble.alerts_panel(width=4),
+        _score(width=5),
+    )
+    board.add(
+        4,
+        money.value(width=4),
+        money.profit_and_loss(width=7),
+        money.of_trades(width=5),
+        money.drawdown(width=4),
+        money.position(width=4),
+    )
+
+
+def _score(width: int) -> Panel:
+    thresholds = (of("bot:overall_score:threshold_high"), of("bot:overall_score:threshold_critical"))
+    return stat(
+        "Overall score",
+        "Mean of the agents' profile scores, 1 is perfect, and its verdict by the recorded thresholds: 0.75 "
+        "and 0.6 as delivered.",
+        query(of_bot("bot:overall_score:avg"), "score", instant=True),
+        verdict=verdict(of("bot:overall_score:avg"), "<", *thresholds, key=BOT_KEY, by="bot"),
+        unit=look.SCORE,
+        decimals=2,
+        empty="fewer than two scored agents",
+        width=width,
     )
 
 
 def _what_is_wrong(board: Board) -> None:
     keys = "agent, bottleneck, bottleneck_severity"
-    pending = of("ALERTS_FOR_STATE", 'bottleneck=~".+"')
-    named = f'label_replace({pending}, "agent", "whole system", "agent", "")'
-    board.row("What is wrong now")
     board.add(
         7,
         table(
@@ -123,47 +73,29 @@ def _what_is_wrong(board: Board) -> None:
                 Key(
                     "bottleneck",
                     "Bottleneck",
-                    175,
+                    165,
                     links=[links.to("tweetbot-optimizer", "Show what the optimizer did", agent="")],
                 ),
-                Key("bottleneck_severity", "Severity", 98, states=look.BOTTLENECK_SEVERITY),
+                Key("bottleneck_severity", "Severity", 95, states=look.BOTTLENECK_SEVERITY),
             ],
             [
-                Value("Impact", f"max by ({keys}) ({BOTTLENECKS})", look.RATIO, 0, width=130, bar=True),
                 Value(
-                    "Since",
-                    f"min by ({keys}) ({named}) * 1000 and on ({keys}) ({BOTTLENECKS})",
-                    look.MOMENT_AGO,
-                    width=125,
+                    "Impact", f"max by ({keys}) ({trouble.bottlenecks()})", look.RATIO, 0, width=95, bar=True
                 ),
+                Value("Since", trouble.bottleneck_began(keys), look.MOMENT_AGO, width=115),
             ],
-            sort="Impact",
+            order=trouble.bottleneck_rank(keys),
             small=True,
             empty="✓ no bottleneck: everything is inside its thresholds",
             width=13,
         ),
-        table(
-            "Firing alerts",
-            "What pages or opens a ticket now, and since when its condition holds. Normal: empty.",
-            [
-                Key("severity", "Severity", 98, states=look.SEVERITY),
-                Key("alertname", "Alert"),
-                Key("agent", "Agent", 140, links=[links.to_agent("__value.raw")]),
-            ],
-            [
-                Value("Since", firing_since(of), look.MOMENT_AGO, width=125),
-            ],
-            sort="Severity",
-            descending=False,
-            small=True,
-            empty="✓ no alert is firing",
-            width=11,
-        ),
+        firing_alerts("Firing alerts", width=11),
     )
 
 
 def _course(board: Board) -> None:
     board.row("Since when")
+    board.add(6, alerts_over_time())
     board.add(
         8,
         lines(
@@ -182,7 +114,7 @@ def _course(board: Board) -> None:
         lines(
             "Impact of bottlenecks",
             "Each bottleneck while it is one. Normal: nothing drawn.",
-            query(f"max by (agent, bottleneck) ({BOTTLENECKS})", "{{agent}}: {{bottleneck}}"),
+            query(f"max by (agent, bottleneck) ({trouble.bottlenecks()})", "{{agent}}: {{bottleneck}}"),
             unit=look.RATIO,
             fill=10,
             bounds=(0, None),

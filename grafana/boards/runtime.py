@@ -1,5 +1,6 @@
 """The bot's process and its host, the exporter, and the monitoring itself."""
 
+from grafana.boards.alerts import alerts_over_time
 from grafana.boards.host import host
 from grafana.boards.runtime_exporter import database, exporter, monitoring
 from grafana.kit import look
@@ -25,6 +26,8 @@ def board() -> Board:
     exporter(result)
     database(result)
     monitoring(result)
+    result.row("Alerts")
+    result.add(6, alerts_over_time())
     return result
 
 
@@ -66,6 +69,7 @@ def _now(board: Board) -> None:
             "Bot up since",
             "When the bot's process started.",
             query(f"{_bot('tweetbot_process_start_time_seconds')} * 1000", "started", instant=True),
+            neutral="a restart is marked on every graph, and many alert",
             unit=look.MOMENT_AGO,
             empty=NO_PROCESS,
             width=4,

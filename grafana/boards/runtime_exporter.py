@@ -3,12 +3,12 @@
 from grafana.kit import look
 from grafana.kit.board import Board
 from grafana.kit.graphs import heatmap_of_buckets, lines, timeline
-from grafana.kit.queries import increase, of, query, threshold
+from grafana.kit.queries import ANY, increase, of, query, threshold
 from grafana.kit.tables import Key, Value, table
 
 NO_DATABASE = "no database is configured"
 NO_PROMETHEUS = "Prometheus does not scrape itself under the job name prometheus"
-PROMETHEUS = 'job="prometheus"'
+PROMETHEUS = f'{ANY}, job="prometheus"'
 OURS = f'{PROMETHEUS}, rule_group=~".*tweetbot.*"'
 
 
@@ -55,13 +55,13 @@ def exporter(board: Board) -> None:
 
 def database(board: Board) -> None:
     reads = f"sum by (le) ({increase(of('tweetbot_database_read_duration_seconds_bucket'))})"
-    board.row("The database")
+    board.row("The database", collapsed=True)
     board.add(
         8,
         heatmap_of_buckets(
             "Duration of reads",
-            "How long the exporter's reads took. The bot waits for none of them unless the exporter's log says "
-            "that it locks the file.",
+            "How long the exporter's reads took. The bot waits for none of them unless the exporter's log "
+            "says that it locks the file.",
             query(reads, "{{le}}", heatmap=True),
             unit=look.SECONDS,
             interval="1m",
@@ -150,7 +150,7 @@ def monitoring(board: Board) -> None:
     def counter(name: str) -> str:
         return f"sum({increase(f'{name}{{{PROMETHEUS}}}')})"
 
-    board.row("Prometheus: rules and alerts (all bots)")
+    board.row("Prometheus: rules and alerts (all bots)", collapsed=True)
     board.add(
         8,
         lines(

@@ -1,8 +1,9 @@
 """The portfolio, its trades, and the market beside it."""
 
+from grafana.boards import money
+from grafana.boards.alerts import OF_THESE_AGENTS, alerts_over_time
 from grafana.boards.market import market
 from grafana.kit import links, look, variables
-from grafana.kit.base import Panel
 from grafana.kit.board import Board
 from grafana.kit.graphs import events, heatmap_of_buckets, lines
 from grafana.kit.queries import increase, of, of_agent, query, threshold
@@ -19,6 +20,16 @@ NET = (
     f"sum by (agent) ({of_agent('tweetbot_trade_gains_usd_total')})"
     f" - sum by (agent) ({of_agent('tweetbot_trade_losses_usd_total')})"
 )
+NOT_SO_OLD = "Prometheus does not know the start of this time range"
+
+
+def _grew(name: str) -> str:
+    """Its growth since the start of the time range that is shown."""
+    return f"(max by (bot) ({of(name)}) / max by (bot) ({of(name)} @ start()) - 1)"
+
+
+PORTFOLIO_GREW = _grew("tweetbot_portfolio_value_usd")
+PRICE_GREW = _grew("tweetbot_market_price_usd")
 
 
 def board() -> Board:
@@ -30,8 +41,11 @@ def board() -> Board:
     )
     _now(result)
     _portfolio(result)
+    _profit(result)
     _trades(result)
     market(result)
+    result.row("Alerts")
+    result.add(6, alerts_over_time(OF_THESE_AGENTS))
     return result
 
 
@@ -40,55 +54,65 @@ def _bot(name: str) -> str:
 
 
 def _now(board: Board) -> None:
-    def number(title: str, description: str, name: str, unit: str, decimals: int) -> Panel:
-        return stat(
-            title,
-            description,
-            query(_bot(name), title.lower()),
-            unit=unit,
-            decimals=decimals,
-            graph=True,
-            empty=NO_PORTFOLIO,
-            width=4,
-        )
-
     board.add(
         4,
-        number(
-            "Value", "Cash plus bitcoin at the newest price.", "tweetbot_portfolio_value_usd", look.USD, 0
+        money.value(width=4),
+        money.profit_and_loss(width=7),
+        money.of_trades(width=5),
+        money.drawdown(width=4),
+        money.position(width=4),
+    )
+    board.add(
+        4,
+        stat(
+            "Won",
+            "Share of the matched sells of the chosen agents that earned something.",
+            query(
+                f"sum({_each('profitable')}) / (sum({_each('profitable')}) + sum({_each('unprofitable')}) > 0)"
+            ),
+            neutral="few large gains can be worth many small losses; the profit factor has one",
+            unit=look.RATIO,
+            decimals=0,
+            empty=NO_TRADES,
+            width=6,
         ),
-        number(
-            "Growth in total",
-            "Against the starting value.",
-            "tweetbot_portfolio_growth_ratio",
-            look.RATIO,
-            1,
+        stat(
+            "Profit factor",
+            "Gains divided by losses of the matched sells of the chosen agents: over 1 they earned, under 1 they lost.",
+            query(f"sum({_each('gains_usd', of='trade')}) / (sum({_each('losses_usd', of='trade')}) > 0)"),
+            unit=look.SCORE,
+            decimals=2,
+            steps=((None, look.RED), (1, look.GREEN)),
+            empty="no sell has lost anything yet",
+            width=6,
         ),
-        number(
-            "Growth this week", "Since Monday 00:00 UTC.", "bot:portfolio_week_growth:ratio", look.RATIO, 1
+        stat(
+            "Better than holding bitcoin",
+            "How much more the portfolio has grown in this time range than bitcoin has: below 0, holding "
+            "bitcoin would have been better.",
+            query(f"{PORTFOLIO_GREW} - {PRICE_GREW}", "difference"),
+            unit=look.RATIO,
+            decimals=1,
+            steps=look.signed(0.0005),
+            empty=NOT_SO_OLD,
+            width=6,
         ),
-        number(
+        stat(
             "Way to the goal",
-            "100 % is the goal, below 0 is a loss.",
-            "tweetbot_portfolio_goal_progress_ratio",
-            look.RATIO,
-            0,
-        ),
-        number(
-            "Under its peak",
-            "How far the value is now under its highest snapshot. Normal: under 10 %.",
-            "bot:portfolio_drawdown:ratio",
-            look.RATIO,
-            1,
-        ),
-        number(
-            "Held in bitcoin",
-            "Share of the value that is deployed.",
-            "tweetbot_portfolio_deployed_ratio",
-            look.RATIO,
-            0,
+            "How much of the way from the starting value to the goal is done: 100 % is there, below 0 is a loss.",
+            query(_bot("tweetbot_portfolio_goal_progress_ratio"), "progress"),
+            unit=look.RATIO,
+            decimals=0,
+            steps=look.signed(0.005),
+            graph=True,
+            empty=NO_PORTFOLIO,
+            width=6,
         ),
     )
+
+
+def _each(result: str, *, of: str = "trades") -> str:
+    return of_agent(f"tweetbot_{of}_{result}_total")
 
 
 def _portfolio(board: Board) -> None:
@@ -134,6 +158,49 @@ def _portfolio(board: Board) -> None:
     )
 
 
+def _profit(board: Board) -> None:
+    board.row("Profit and loss")
+    board.add(
+        8,
+        lines(
+            "Profit since the start",
+            "What the portfolio is worth more than its starting value, and the part of it that is in the "
+            "open position and not realised yet.",
+            query(money.gained_since("tweetbot_portfolio_starting_value_usd"), "in all"),
+            query(money.UNREALISED, "unrealised"),
+            unit=look.USD,
+            decimals=0,
+            fill=10,
+            colours={"in all": look.BLUE, "unrealised": look.PURPLE},
+            empty=NO_PORTFOLIO,
+            width=8,
+        ),
+        lines(
+            "Profit by day",
+            "Gains minus losses of the sells of each day that ends at the time shown, by agent. Look at it "
+            "over a week or more.",
+            query(f"sum by (agent) ({of_agent('agent:trade_profit_usd:increase1d')})", "{{agent}}"),
+            unit=look.USD,
+            decimals=0,
+            bars=True,
+            interval="1d",
+            empty="Prometheus does not know a whole day yet, or there was no sell",
+            width=8,
+        ),
+        lines(
+            "Against holding bitcoin",
+            "Growth since the start of this time range: of the portfolio, and of bitcoin that is bought "
+            "then and held. Together: the market did it, not the bot.",
+            query(PORTFOLIO_GREW, "portfolio"),
+            query(PRICE_GREW, "holding bitcoin"),
+            unit=look.RATIO,
+            colours={"portfolio": look.BLUE, "holding bitcoin": look.ORANGE},
+            empty=NOT_SO_OLD,
+            width=8,
+        ),
+    )
+
+
 def _trades(board: Board) -> None:
     def grown(name: str, by: str) -> str:
         return f"sum by ({by}) ({increase(of_agent(name))})"
@@ -157,7 +224,7 @@ def _trades(board: Board) -> None:
             query(grown("tweetbot_trade_gains_usd_total", "bot"), "gains"),
             query(f"-{grown('tweetbot_trade_losses_usd_total', 'bot')}", "losses"),
             query(f"-{grown('tweetbot_trade_fees_usd_total', 'bot')}", "fees of all trades"),
-            unit=look.SIGNED_USD,
+            unit=look.USD,
             decimals=0,
             bars=True,
             interval="2m",
@@ -177,7 +244,7 @@ def _trades(board: Board) -> None:
         ),
     )
     board.add(
-        9,
+        8,
         table(
             "Trades by agent",
             "Totals of the database. Won is the share of matched sells that earned something; net is gains "
@@ -185,42 +252,31 @@ def _trades(board: Board) -> None:
             [Key("agent", "Agent", links=[links.to_agent("__value.raw")])],
             [
                 Value(
-                    "Trades", f"sum by (agent) ({of_agent('tweetbot_trades_total')})", decimals=0, width=65
+                    "Trades", f"sum by (agent) ({of_agent('tweetbot_trades_total')})", decimals=0, width=75
                 ),
                 Value(
-                    "In 1 h", f"sum by (agent) ({of_agent('agent:trades:increase1h')})", decimals=0, width=60
+                    "In 1 h", f"sum by (agent) ({of_agent('agent:trades:increase1h')})", decimals=0, width=70
                 ),
                 Value(
                     "Volume",
                     f"sum by (agent) ({of_agent('tweetbot_trade_volume_usd_total')})",
                     look.USD,
                     0,
-                    width=85,
+                    width=120,
                 ),
                 Value(
                     "Fees",
                     f"sum by (agent) ({of_agent('tweetbot_trade_fees_usd_total')})",
                     look.USD,
                     2,
-                    width=75,
+                    width=110,
                 ),
                 Value("Won", WON, look.RATIO, 0, width=110, bar=True),
-                Value("Net", NET, look.SIGNED_USD, 2, width=100),
+                Value("Net", NET, look.USD, 2, width=100),
             ],
             sort="Net",
             small=True,
             empty=NO_TRADES,
-            width=14,
-        ),
-        lines(
-            "Trading frequency",
-            "Trades of each agent in the last hour. Normal: even.",
-            query(f"sum by (agent) ({of_agent('agent:trades:increase1h')})", "{{agent}}"),
-            unit=look.COUNT,
-            decimals=0,
-            bounds=(0, None),
-            legend_at="right",
-            empty=NO_TRADES,
-            width=10,
+            width=24,
         ),
     )

@@ -1,12 +1,12 @@
-"""Vertical marks on every graph: where alerts began, restarts of the bot, actions of the optimizer, trades."""
+"""Vertical marks on every graph: where alerts began, restarts of the bot, actions of the optimizer."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from grafana_foundation_sdk.models import dashboard as model
 
-from grafana.kit.look import BLUE, GREY, ORANGE, PURPLE, RED
-from grafana.kit.queries import DATASOURCE, firing_since, of, of_optimizer
+from grafana.kit.look import BLUE, ORANGE, PURPLE, RED
+from grafana.kit.queries import DATASOURCE, began_in_milliseconds, firing, of, of_optimizer
 
 
 class Annotation(model.AnnotationQuery):
@@ -18,9 +18,10 @@ class Annotation(model.AnnotationQuery):
 
     OWN_KEYS = ("titleFormat", "textFormat", "tagKeys", "step", "useValueForTime")
 
+    # One that is on needs no switch: it does not crowd.
     def __init__(self, name: str, expr: str, colour: str, *, on: bool, title: str, tags: str):
         super().__init__(
-            name=name, expr=expr, datasource=DATASOURCE, enable=on, hide=False, icon_color=colour, built_in=0
+            name=name, expr=expr, datasource=DATASOURCE, enable=on, hide=on, icon_color=colour, built_in=0
         )
         values = (title, name, tags, "60s", True)
         self._own: dict[str, Any] = dict(zip(self.OWN_KEYS, values, strict=True))
@@ -30,16 +31,16 @@ class Annotation(model.AnnotationQuery):
         return super().to_json() | self._own
 
 
-def annotations(*, of_agents: bool, warnings: bool) -> list[model.AnnotationQuery]:
-    """All of them. Off at first: `warnings` where those of all agents would crowd, and trades, which always do.
+def annotations(*, of_agents: bool) -> list[model.AnnotationQuery]:
+    """All of them. Alerts are off at first: a panel of each dashboard has them over time.
 
     `of_agents`: the dashboard is about chosen agents; what is about the whole bot, without an agent, is for all.
     """
     chosen = ('agent=~"$agent|"',) if of_agents else ()
     acted = of_optimizer("tweetbot_optimizer_action_last_timestamp_seconds", *chosen)
     return [
-        _alerts("Warnings", "warning", ORANGE, chosen, on=warnings),
-        _alerts("Critical alerts", "critical", RED, chosen, on=True),
+        _alerts("Warnings", "warning", ORANGE, chosen),
+        _alerts("Critical alerts", "critical", RED, chosen),
         Annotation(
             "Bot restarts",
             f"max by (bot) ({of('tweetbot_process_start_time_seconds')}) * 1000",
@@ -56,17 +57,9 @@ def annotations(*, of_agents: bool, warnings: bool) -> list[model.AnnotationQuer
             title="optimizer: {{action}} {{agent}}",
             tags="action",
         ),
-        Annotation(
-            "Trades",
-            f"max by (side) ({of('tweetbot_trade_last_timestamp_seconds')}) * 1000",
-            GREY,
-            on=False,
-            title="trade: {{side}}",
-            tags="side",
-        ),
     ]
 
 
-def _alerts(name: str, severity: str, colour: str, chosen: Sequence[str], *, on: bool) -> Annotation:
-    began = firing_since(of, *chosen, severity=severity)
-    return Annotation(name, began, colour, on=on, title="{{alertname}} {{agent}}", tags="severity")
+def _alerts(name: str, severity: str, colour: str, chosen: Sequence[str]) -> Annotation:
+    began = began_in_milliseconds(of, firing(of, *chosen, severity=severity), *chosen)
+    return Annotation(name, began, colour, on=False, title="{{alertname}} {{agent}}", tags="severity")

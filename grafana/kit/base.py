@@ -10,6 +10,7 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models import dashboard as model
 
+from grafana.kit import look
 from grafana.kit.queries import DATASOURCE
 
 Panel = Builder[model.Panel]
@@ -33,12 +34,13 @@ def start(
     bounds: tuple[float | None, float | None] = (None, None),
     links: Sequence[dict[str, object]] = (),
     interval: str = "",
+    steps: look.Steps = look.NEUTRAL,
 ) -> Any:
     """The common part. `empty` is what stands there while there is no data; it says why."""
     for letter, query in zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", queries, strict=False):
         panel.with_target(query.ref_id(letter))
     panel.span(width).title(title).description(description).datasource(DATASOURCE).transparent(False)
-    panel.unit(unit).no_value(empty).mappings(list(mappings)).thresholds(one_colour("text"))
+    panel.unit(unit).no_value(empty).mappings(list(mappings)).thresholds(_steps(steps))
     if interval:
         panel.interval(interval)
     if decimals is not None:
@@ -55,10 +57,10 @@ def start(
     return panel
 
 
-def one_colour(colour: str) -> build.ThresholdsConfig:
-    """No static thresholds: the rules record them, panels draw the recorded ones."""
-    steps = [model.Threshold(value=None, color=colour)]
-    return build.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(steps)
+def _steps(steps: look.Steps) -> build.ThresholdsConfig:
+    """Thresholds of the rules are not among them: those are recorded, and panels draw the recorded ones."""
+    given = [model.Threshold(value=value, color=colour) for value, colour in steps]
+    return build.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(given)
 
 
 def change(property_id: str, value: object) -> model.DynamicConfigValue:

@@ -1,6 +1,7 @@
 """A dashboard: a grid that fills itself, from left to right, row by row."""
 
 import json
+from typing import Any
 
 from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
@@ -9,6 +10,7 @@ from grafana_foundation_sdk.models import dashboard as model
 from grafana.kit import links, variables
 from grafana.kit.annotations import annotations
 from grafana.kit.base import Panel
+from grafana.kit.ids import panel_id, row_id
 
 WIDTH = 24
 OPTIONS_OF = "11.6.0"
@@ -25,24 +27,32 @@ class Board:
         description: str,
         *,
         agent: build.QueryVariable | None = None,
-        warnings: bool = False,
+        every_bot: bool = False,
     ) -> None:
         self.uid = uid
         self._title = title
         self._description = description
-        self._agent = [agent] if agent else []
-        self._annotations = annotations(of_agents=agent is not None, warnings=warnings)
-        self._panels: list[model.Panel | model.RowPanel] = []
+        self._variables = [*variables.target(every_bot=every_bot), *([agent] if agent else [])]
+        self._annotations = annotations(of_agents=agent is not None)
+        self._panels: list[Any] = []
+        self._into = self._panels
+        self._into_from = 0
         self._y = 0
 
-    def row(self, title: str) -> None:
-        """A heading; what is added next stands under it."""
+    def row(self, title: str, *, collapsed: bool = False) -> None:
+        """A heading; what is added next stands under it. A collapsed one asks nothing until it is opened."""
+        if self._into is not self._panels:  # what is in a collapsed row takes no room
+            self._y = self._into_from
         position = model.GridPos(x=0, y=self._y, w=WIDTH, h=1)
-        row = model.RowPanel(
-            title=title, collapsed=False, id_val=self._next_id(), grid_pos=position, panels=[]
+        inside: list[Any] = []
+        self._panels.append(
+            model.RowPanel(
+                title=title, collapsed=collapsed, id_val=row_id(title), grid_pos=position, panels=inside
+            )
         )
-        self._panels.append(row)
+        self._into = inside if collapsed else self._panels
         self._y += 1
+        self._into_from = self._y
 
     def add(self, height: int, *panels: Panel) -> None:
         """One line of panels, whose widths add up to the whole width."""
@@ -53,9 +63,9 @@ class Board:
             raise ValueError(f"{self._title}: the widths of {titles} do not add up to {WIDTH}")
         x = 0
         for panel, position in zip(built, positions, strict=True):
-            panel.id_val, panel.plugin_version = self._next_id(), OPTIONS_OF
+            panel.id_val, panel.plugin_version = panel_id(panel.title or ""), OPTIONS_OF
             position.x, position.y, position.h = x, self._y, height
-            self._panels.append(panel)
+            self._into.append(panel)
             x += position.w
         self._y += height
 
@@ -76,17 +86,14 @@ class Board:
             .live_now(False)
             .preload(False)
             .version(1)
-            .link(links.dashboards())
+            .links([links.dashboards(), *links.elsewhere()])
             .timepicker(build.TimePicker().hidden(False).refresh_intervals(["30s", "1m", "5m", "15m", "1h"]))
-            .variables([variables.datasource(), *variables.target(), *self._agent])
+            .variables([variables.datasource(), *self._variables])
             .build()
         )
         result.annotations = model.AnnotationContainer(list_val=self._annotations)
         result.panels = list(self._panels)
         return result
-
-    def _next_id(self) -> int:
-        return len(self._panels) + 1
 
 
 def to_json(board: Board) -> str:

@@ -93,10 +93,14 @@ def _threshold_lines(panel: Any) -> Panel:
 
 
 def heatmap_of_buckets(
-    title: str, description: str, query: Query, *, unit: str, **common_options: Any
+    title: str, description: str, query: Query, *, unit: str, empty: str, **common_options: Any
 ) -> Panel:
-    """A classic histogram over time: each row is a bucket, exemplars are points on it."""
-    panel = start(build_heatmap.Panel(), title, description, [query], unit, **common_options)
+    """A classic histogram over time: each row is a bucket.
+
+    Grafana's heatmap writes "No data" where others write why they are empty, so the description says it.
+    """
+    described = f"{description} No data: {empty}."
+    panel = start(build_heatmap.Panel(), title, described, [query], unit, empty=empty, **common_options)
     colour = build_heatmap.HeatmapColorOptions().mode(heatmap.HeatmapColorMode.SCHEME).scheme("Blues")
     colour.fill("blue").scale(heatmap.HeatmapColorScale.EXPONENTIAL).exponent(0.5).steps(64).reverse(False)
     axis = build_heatmap.YAxisConfig().unit(unit).reverse(False).axis_placement(common.AxisPlacement.LEFT)

@@ -8,10 +8,11 @@ from grafana_foundation_sdk.models import prometheus
 
 DATASOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
-TARGET = 'job=~"$job", instance=~"$instance", bot=~"$bot"'
-"""The target's labels: every query has them."""
+ANY = 'job=~"$job", instance=~"$instance"'
+TARGET = f'{ANY}, bot=~"$bot"'
+"""The target's labels: every query has them, also of a process beside the exporter, whose job then is named, too."""
 AGENT = 'agent=~"$agent"'
-OPTIMIZER = 'job="tweetbot-optimizer", bot=~"$bot"'
+OPTIMIZER = f'{TARGET}, job="tweetbot-optimizer"'
 """The optimizer is a process of its own, scraped under the job name of rules/prometheus.yml. One bot has one."""
 
 AGENT_KEY = "job, instance, agent"
@@ -21,6 +22,11 @@ BOT_KEY = "job, instance, bot"
 def of(name: str, *matchers: str) -> str:
     """A selector of one bot's series."""
     return f"{name}{{{', '.join((TARGET, *matchers))}}}"
+
+
+def of_bot(name: str, *matchers: str) -> str:
+    """One value of the whole bot."""
+    return f"max by (bot) ({of(name, *matchers)})"
 
 
 def of_agent(name: str, *matchers: str) -> str:
@@ -54,15 +60,26 @@ def verdict(value: str, comparison: str, *thresholds: str, key: str = AGENT_KEY,
     return f"max by ({by}) ({f' + on ({key}) '.join(beyond)})"
 
 
-def firing(select: Callable[..., str], *matchers: str, severity: str = "critical|warning") -> str:
-    """Alerts of ours that page or open a ticket, about what `select` selects."""
-    ours = ('alertname=~"Tweetbot.+"', 'alertstate="firing"', f'severity=~"{severity}"')
+def firing(select: Callable[..., str], *matchers: str, severity: str) -> str:
+    """Alerts of ours of one severity, about what `select` selects."""
+    ours = ('alertname=~"Tweetbot.+"', 'alertstate="firing"', f'severity="{severity}"')
     return select("ALERTS", *ours, *matchers)
 
 
-def firing_since(select: Callable[..., str], *matchers: str, severity: str = "critical|warning") -> str:
-    """When the condition of each of them began, in milliseconds; their names without our prefix."""
-    alerts = firing(select, *matchers, severity=severity)
+def firing_warnings(select: Callable[..., str], *matchers: str) -> str:
+    """Those that open a ticket, but not what pages already: Alertmanager, too, leaves it out."""
+    pages = firing(select, *matchers, severity="critical")
+    return f"{firing(select, *matchers, severity='warning')} unless on (bot, alertname, agent) {pages}"
+
+
+def firing_since(select: Callable[..., str], *matchers: str) -> str:
+    """When the condition of each of both began, in milliseconds; their names without our prefix."""
+    alerts = f"({firing(select, *matchers, severity='critical')} or {firing_warnings(select, *matchers)})"
+    return began_in_milliseconds(select, alerts, *matchers)
+
+
+def began_in_milliseconds(select: Callable[..., str], alerts: str, *matchers: str) -> str:
+    """When the conditions of these alerts began."""
     began = f"{select('ALERTS_FOR_STATE', *matchers)} and ignoring (alertstate) {alerts}"
     named = f'label_replace({began}, "alertname", "$1", "alertname", "Tweetbot(.+)")'
     return f"min by (severity, alertname, agent) ({named}) * 1000"

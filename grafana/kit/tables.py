@@ -26,6 +26,8 @@ class Key:
     """0: what the others leave."""
     states: Mappings = ()
     links: Sequence[dict[str, object]] = ()
+    hidden: bool = False
+    """Not shown, but there for links."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Value:
     states: Mappings = ()
     bar: bool = False
     """Drawn as a bar from 0 to 1."""
+    links: Sequence[dict[str, object]] = ()
     extra: Sequence[model.DynamicConfigValue] = field(default=())
 
 
@@ -51,10 +54,15 @@ def table(
     *,
     sort: str = "",
     descending: bool = True,
+    order: str = "",
     small: bool = False,
     **common_options: Any,
 ) -> Panel:
-    """A table; rows of the queries that have the same labels are merged."""
+    """A table; rows of the queries that have the same labels are merged.
+
+    It is sorted by the column `sort`, or by the value of the query `order`, the highest first, which is not shown.
+    """
+    values = [*values, Value("", order)] if order else values
     queries = [query(value.expr, table=True) for value in values]
     scheme = model.FieldColorModeId.THRESHOLDS
     panel = start(build.Panel(), title, description, queries, look.COUNT, colour=scheme, **common_options)
@@ -66,6 +74,9 @@ def table(
     names = {key.label: key.header for key in keys} | {name: value.header for name, value in fields.items()}
     if len(values) > 1:
         panel.with_transformation(transformation("merge", {}))
+    if order:
+        by = {"field": list(fields)[-1], "desc": True}
+        panel.with_transformation(transformation("sortBy", {"fields": {}, "sort": [by]}))
     panel.with_transformation(
         transformation(
             "organize",
@@ -84,7 +95,7 @@ def table(
     panel.footer(build_common.TableFooterOptions().show(False).reducer(["sum"]).count_rows(False).fields([]))
     if sort:
         panel.sort_by([build_common.TableSortByFieldState().display_name(sort).desc(descending)])
-    columns: list[Key | Value] = [*keys, *values]
+    columns: list[Key | Value] = [*keys, *(value for value in values if value.header)]
     for column in columns:
         panel.override_by_name(column.header, _properties(column))
     result: Panel = panel
@@ -99,8 +110,10 @@ def _properties(column: Key | Value) -> list[model.DynamicConfigValue]:
             change("mappings", list(column.states)),
             change("custom.cellOptions", {"type": "color-text"}),
         ]
+    if column.links:
+        result.append(change("links", list(column.links)))
     if isinstance(column, Key):
-        return result + ([change("links", list(column.links))] if column.links else [])
+        return [*result, change("custom.hidden", True)] if column.hidden else result
     result.append(change("unit", column.unit))
     if column.decimals is not None:
         result.append(change("decimals", column.decimals))

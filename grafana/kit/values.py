@@ -8,11 +8,13 @@ from grafana_foundation_sdk.builders import common as build_common
 from grafana_foundation_sdk.builders import nodegraph as build_nodes
 from grafana_foundation_sdk.builders import stat as build_stat
 from grafana_foundation_sdk.builders import xychart as build_xy
+from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import common, nodegraph, xychart
 from grafana_foundation_sdk.models import dashboard as model
 
 from grafana.kit import base, look
-from grafana.kit.base import Panel, Query, legend, start, transformation
+from grafana.kit.base import Panel, Query, change, legend, start, transformation
+from grafana.kit.queries import query
 
 
 def stat(
@@ -22,12 +24,25 @@ def stat(
     unit: str,
     graph: bool = False,
     states: Sequence[model.ValueMapping] = (),
-    names: bool = False,
+    verdict: str = "",
+    show: common.BigValueTextMode = common.BigValueTextMode.VALUE,
+    better: str = "",
+    neutral: str = "",
     overrides: dict[str, list[model.DynamicConfigValue]] | None = None,
     **common_options: Any,
 ) -> Panel:
-    """A number, or a state in words where `states` are given; `graph` draws its course below it."""
+    """A number, or a state in words where `states` are given; `graph` draws its course below it.
+
+    `verdict` is the PromQL of its verdict, which stands beside it in words. `better` is `higher` or `lower`: the change
+    over the time range is shown, coloured by it. `neutral` says why a number has no colour.
+    """
+    if not (states or verdict or better or neutral or "steps" in common_options):
+        raise ValueError(f"{title}: give its colour a meaning, or say why it has none")
+    if neutral:
+        description = f"{description} No colour: {neutral}."
     scheme = model.FieldColorModeId.THRESHOLDS
+    if verdict:
+        queries = (*queries, query(verdict, "verdict", instant=True))
     panel = start(
         build_stat.Panel(),
         title,
@@ -40,14 +55,28 @@ def stat(
     )
     panel.graph_mode(common.BigValueGraphMode.AREA if graph else common.BigValueGraphMode.NONE)
     panel.color_mode(common.BigValueColorMode.VALUE).justify_mode(common.BigValueJustifyMode.AUTO)
-    panel.text_mode(common.BigValueTextMode.VALUE_AND_NAME if names else common.BigValueTextMode.VALUE)
-    panel.wide_layout(True).show_percent_change(False).reduce_options(base.reduce_last())
-    panel.percent_change_color_mode(common.PercentChangeColorMode.STANDARD)
-    panel.orientation(common.VizOrientation.AUTO).text(build_common.VizTextDisplayOptions())
+    panel.text_mode(show).wide_layout(True).show_percent_change(bool(better))
+    panel.reduce_options(base.reduce_last()).percent_change_color_mode(CHANGES[better])
+    panel.orientation(common.VizOrientation.AUTO).text(_sizes(len(queries)))
+    if verdict:
+        panel.override_by_name("verdict", [change("mappings", look.VERDICT), change("unit", "none")])
     for name, properties in (overrides or {}).items():
         panel.override_by_name(name, properties)
     result: Panel = panel
     return result
+
+
+def _sizes(values: int) -> build_common.VizTextDisplayOptions:
+    """One value fills its panel; several are as large as fits beside each other."""
+    sizes = build_common.VizTextDisplayOptions()
+    return sizes if values == 1 else sizes.value_size(18).title_size(13)
+
+
+CHANGES = {
+    "": common.PercentChangeColorMode.STANDARD,
+    "higher": common.PercentChangeColorMode.STANDARD,
+    "lower": common.PercentChangeColorMode.INVERTED,
+}
 
 
 def bars(title: str, description: str, *queries: Query, unit: str, **common_options: Any) -> Panel:
@@ -68,7 +97,7 @@ def calibration(title: str, description: str, query: Query, **common_options: An
     numeric: dict[str, object] = {"targetField": "confidence_band", "destinationType": "number"}
     panel.with_transformation(transformation("convertFieldType", {"fields": {}, "conversions": [numeric]}))
     for alias in ("stated confidence", "perfect calibration"):
-        panel.with_transformation(_plus("confidence_band", "0.05", alias))
+        panel.with_transformation(_calculated(alias, _field("confidence_band"), "+", _number("0.05")))
     panel.with_transformation(
         transformation(
             "organize",
@@ -100,13 +129,21 @@ def calibration(title: str, description: str, query: Query, **common_options: An
     return result
 
 
-def _plus(field: str, number: str, alias: str) -> model.DataTransformerConfig:
+def _calculated(
+    alias: str, left: dict[str, object], operator: str, right: dict[str, object], frames: str | None = None
+) -> model.DataTransformerConfig:
     """A new field. Renaming only changes what is displayed; the node graph looks for real names."""
-    left = {"matcher": {"id": "byName", "options": field}}
-    binary = {"left": left, "operator": "+", "right": {"fixed": number}}
-    return transformation(
-        "calculateField", {"mode": "binary", "alias": alias, "binary": binary, "replaceFields": False}
-    )
+    binary = {"left": left, "operator": operator, "right": right}
+    options: dict[str, object] = {"mode": "binary", "alias": alias, "binary": binary, "replaceFields": False}
+    return transformation("calculateField", options, frames)
+
+
+def _number(value: str) -> dict[str, object]:
+    return {"fixed": value}
+
+
+def _field(name: str) -> dict[str, object]:
+    return {"matcher": {"id": "byName", "options": name}}
 
 
 def _curve(field: str) -> build_xy.XYSeriesConfig:
@@ -126,24 +163,40 @@ def _curve(field: str) -> build_xy.XYSeriesConfig:
 def node_graph(
     title: str,
     description: str,
+    nodes: Query,
+    edges: Query,
     *,
-    nodes: Sequence[tuple[str, Query]],
-    edges: Sequence[tuple[str, Query]],
-    arcs: dict[str, str],
-    **common_options: Any,
+    links: Sequence[dict[str, object]],
+    **options: Any,
 ) -> Panel:
-    """Nodes and edges, each given as (field of the node graph, query); frames are merged into one of each."""
-    named = [*nodes, *edges]
-    queries = [query for _, query in named]
-    panel = start(build_nodes.Panel(), title, description, queries, look.COUNT, **common_options)
-    letters = "ABCDEFGHIJ"[: len(named)]
-    for frames in (letters[: len(nodes)], letters[len(nodes) :]):
-        panel.with_transformation(transformation("merge", {}, frames="|".join(frames)))
-    for letter, (field, _) in zip(letters, named, strict=True):
-        panel.with_transformation(_plus(f"Value #{letter}", "0", field))
-    options = build_nodes.NodeOptions().main_stat_unit(look.COUNT).secondary_stat_unit(look.RATIO)
-    options.arcs([build_nodes.ArcOption().field(field).color(colour) for field, colour in arcs.items()])
-    edge = build_nodes.EdgeOptions().main_stat_unit(look.COUNT).secondary_stat_unit(look.RATIO)
-    panel.nodes(options).edges(edge).zoom_mode(nodegraph.ZoomMode.COOPERATIVE)
+    """Nodes and edges whose numbers are labels: the panel would write numbers with two decimals and the unit's name.
+
+    Labels of nodes are `id`, `title`, `mainstat` and `secondarystat`, their value is the share of the ring that is red.
+    Labels of edges are `id`, `source`, `target` and the same stats.
+    """
+    panel = start(build_nodes.Panel(), title, description, [nodes, edges], look.COUNT, **options)
+    failed, whole = _field("Value #A"), _number("1")
+    panel.with_transformation(_calculated("arc__failed", failed, "*", whole, frames="A"))
+    panel.with_transformation(_calculated("arc__well", whole, "-", failed, frames="A"))
+    named: dict[str, object] = {
+        "arc__well": "delivered",
+        "arc__failed": "failed",
+        "mainstat": "sent",
+        "secondarystat": "of these failed",
+    }
+    shown: dict[str, object] = {
+        "excludeByName": {},
+        "indexByName": {},
+        "renameByName": named,
+        "includeByName": {},
+    }
+    panel.with_transformation(transformation("organize", shown, frames="A"))
+    panel.override_by_name("id", [change("links", list(links))])
+    arcs = (("arc__well", look.GREEN), ("arc__failed", look.RED))
+    rings: list[Builder[nodegraph.ArcOption]] = [
+        build_nodes.ArcOption().field(field).color(colour) for field, colour in arcs
+    ]
+    panel.nodes(build_nodes.NodeOptions().arcs(rings)).edges(build_nodes.EdgeOptions())
+    panel.zoom_mode(nodegraph.ZoomMode.COOPERATIVE)
     result: Panel = panel
     return result

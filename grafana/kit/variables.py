@@ -24,7 +24,13 @@ def datasource() -> build.DatasourceVariable:
     )
 
 
-def _label(name: str, label: str, query: str, description: str) -> build.QueryVariable:
+def _label(
+    name: str,
+    label: str,
+    query: str,
+    description: str,
+    hide: model.VariableHide = model.VariableHide.DONT_HIDE,
+) -> build.QueryVariable:
     return (
         build.QueryVariable(name)
         .label(label)
@@ -33,7 +39,7 @@ def _label(name: str, label: str, query: str, description: str) -> build.QueryVa
         .query({"query": query, "refId": f"variable-{name}", "qryType": 1})
         .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(model.VariableSort.ALPHABETICAL_ASC)
-        .hide(model.VariableHide.DONT_HIDE)
+        .hide(hide)
         .regex("")
         .multi(False)
         .include_all(False)
@@ -45,25 +51,25 @@ def _all(variable: build.QueryVariable, value: str) -> build.QueryVariable:
     return variable.multi(True).include_all(True).all_value(value).current(everything)
 
 
-def target() -> list[build.QueryVariable]:
-    """Job, bot and instance. One bot at a time: the agents of two bots may have the same names."""
+def target(*, every_bot: bool = False) -> list[build.QueryVariable]:
+    """Job, bot and instance. One bot at a time: the agents of two bots may have the same names.
+
+    A bot has nearly always one job and one instance, so these two only take room: they are hidden, and set by the
+    address (`var-instance=…`).
+    """
+    bot = _label(
+        "bot", "Bot", f"label_values({KNOWN_BOT}{{{JOB}}}, bot)", "Which bot: the target's label bot."
+    )
+    instances = f'label_values({KNOWN_BOT}{{{JOB}, bot=~"$bot"}}, instance)'
     return [
-        _all(
-            _label("job", "Job", f"label_values({KNOWN_BOT}, job)", "The scrape job of the exporter."), ".+"
-        ),
-        _label(
-            "bot", "Bot", f"label_values({KNOWN_BOT}{{{JOB}}}, bot)", "Which bot: the target's label bot."
-        ),
-        _all(
-            _label(
-                "instance",
-                "Instance",
-                f'label_values({KNOWN_BOT}{{{JOB}, bot=~"$bot"}}, instance)',
-                "The exporter's address; usually there is one for a bot.",
-            ),
-            ".+",
-        ),
+        _hidden("job", "Job", f"label_values({KNOWN_BOT}, job)", "The scrape job of the exporter."),
+        _all(bot, ".+") if every_bot else bot,
+        _hidden("instance", "Instance", instances, "The exporter's address; usually there is one for a bot."),
     ]
+
+
+def _hidden(name: str, label: str, query: str, description: str) -> build.QueryVariable:
+    return _all(_label(name, label, query, description, model.VariableHide.HIDE_VARIABLE), ".+")
 
 
 def _agent(description: str) -> build.QueryVariable:

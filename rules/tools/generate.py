@@ -19,7 +19,7 @@ def generated(rules: Path, table: Path) -> dict[Path, str]:
     files = {path: settings.relinked(path.read_text("utf-8")) for path in paths} | {
         rules / "recording" / "thresholds.yml": recording_thresholds(rules / "thresholds.yml", BOTTLENECKS),
         rules / "recording" / "bottlenecks.yml": recording_bottlenecks(BOTTLENECKS),
-        rules / "alerts" / "bottlenecks.yml": alerts_bottlenecks(BOTTLENECKS, settings),
+        rules / "alerts" / "bottlenecks.yml": settings.relinked(alerts_bottlenecks(BOTTLENECKS, settings)),
     }
     alerts = {path.stem: text for path, text in files.items() if path.parent.name == "alerts"}
     return files | {table: page(alerts, (rules / "thresholds.yml").read_text("utf-8"))}

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
@@ -108,6 +109,42 @@ def test_serving_until_a_signal(start: Start, tmp_path: Path) -> None:
     assert "Traceback" not in err
 
 
+def test_a_hang_up_reads_the_configuration_again(start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "config.yml"
+    file.write_text("database: {path: one.db}")
+    process = start("--config.file=config.yml", "--web.listen-address=127.0.0.1:0")
+    port = port_of(process)
+    assert process.stderr is not None
+    for text, expected in (
+        (
+            "database: {pth: two.db}",
+            r"level=error msg=\"configuration not reloaded\" .*did you mean database.path",
+        ),
+        ("database: {path: two.db}", "msg=listening"),
+    ):
+        file.write_text(text)
+        process.send_signal(signal.SIGHUP)
+        assert any(re.search(expected, line) for line in process.stderr)
+        assert "tweetbot_scrape_collector_success" in fetched(port)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert out == f"database {tmp_path}/one.db\ndatabase {tmp_path}/two.db\n"
+
+
+def test_a_post_reads_the_configuration_again_where_that_is_enabled(start: Start) -> None:
+    process = start("--database.path=bot.db", "--web.listen-address=127.0.0.1:0", "--web.enable-lifecycle")
+    with urlopen(f"http://127.0.0.1:{port_of(process)}/-/reload", data=b"", timeout=60) as response:
+        assert response.status == 200
+    assert port_of(process)
+
+
+def test_a_post_reads_nothing_where_that_is_not_enabled(start: Start) -> None:
+    process = start("serve", "--database.path=bot.db", "--web.listen-address=127.0.0.1:0")
+    with pytest.raises(HTTPError, match="404"):
+        urlopen(f"http://127.0.0.1:{port_of(process)}/-/reload", data=b"", timeout=60)
+
+
 @pytest.mark.parametrize("hang", ["asynchronously", "a thread"])
 def test_a_signal_ends_it_during_a_scrape(start: Start, hang: str) -> None:
     process = start("serve", "--database.path=bot.db", "--web.listen-address=127.0.0.1:0", hang=hang)
@@ -142,7 +179,8 @@ def test_a_port_in_use_is_one_clear_line(start: Start) -> None:
 
 
 def test_the_demo_says_what_to_open_and_stops_its_bot(start: Start) -> None:
-    process = start("demo", "--web.listen-address=:0", "--scenario=degraded", "--seed=7", "--directory=kept")
+    flags = ("--exporter-only", "--log.level=info", "--web.listen-address=:0")
+    process = start("demo", *flags, "--scenario=degraded", "--seed=7", "--directory=kept")
     port = port_of(process)
     assert "tweetbot_scrape_collector_success" in fetched(port)
     process.send_signal(signal.SIGINT)
@@ -153,14 +191,16 @@ def test_the_demo_says_what_to_open_and_stops_its_bot(start: Start) -> None:
     assert f"http://localhost:{port}/metrics " in out
     assert "/demo/bot.db " in out
     assert "http://127.0.0.1:1/state " in out
-    assert "'scenario': 'degraded', 'seed': 7}" in out
+    assert "'scenario': 'degraded', 'speed': 1.0, 'seed': 7}" in out
     assert "/kept')" in out
     assert out.endswith("bot stopped\n")
 
 
 @pytest.mark.parametrize(("bot", "expected"), [("fails", "no room for the demo"), ("dies", "out of memory")])
 def test_a_demo_whose_bot_fails_ends_with_its_reason(start: Start, bot: str, expected: str) -> None:
-    process = start("demo", "--web.listen-address=127.0.0.1:0", "--log.level=error", bot=bot)
+    process = start(
+        "demo", "--exporter-only", "--web.listen-address=127.0.0.1:0", "--log.level=error", bot=bot
+    )
     out, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert re.fullmatch(rf"tweetbot-exporter: error: .*{expected}\n", err)
@@ -225,7 +265,6 @@ def test_serve_is_the_default_and_flags_win(configured: Callable[..., Config], t
         (["--database"], "unknown flag --database"),
         (["--zzz"], "unknown flag --zzz; see tweetbot-exporter --help"),
         (["chekc"], "unknown command 'chekc'; did you mean check?"),
-        (["help"], "unknown command 'help'; commands are serve, demo, profile, optimizer, opt"),
         (["--log.level=info", "check"], "unexpected argument 'check' (a command stands before all flags)"),
         (["check", "--web.max-requests=1"], "unknown flag --web.max-requests"),
         (["--log.level=warning"], "invalid choice: 'warning'"),
@@ -306,6 +345,19 @@ def test_check_prints_what_was_found(
         ["database", f"table {state}", state, "1\\x1b[31m\\nrow"] for state in states
     ]
     assert source.calls == ["close"]
+
+
+def test_only_the_configuration_is_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exporter.runtime.logging.configure", lambda *_: None)
+    monkeypatch.delattr(registry, "build")
+    file = tmp_path / "config.yml"
+    file.write_text("database: {path: none.db}")
+    assert main.main(["check", "--config-only", f"--config.file={file}"]) == 0
+    assert capsys.readouterr().out == "The configuration is valid.\n"
+    file.write_text("database: {pth: none.db}")
+    assert main.main(["check", "--config-only", f"--config.file={file}"]) == 2
 
 
 @pytest.mark.parametrize("error", [CollectorError("the file is no database"), TimeoutError()])

@@ -19,6 +19,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 import yaml
+from certificates import certificates
 from optimizer.adapters.history import remembering
 from optimizer.adapters.test_prometheus import ONE, impact, lately
 from optimizer.alerts.test_webhook import alert, envelope
@@ -378,6 +379,23 @@ def test_no_ledger_is_one_clear_line(
     assert (code, out) == (1, "")
     assert "none.db does not exist" in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rollback_over_tls(
+    start: Start, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "configure", lambda *_: None)
+    monkeypatch.chdir(tmp_path)
+    certificates(tmp_path).renew("optimizer.example")
+    Path("web.yml").write_text("tls_server_config: {cert_file: server.pem, key_file: server.key}")
+    port = port_of(
+        start(f"--optimizer.prometheus-url=http://127.0.0.1:{free_port()}", "--web.config.file=web.yml")
+    )
+    base = ["optimizations", "--optimizer.token-file=token", f"--optimizer.listen-address=:{port}"]
+    assert (
+        "there is no optimization 7" in ran([*base, "--roll-back=7", "--web.config.file=web.yml"], capsys)[2]
+    )
+    assert "does the optimizer run?" in ran([*base, "--roll-back=7"], capsys)[2]
 
 
 def test_rollback_asks_the_running_optimizer(

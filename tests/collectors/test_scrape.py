@@ -292,6 +292,19 @@ async def test_states_and_what_is_pending(fake_collector: Fake) -> None:
     assert scraper.names == ("database", "system")
 
 
+async def test_a_collector_that_does_not_close_in_time_is_no_bug(
+    fake_collector: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = fake_collector("database")
+    monkeypatch.setattr(source, "close", asyncio.Event().wait)
+    scraper = Scraper([source])
+    with capture_logs() as logged:
+        await scraper.close()
+    (event,) = logged
+    assert (event["log_level"], event["error"]) == ("warning", "did not close within 0.3 seconds")
+    assert "exc_info" not in event
+
+
 async def test_closing_cuts_off_what_runs_and_closes_the_sources(fake_collector: Fake) -> None:
     source = fake_collector("database", hanging)
     scraper = Scraper([source])

@@ -68,7 +68,7 @@ def test_without_file_and_flags_everything_has_its_default() -> None:
     assert (config.portfolio.starting_value_usd, config.portfolio.goal_value_usd) == (10000, 10500)
     assert config.agents.aliases == KNOWN_ALIASES
     assert (config.limits.agents, config.limits.label_pairs) == (100, 500)
-    assert config.web.listen_addresses == (":9464",)
+    assert config.web.addresses == ("127.0.0.1:9464",)
     assert (config.web.telemetry_path, config.web.max_requests) == ("/metrics", 40)
     assert not config.web.disable_exporter_metrics
     assert (config.log.level, config.log.format) == ("info", "logfmt")
@@ -234,7 +234,7 @@ def test_a_wrong_key_is_named_with_the_mend(tmp_path: Path, content: str, key: s
         ("web:\n  max_requests: 1\n  max_requests: 1", "line 3: duplicate key"),
         ("[a, b]", "mapping of keys to values at the top"),
         ("just text", "mapping of keys to values at the top"),
-        ("web:\n\tmax_requests: 1", "line 2: found character"),
+        ("web:\n\tmax_requests: 1", "line 2: a tab, where YAML"),
         ("web: {", "line 1: "),
         ("a: 1\n---\nb: 2", "line 2: found another document"),
         ("a: &x 1\nb: *x", "line 2: aliases"),
@@ -411,3 +411,33 @@ def test_the_aliases_of_the_public_bot_can_be_changed_and_switched_off() -> None
     assert load(None, {}).agents.aliases[hunter] == "market-hunter"
     assert load(None, {"agents.aliases": {hunter: hunter}}).agents.aliases[hunter] == hunter
     assert load(None, {"agents.default_aliases": False}).agents.aliases == {}
+
+
+def test_beyond_this_machine_only_where_somebody_thought_of_who_may_come(tmp_path: Path) -> None:
+    assert load(None, {}).web.addresses == ("127.0.0.1:9464",)
+    assert load(None, {"web.config_file": tmp_path / "web.yml"}).web.addresses == (":9464",)
+    assert load(None, {"web.listen_addresses": [":1"]}).web.addresses == (":1",)
+    both = {"web.listen_addresses": ["[::1]:1"], "web.config_file": tmp_path / "web.yml"}
+    assert load(None, both).web.addresses == ("[::1]:1",)
+
+
+def test_names_by_which_it_is_reached() -> None:
+    keys = {"web.allowed_hosts": ["Exporter"], "web.external_url": "https://example.org/bot"}
+    assert load(None, keys).web.hosts == ("exporter", "example.org")
+    assert load(None, {}).web.hosts == ()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("web.allowed_hosts", ["a:1"], "--web.allowed-host: must be a host name without port"),
+        ("web.external_url", "example.org", "--web.external-url: must be where browsers reach this"),
+        ("web.external_url", "https://me:secret@example.org", "must not hold a user or password"),
+        ("web.route_prefix", "bot", "--web.route-prefix: must be a path such as /tweetbot"),
+        ("web.route_prefix", "/a b", "--web.route-prefix: must be a path such as /tweetbot"),
+        ("web.config_file", "", "--web.config.file: must be the path of a file"),
+    ],
+)
+def test_wrong_names_and_paths(key: str, value: object, told: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        load(None, {key: value})

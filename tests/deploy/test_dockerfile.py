@@ -6,10 +6,12 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 from stackfiles import ROOT
 from tools import free_port
 
@@ -17,6 +19,8 @@ from exporter.cli import main as cli
 
 TEXT = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text("utf-8"))
 STEPS = [line.split(maxsplit=1) for line in TEXT.splitlines() if line and not line.startswith("#")]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+DEPENDENCIES = PROJECT["project"]["dependencies"]
 IGNORED = (ROOT / ".dockerignore").read_text("utf-8").split()
 
 
@@ -30,9 +34,33 @@ COPIED = [
 
 
 def test_both_stages_have_the_same_pinned_python() -> None:
-    first, second = arguments("FROM")
-    assert first == f"{second} AS build"
-    assert re.fullmatch(r"python:3\.\d+-slim-\w+", second)
+    assert arguments("FROM") == ["${PYTHON_IMAGE} AS build", "${PYTHON_IMAGE}"]
+    (image,) = arguments("ARG")
+    assert re.fullmatch(r"PYTHON_IMAGE=python:3\.\d+-slim-\w+", image)
+
+
+def test_every_package_is_pinned_by_hash_within_the_bounds_of_the_project() -> None:
+    text = re.sub(r"#.*", "", (ROOT / "deploy" / "requirements.txt").read_text("utf-8"))
+    pinned = dict(
+        re.findall(
+            r"^([\w.-]+)==([\w.]+) (?:; .*)?(?=\\\n    --hash=sha256:[0-9a-f]{64})", text, re.MULTILINE
+        )
+    )
+    assert len(pinned) == len(re.findall(r"^\S+==", text, re.MULTILINE))
+    for each in (*DEPENDENCIES, *PROJECT["build-system"]["requires"]):
+        requirement = Requirement(each)
+        assert requirement.specifier.contains(pinned[requirement.name.lower()]), each
+    (install,) = (step for step in arguments("RUN") if "requirements.txt" in step)
+    assert "--require-hashes" in install
+
+
+def test_no_dependency_may_be_of_a_version_with_known_holes() -> None:
+    """Nor of a major version that nobody has tried."""
+    bounds = {(each := Requirement(text)).name: each.specifier for text in DEPENDENCIES}
+    # CVE-2026-22815, CVE-2026-34525
+    assert not bounds["aiohttp"].contains("3.13.3")
+    for name, specifier in bounds.items():
+        assert {each.operator for each in specifier} == {">=", "<"}, name
 
 
 def test_what_is_copied_is_there_and_not_ignored() -> None:
@@ -41,7 +69,9 @@ def test_what_is_copied_is_there_and_not_ignored() -> None:
         assert (ROOT / source).exists()
         ignored = False
         for pattern in IGNORED:  # the last one that matches decides
-            if fnmatch.fnmatch(source, pattern.lstrip("!")):
+            if any(
+                fnmatch.fnmatch(str(path), pattern.lstrip("!")) for path in (source, *Path(source).parents)
+            ):
                 ignored = not pattern.startswith("!")
         assert not ignored, source
 
@@ -90,14 +120,28 @@ def test_the_health_check() -> None:
             process.terminate()
 
 
+def shipped() -> set[Path]:
+    """What whoever installs with pip gets beside the program."""
+    rules = ROOT / "rules"
+    names = ("alertmanager.yml", "prometheus.yml", "settings.yml", "thresholds.yml")
+    folders = [rules / each for each in ("alerts", "recording", "runbooks", "targets", "templates")]
+    folders += [ROOT / "deploy" / each for each in ("compose", "systemd")]
+    folders += [ROOT / "grafana" / each for each in ("dashboards", "provisioning")]
+    files = {path for folder in folders for path in folder.rglob("*") if path.is_file()}
+    return files | {rules / name for name in names} | {ROOT / "docker-compose.yml"}
+
+
 @pytest.mark.slow("pip builds a wheel, in an environment of its own")
 @pytest.mark.timeout(300)
 def test_what_is_copied_is_enough_to_install(tmp_path: Path) -> None:
     source, wheels = tmp_path / "src", tmp_path / "wheels"
     source.mkdir()
     for name in COPIED:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, source / name)
+        (source / name).parent.mkdir(exist_ok=True)
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, source / name, dirs_exist_ok=True)
+        else:
+            shutil.copy(ROOT / name, source / name)
     pip = [
         sys.executable,
         "-m",
@@ -119,4 +163,6 @@ def test_what_is_copied_is_enough_to_install(tmp_path: Path) -> None:
         for path in (ROOT / "exporter").rglob("*.*")
         if path.suffix in {".py", ".mjs", ".cjs", ".json", ".typed"}
     }
-    assert {name for name in packed if name.startswith("exporter/")} == there
+    assert {name for name in packed if name.startswith("exporter/") and "/share/" not in name} == there
+    shared = {name.removeprefix("exporter/share/") for name in packed if name.startswith("exporter/share/")}
+    assert shared == {path.relative_to(ROOT).as_posix() for path in shipped()}

@@ -36,8 +36,8 @@ def test_it_is_valid(installed: Path) -> None:
 
 @every_unit
 def test_it_is_shut_in(installed: Path) -> None:
-    """By systemd's own measure: 0 is shut in, 100 is open; 40 and less is what it calls OK or better."""
-    analyze("security", "--offline=true", "--threshold=40", installed)
+    """By systemd's own measure: 0 is shut in, 100 is open."""
+    analyze("security", "--offline=true", "--threshold=15", installed)
 
 
 @every_unit

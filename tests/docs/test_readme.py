@@ -42,8 +42,9 @@ def test_every_page_installs_alike_and_where_the_unit_looks() -> None:
 def checkout(folder: Path) -> Path:
     """The files that the package is built from; building writes beside them."""
     result = folder / "checkout"
-    shutil.copytree(ROOT / "exporter", result / "exporter", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("exporter", "deploy", "grafana", "rules"):
+        shutil.copytree(ROOT / name, result / name, ignore=shutil.ignore_patterns("__pycache__", "secrets"))
+    for name in ("pyproject.toml", "README.md", "LICENSE", "docker-compose.yml"):
         shutil.copy(ROOT / name, result)
     return result
 

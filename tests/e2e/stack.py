@@ -1,11 +1,10 @@
 """The whole way of a page, in real processes: demo bot, exporter, Prometheus, Alertmanager, and a receiver.
 
-All durations of the rules are shortened by FACTOR (rules/tools/scale.py), and the bot lives as much faster. The
+All durations of the rules are shortened by FACTOR (exporter/cli/demo_rules.py), and the bot lives as much faster. The
 optimizer (loop.py) joins where it is asked for.
 """
 
 import asyncio
-import importlib.util
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ import yaml
 from aiohttp import web
 from tools import free_port, needed
 
+from exporter.cli.demo_rules import write_scaled
 from exporter.demo import DemoBot
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -180,7 +180,7 @@ class Stack:
 
     def _configure(self, receiver: str) -> None:
         rules = self._directory / "rules"
-        _scale().write_scaled(rules, FACTOR)
+        write_scaled(rules, FACTOR)
         (rules / "targets" / "tweetbot.yml").write_text(
             f"- targets: ['127.0.0.1:{self._exporter}']\n  labels: {{bot: demo}}\n"
         )
@@ -235,12 +235,3 @@ def _replace(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
-
-
-def _scale() -> Any:
-    spec = importlib.util.spec_from_file_location("scale", ROOT / "rules" / "tools" / "scale.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

@@ -52,8 +52,10 @@ def boards() -> list[dict[str, Any]]:
 
 
 def panels(board: dict[str, Any]) -> list[dict[str, Any]]:
-    """A dashboard's panels without the rows."""
-    return [panel for panel in board["panels"] if panel["type"] != "row"]
+    """A dashboard's panels, also those of collapsed rows, without the rows."""
+    rows = [row for row in board["panels"] if row["type"] == "row"]
+    inside = [panel for row in rows for panel in row["panels"]]
+    return [panel for panel in [*board["panels"], *inside] if panel["type"] != "row"]
 
 
 def queries(board: dict[str, Any]) -> Iterator[Query]:

@@ -1,25 +1,26 @@
 """What grafana's dashboard-linter checks, and more: see docs/dashboards.md."""
 
 import re
+from collections.abc import Iterator
 from importlib.metadata import version
 from itertools import combinations
 from typing import Any, get_args
 
 import pytest
+import yaml
 from grafana_files import FILES, ROOT, boards, panels
 
 from exporter.metrics.catalogue import FAMILIES
 from exporter.optimizer.model import Outcome
+from grafana.kit import look
+from grafana.kit.links import SETTINGS
 from grafana.kit.look import OUTCOMES
+from rules.tools.panels import BOARDS as LED_TO
 
 BOARDS = ROOT / "grafana" / "boards"
 TARGET = {'job=~"$job"', 'instance=~"$instance"', 'bot=~"$bot"'}
-# Targets of their own, beside the exporter's: Prometheus knows of no bot.
-OTHER_JOBS = (
-    {'job="prometheus"'},
-    {'job="tweetbot-optimizer"', 'bot=~"$bot"'},
-    {'job="node"', 'bot=~"$bot"'},
-)
+# Prometheus, beside the exporter, knows of no bot.
+PROMETHEUS = {'job=~"$job"', 'instance=~"$instance"', 'job="prometheus"'}
 every_board = pytest.mark.parametrize("board", boards(), ids=lambda board: board["uid"])
 
 
@@ -65,7 +66,9 @@ def test_a_dashboard_as_a_whole(board: dict[str, Any]) -> None:
     assert board["refresh"] == "30s"
     assert board["description"]
     assert "id" not in board or board["id"] is None
-    ids = [panel["id"] for panel in board["panels"]]
+    ids = [
+        panel["id"] for panel in [*panels(board), *(row for row in board["panels"] if row["type"] == "row")]
+    ]
     assert len(ids) == len(set(ids))
     titles = [panel["title"] for panel in panels(board)]
     assert len(titles) == len(set(titles))
@@ -74,7 +77,6 @@ def test_a_dashboard_as_a_whole(board: dict[str, Any]) -> None:
         "Warnings",
         "Bot restarts",
         "Optimizer actions",
-        "Trades",
     }
 
 
@@ -105,27 +107,33 @@ def test_variables(board: dict[str, Any]) -> None:
 def test_annotations_are_lines_that_do_not_crowd(board: dict[str, Any]) -> None:
     """Samples within a step of each other become a region that covers the graph, unless all say the same moment."""
     marks = {annotation["name"]: annotation for annotation in board["annotations"]["list"]}
-    of_one_agent = board["uid"] == "tweetbot-agent"
-    assert {name for name, mark in marks.items() if mark["enable"]} == {
-        "Critical alerts",
-        *(["Warnings"] if of_one_agent else []),
-        "Bot restarts",
-        "Optimizer actions",
-    }
+    assert {name for name, mark in marks.items() if mark["enable"]} == {"Bot restarts", "Optimizer actions"}
     assert all(mark["useValueForTime"] for mark in marks.values())
-    for name, severity in (("Critical alerts", "critical"), ("Warnings", "warning")):
+    for name, severity, colour in (
+        ("Critical alerts", "critical", look.RED),
+        ("Warnings", "warning", look.ORANGE),
+    ):
         starts = marks[name]["expr"]
         assert "ALERTS_FOR_STATE{" in starts, "its value is the moment when the condition began"
-        assert f'severity=~"{severity}"' in starts
+        assert f'severity="{severity}"' in starts
         has_agents = any(variable["name"] == "agent" for variable in board["templating"]["list"])
         assert ('agent=~"$agent|"' in starts) == has_agents, "of these agents, and of the whole bot"
+        assert marks[name]["iconColor"] == colour
     colours = [mark["iconColor"] for mark in marks.values()]
     assert len(colours) == len(set(colours))
-    assert (marks["Critical alerts"]["iconColor"], marks["Warnings"]["iconColor"]) == ("red", "orange")
+
+
+@every_board
+def test_alerts_over_time_are_a_panel(board: dict[str, Any]) -> None:
+    """Lines on every graph would bury it, exactly when it is needed."""
+    assert [panel["type"] for panel in panels(board) if panel["title"] == "Alerts over time"] == [
+        "state-timeline"
+    ]
 
 
 @every_board
 def test_the_grid_is_full_and_nothing_overlaps(board: dict[str, Any]) -> None:
+    """Of what is open; a collapsed row, when it is opened, moves what is below it down."""
     places = [panel["gridPos"] for panel in board["panels"]]
     for place in places:
         assert place["x"] >= 0
@@ -135,6 +143,21 @@ def test_the_grid_is_full_and_nothing_overlaps(board: dict[str, Any]) -> None:
         above = one["y"] + one["h"] <= two["y"] or two["y"] + two["h"] <= one["y"]
         assert beside or above, (one, two)
     assert sum(place["w"] * place["h"] for place in places) == 24 * max(p["y"] + p["h"] for p in places)
+
+
+@every_board
+def test_a_dashboard_opens_few_panels(board: dict[str, Any]) -> None:
+    assert len([panel for panel in board["panels"] if panel["type"] != "row"]) <= 20
+
+
+@every_board
+def test_a_collapsed_row_is_full(board: dict[str, Any]) -> None:
+    for row in board["panels"]:
+        places = [panel["gridPos"] for panel in row.get("panels", [])]
+        if places:
+            assert min(place["y"] for place in places) == row["gridPos"]["y"] + 1
+            height = max(place["y"] + place["h"] for place in places) - row["gridPos"]["y"] - 1
+            assert sum(place["w"] * place["h"] for place in places) == 24 * height
 
 
 @every_panel
@@ -161,7 +184,7 @@ def test_queries_of_a_panel(board: dict[str, Any], panel: dict[str, Any]) -> Non
         assert target["datasource"]["uid"] == "${datasource}"
         for matchers in re.findall(r"\{([^}]*)\}", expr):
             given = set(matchers.split(", "))
-            assert any(target <= given for target in (TARGET, *OTHER_JOBS)), expr
+            assert any(target <= given for target in (TARGET, PROMETHEUS)), expr
         for function, window in re.findall(r"(rate|increase)\([^\[\]]*\[([^\]]+)\]", expr):
             assert window in ("$__rate_interval", "$__range"), f"{function}[{window}]"
         for name in counters:
@@ -237,6 +260,49 @@ def test_no_legend_shows_why_the_panel_may_be_empty(board: dict[str, Any], panel
 
 
 @every_panel
+def test_a_number_has_a_colour_that_means_something(board: dict[str, Any], panel: dict[str, Any]) -> None:
+    """By states, steps, a verdict beside it or its change; or its description says why not."""
+    if panel["type"] != "stat":
+        return
+    defaults = panel["fieldConfig"]["defaults"]
+    verdicts = [each for each in panel["fieldConfig"]["overrides"] if each["matcher"]["options"] == "verdict"]
+    assert (
+        defaults.get("mappings")
+        or len(defaults["thresholds"]["steps"]) > 1
+        or defaults["thresholds"]["steps"][0]["color"] != "text"
+        or verdicts
+        or panel["options"]["showPercentChange"]
+        or re.search(r" No colour: .+\.$", panel["description"])
+    )
+
+
+@every_panel
+def test_headers_of_a_table_fit(board: dict[str, Any], panel: dict[str, Any]) -> None:
+    """A character takes up to eight pixels and the margins sixteen; the column that is sorted has an arrow, too."""
+    if panel["type"] != "table":
+        return
+    for override in panel["fieldConfig"]["overrides"]:
+        header = override["matcher"]["options"]
+        given = {each["id"]: each["value"] for each in override["properties"] if "value" in each}
+        width = given.get("custom.width") or given.get("custom.minWidth", 110)
+        assert 8 * len(header.strip()) + 16 <= width, header
+
+
+@every_panel
+def test_a_node_graph_has_no_unit_and_no_unrounded_number(
+    board: dict[str, Any], panel: dict[str, Any]
+) -> None:
+    """It would write the unit's name, and two decimals: so its numbers are labels."""
+    if panel["type"] == "nodeGraph":
+        assert not re.search(r"Unit", str(panel["options"]))
+        for target in panel["targets"]:
+            assert re.findall(r'count_values by \([\w, ]+\) \("(\w+)", round', target["expr"]) == [
+                "mainstat",
+                "secondarystat",
+            ]
+
+
+@every_panel
 def test_overrides_match_something(board: dict[str, Any], panel: dict[str, Any]) -> None:
     legends = [target["legendFormat"] for target in panel["targets"]]
     renamed = [
@@ -247,26 +313,57 @@ def test_overrides_match_something(board: dict[str, Any], panel: dict[str, Any])
     for override in panel["fieldConfig"].get("overrides", []):
         matcher = override["matcher"]
         if matcher["id"] == "byName":
-            by_label = any("{{" in legend for legend in legends)
+            by_label = panel["type"] == "nodeGraph" or any("{{" in legend for legend in legends)
             assert by_label or matcher["options"] in [*legends, *renamed], matcher
 
 
 @every_board
-def test_links_resolve_and_keep_time_and_variables(board: dict[str, Any]) -> None:
-    (bar,) = board["links"]
-    assert (bar["type"], bar["tags"], bar["keepTime"], bar["includeVars"]) == (
+def test_links_lead_to_dashboards_alertmanager_and_runbooks(board: dict[str, Any]) -> None:
+    menu, alertmanager, runbooks = board["links"]
+    assert (menu["type"], menu["tags"], menu["keepTime"], menu["includeVars"]) == (
         "dashboards",
         ["tweetbot"],
         True,
         True,
     )
     assert "tweetbot" in board["tags"]
+    assert (alertmanager["url"], runbooks["url"]) == (SETTINGS.alertmanager_url, SETTINGS.runbooks_url)
+
+
+@every_board
+def test_links_of_rows_resolve_and_keep_time_and_variables(board: dict[str, Any]) -> None:
+    target = "${datasource:queryparam}&${job:queryparam}&${bot:queryparam}&${instance:queryparam}"
     for url in re.findall(r"'url': '(/d/[^']*)'", str(board)):
         uid, _, parameters = url.removeprefix("/d/").partition("?")
+        if uid.startswith("${__data.fields.lead}"):  # made by the query: a dashboard, `?` and its agent
+            assert uid.startswith(f"${{__data.fields.lead}}&{target}")
+            continue
         assert uid in {other["uid"] for other in boards()}
-        assert parameters.startswith(
-            "${__url_time_range}&${datasource:queryparam}&${job:queryparam}&${bot:queryparam}"
-        )
+        if "&var-bot=" in url:  # to another bot, whose job and instance are its own
+            assert parameters.startswith("${__url_time_range}&${datasource:queryparam}&var-bot=")
+            continue
+        assert parameters.startswith(f"${{__url_time_range}}&{target}")
+
+
+def alerts() -> Iterator[tuple[str, str]]:
+    """Each rule's alert and the address of its dashboard."""
+    for path in sorted((ROOT / "rules" / "alerts").glob("*.yml")):
+        for group in yaml.safe_load(path.read_text("utf-8"))["groups"]:
+            for rule in group["rules"]:
+                yield rule["alert"], rule["annotations"]["dashboard_url"]
+
+
+def test_an_alert_leads_to_a_panel_of_its_dashboard() -> None:
+    there = {board["uid"]: {panel["id"] for panel in panels(board)} for board in boards()}
+    for name, address in alerts():
+        found = re.fullmatch(r".*/d/([\w-]+)/.*[?&]viewPanel=(\d+)", address)
+        assert found, address
+        assert name in LED_TO[found[1]]
+        assert int(found[2]) in there[found[1]], f"{name} leads to a panel that is not on {found[1]}"
+
+
+def test_no_alert_that_is_gone_has_a_panel() -> None:
+    assert {name for names in LED_TO.values() for name in names} == {name for name, _ in alerts()}
 
 
 def test_every_threshold_line_is_a_recorded_threshold() -> None:

@@ -32,8 +32,8 @@ OTHERS = {
     "node_filesystem_size_bytes": FILE_SYSTEM,
     "node_disk_io_time_seconds_total": {"device"},
 }
-MADE = {"id", "source", "target", "what"}
-"""Labels that a query makes itself, with label_replace."""
+MADE = {"id", "source", "target", "what", "lead", "mainstat", "secondarystat"}
+"""Labels that a query makes itself, with label_replace or count_values."""
 
 
 KNOWN = {

@@ -2,6 +2,8 @@
 
 import errno
 import socket
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -150,3 +152,41 @@ def test_a_port_that_is_not_permitted_is_named_with_the_mend(monkeypatch: pytest
     monkeypatch.setattr(listen, "_listener", refused)
     with pytest.raises(ListenError, match=r"^cannot listen on :80: not permitted; choose a port from 1024"):
         open_sockets([":80"])
+
+
+HANDED_OVER = """
+import os, sys
+os.dup2({fd}, 3)
+os.environ["LISTEN_PID"] = {pid}
+os.environ["LISTEN_FDS"] = "{number}"
+from exporter.http.sockets import ListenError, bound_address, systemd_sockets
+try:
+    print(*map(bound_address, systemd_sockets()))
+except ListenError as error:
+    sys.exit(str(error))
+assert not any(name.startswith("LISTEN_") for name in os.environ)
+"""
+
+
+def handed_over(listener: socket.socket, pid: str = "str(os.getpid())", number: str = "1") -> str:
+    """What a process with this socket, as systemd hands one over, prints."""
+    code = HANDED_OVER.format(fd=listener.fileno(), pid=pid, number=number)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        pass_fds=[listener.fileno()],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return done.stdout or done.stderr
+
+
+def test_a_socket_of_systemd() -> None:
+    (listener,) = open_sockets(["127.0.0.1:0"])
+    with listener:
+        assert handed_over(listener).strip() == str(bound_address(listener))
+        assert "no socket; start it by its .socket unit" in handed_over(listener, pid='"1"')
+        assert "no socket; start it by its .socket unit" in handed_over(listener, number="")
+    with socket.socket(socket.AF_UNIX) as other:
+        assert "a socket that is not TCP" in handed_over(other)

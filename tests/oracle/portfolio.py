@@ -71,7 +71,7 @@ def put(
     dated = [snapshot for snapshot in newest_last(snapshots) if snapshot.at is not None]
     if dated:
         samples.put_known("tweetbot_portfolio_snapshot_timestamp_seconds", seconds(dated[-1].at))
-        _put_week_start(samples, dated, settings.now)
+        _put_first_values(samples, dated, settings.now)
     ordered = newest_last(snapshots) if history and history.has("timestamp") else []
     price = newest_price(quotes, ordered)
     if price is None:
@@ -106,16 +106,13 @@ def _put_drawdown(samples: Samples, history: list[float]) -> None:
     samples.put("tweetbot_portfolio_max_drawdown_ratio", max(drawdowns, default=0.0))
 
 
-def _put_week_start(samples: Samples, dated: list[Moment], now: float) -> None:
-    monday = week_start(now)
-    this_week = known(row.value for row in dated if row.at is not None and row.at >= monday)
-    samples.put_known("tweetbot_portfolio_week_start_value_usd", next(iter(this_week), None))
-
-
-def week_start(now: float) -> int:
-    """Monday 00:00 UTC, in milliseconds."""
+def _put_first_values(samples: Samples, dated: list[Moment], now: float) -> None:
+    """Of today and of this week, both of which begin at 00:00 UTC."""
     today = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return int((today - timedelta(days=today.weekday())).timestamp()) * 1000
+    for name, start in (("day", today), ("week", today - timedelta(days=today.weekday()))):
+        since = start.timestamp() * 1000
+        first = next(iter(known(row.value for row in dated if row.at is not None and row.at >= since)), None)
+        samples.put_known(f"tweetbot_portfolio_{name}_start_value_usd", first)
 
 
 def live_row(table: Table) -> dict[str, Any]:

@@ -574,6 +574,13 @@ def test_the_week_starts_on_monday(oracle: Oracle, later: int) -> None:
     assert ask("portfolio_week_start_value_usd") == 2
 
 
+@pytest.mark.parametrize("later", [0, 1, 86399])
+def test_the_day_starts_at_midnight(oracle: Oracle, later: int) -> None:
+    history = [snapshot("2025-10-13 23:59:59", 1), snapshot("2025-10-14 00:00:00", 2)]
+    ask = oracle({"portfolio_history": history}, now=MONDAY + 86400 + later)
+    assert ask("portfolio_day_start_value_usd") == 2
+
+
 # Control tables, and what is not there
 
 

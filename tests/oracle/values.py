@@ -92,7 +92,7 @@ def text(value: Any) -> str:
 
 def word(value: Any) -> str:
     """A name; a number is one, too."""
-    return str(value) if isinstance(value, int | float) else text(value)
+    return str(number(value)) if isinstance(value, int | float) else text(value)
 
 
 def boolean(value: Any) -> bool:

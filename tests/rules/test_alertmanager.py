@@ -270,7 +270,7 @@ NOTES = {
     "impact": "40%",
     "suggested_fix": "Be faster.",
     "runbook_url": "https://example.org/run",
-    "dashboard_url": "https://example.org/dash",
+    "dashboard_url": "https://example.org/dash?viewPanel=7",
 }
 
 
@@ -324,7 +324,7 @@ Impact: 40%
 Suggested: Be faster.
 Since 2026-11-12 13:00 UTC
 What to do: https://example.org/run
-Dashboard: https://example.org/dash
+Dashboard: https://example.org/dash?viewPanel=7&from=1794484800000&to=1794499200000
 
 Over:
 - Alert1: Too slow."""
@@ -334,4 +334,8 @@ Over:
 def test_colour() -> None:
     assert rendered("tweetbot.color", "firing").strip() == "danger"
     assert rendered("tweetbot.color", "resolved").strip() == "good"
-    assert rendered("tweetbot.dashboard", "firing").strip() == "https://example.org/dash"
+    assert (
+        rendered("tweetbot.dashboard", "firing")
+        .strip()
+        .startswith("https://example.org/dash?viewPanel=7&from=")
+    )

@@ -2,7 +2,7 @@
 
 import shutil
 import subprocess
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,9 @@ from rules.tools.links import Settings, load_settings
 from rules.tools.thresholds import recording_thresholds
 
 TARGET = 'job="tweetbot",instance="one:9464",bot="one",agent="a"'
-SETTINGS = Settings("https://grafana.example.org/path", "https://wiki.example.org/runbooks")
+SETTINGS = Settings(
+    "https://grafana.example.org/path", "https://wiki.example.org/runbooks", "https://alerts.example.org"
+)
 
 
 def three_severities() -> Bottleneck:
@@ -123,8 +125,7 @@ def elsewhere(tmp_path: Path) -> Path:
     """The rules of somebody whose Grafana and runbooks are elsewhere."""
     rules = tmp_path / "rules"
     shutil.copytree(RULES, rules)
-    text = f"grafana_url: {SETTINGS.grafana_url}/\nrunbooks_url: {SETTINGS.runbooks_url}\n"
-    (rules / "settings.yml").write_text(text)
+    (rules / "settings.yml").write_text("".join(f"{key}: {url}/\n" for key, url in asdict(SETTINGS).items()))
     for path, content in generated(rules, tmp_path / "alerts.md").items():
         path.write_text(content)
     return rules
@@ -154,12 +155,12 @@ def test_unit_tests_pass_with_other_addresses(elsewhere: Path, name: str) -> Non
     "text",
     [
         "",
-        "grafana_url: http://localhost:3000",
-        "grafana_url: http://localhost:3000\nrunbooks_url: http://a\nrunbook_url: http://b",
-        "grafana_url: localhost:3000\nrunbooks_url: http://a",
-        "grafana_url: http://a/?orgId=1\nrunbooks_url: http://a",
-        "grafana_url: http://{{ $labels.bot }}/\nrunbooks_url: http://a",
-        "grafana_url: 3000\nrunbooks_url: http://a",
+        "grafana_url: http://localhost:3000\nrunbooks_url: http://a",
+        "grafana_url: http://localhost:3000\nrunbooks_url: http://a\nalertmanager_url: http://c\nrunbook_url: http://b",
+        "grafana_url: localhost:3000\nrunbooks_url: http://a\nalertmanager_url: http://c",
+        "grafana_url: http://a/?orgId=1\nrunbooks_url: http://a\nalertmanager_url: http://c",
+        "grafana_url: http://{{ $labels.bot }}/\nrunbooks_url: http://a\nalertmanager_url: http://c",
+        "grafana_url: 3000\nrunbooks_url: http://a\nalertmanager_url: http://c",
     ],
 )
 def test_settings_that_cannot_be_used(tmp_path: Path, text: str) -> None:

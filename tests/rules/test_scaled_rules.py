@@ -1,4 +1,4 @@
-"""tools/scale.py: the same rules, only faster."""
+"""exporter/cli/demo_rules.py: the same rules, only faster."""
 
 import re
 import subprocess
@@ -10,7 +10,7 @@ import yaml
 from rulefiles import RULES, load
 from tools import needed
 
-from rules.tools import scale
+from exporter.cli import demo_rules as scale
 
 FACTOR = 60
 

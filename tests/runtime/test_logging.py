@@ -23,6 +23,9 @@ def _logging_as_before() -> Iterator[None]:
     root = logging.getLogger()
     before = root.handlers[:], root.level, logging.raiseExceptions
     yield
+    for handler in root.handlers:
+        if handler not in before[0]:
+            handler.close()
     root.handlers[:], level, logging.raiseExceptions = before
     root.setLevel(level)
     logging.captureWarnings(False)
@@ -35,6 +38,11 @@ def configured(level: LogLevel = "info", log_format: LogFormat = "logfmt") -> io
     return stream
 
 
+def written(stream: io.StringIO) -> str:
+    logs.flush()
+    return stream.getvalue()
+
+
 def read_logfmt(line: str) -> dict[str, str]:
     pairs = _PAIR.findall(line)
     assert " ".join(f"{key}={value}" for key, value in pairs) == line
@@ -45,7 +53,7 @@ def read_logfmt(line: str) -> dict[str, str]:
 def test_a_line_has_time_level_and_message_first(log_format: LogFormat) -> None:
     stream = configured(log_format=log_format)
     structlog.get_logger("x").warning("collector failed", collector="database", number=3, share=0.5, empty="")
-    (line,) = stream.getvalue().splitlines()
+    (line,) = written(stream).splitlines()
     event = json.loads(line) if log_format == "json" else read_logfmt(line)
     assert list(event)[:3] == ["ts", "level", "msg"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event["ts"])
@@ -61,7 +69,7 @@ def test_a_traceback_is_one_line(log_format: LogFormat) -> None:
     except ValueError:
         structlog.get_logger("x").exception("bug")
         logging.getLogger("y").exception("foreign bug")
-    lines = stream.getvalue().splitlines()
+    lines = written(stream).splitlines()
     events = [json.loads(line) if log_format == "json" else read_logfmt(line) for line in lines]
     assert [(event["level"], event["msg"]) for event in events] == [
         ("error", "bug"),
@@ -74,7 +82,7 @@ def test_what_could_break_a_line_or_a_terminal_is_escaped() -> None:
     stream = configured()
     nasty = 'a "b" \\ = \n\r\t\x1b[31m\x00\u2028\u0085é'
     structlog.get_logger("x").info(nasty, value=nasty, back="a\\b", **{"odd key=\n": 1})
-    (line,) = stream.getvalue().split("\n")[:-1]
+    (line,) = written(stream).split("\n")[:-1]
     assert line.isprintable()
     event = read_logfmt(line)
     assert event["msg"] == event["value"] == nasty
@@ -87,7 +95,7 @@ def test_the_standard_library_and_warnings_come_out_the_same_way() -> None:
     logging.getLogger("aiohttp.server").error("failed for %s", "x")
     logging.getLogger("asyncio").debug("detail")
     warnings.warn("careful", stacklevel=1)
-    events = [read_logfmt(line) for line in stream.getvalue().splitlines()]
+    events = [read_logfmt(line) for line in written(stream).splitlines()]
     assert [(event["level"], event["logger"]) for event in events] == [
         ("error", "aiohttp.server"),
         ("debug", "asyncio"),
@@ -103,11 +111,11 @@ def test_less_than_the_level_is_left_out(level: LogLevel, count: int) -> None:
     log = structlog.get_logger("x")
     for method in (log.debug, log.info, log.warning, log.error):
         method("event")
-    assert len(stream.getvalue().splitlines()) == count
+    assert len(written(stream).splitlines()) == count
     foreign = logging.getLogger("y")
     for method in (foreign.debug, foreign.info, foreign.warning, foreign.error):
         method("event")
-    assert len(stream.getvalue().splitlines()) == 2 * count
+    assert len(written(stream).splitlines()) == 2 * count
 
 
 def test_secrets_are_left_out() -> None:
@@ -119,9 +127,9 @@ def test_secrets_are_left_out() -> None:
         raise ValueError("https://u:hunter2@host")
     except ValueError:
         logging.getLogger("y").exception("to %s", "redis://:hunter2@host")
-    assert "hunter2" not in stream.getvalue()
-    assert "token=<redacted>" in stream.getvalue()
-    assert "<redacted>@host" in stream.getvalue()
+    assert "hunter2" not in written(stream)
+    assert "token=<redacted>" in written(stream)
+    assert "<redacted>@host" in written(stream)
 
 
 def test_numbers_that_json_has_not_are_text() -> None:
@@ -131,7 +139,7 @@ def test_numbers_that_json_has_not_are_text() -> None:
     def refuse(name: str) -> None:
         raise AssertionError(name)
 
-    event = json.loads(stream.getvalue(), parse_constant=refuse)
+    event = json.loads(written(stream), parse_constant=refuse)
     assert (event["value"], event["flag"], event["nothing"]) == ("nan", True, None)
 
 
@@ -139,5 +147,5 @@ def test_configuring_again_replaces() -> None:
     first, second = configured(), configured("error")
     structlog.get_logger("x").info("event")
     structlog.get_logger("x").error("event")
-    assert first.getvalue() == ""
-    assert len(second.getvalue().splitlines()) == 1
+    assert written(first) == ""
+    assert len(written(second).splitlines()) == 1

@@ -1,7 +1,8 @@
-"""The process's life. With real processes and signals: tests/test_cli.py."""
+"""The process's life. With the real program and signals: tests/cli/test_cli.py."""
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -54,3 +55,52 @@ def test_a_failure_of_the_work_comes_out() -> None:
 
     with pytest.raises(RuntimeError, match="broken"):
         run(work())
+
+
+LIFE = """
+import asyncio, sys, threading, time
+from exporter.runtime import logging, signals
+import structlog
+
+logging.configure("debug", "logfmt")
+
+async def work():
+    for number in range({lines}):
+        structlog.get_logger().info("a line that nobody reads", number=number, text="x" * 500)
+    print("working", flush=True)
+    {then}
+
+sys.exit(signals.run(work()))
+"""
+
+
+@pytest.mark.parametrize(
+    ("lines", "then"),
+    [
+        pytest.param(3000, "await asyncio.Event().wait()", id="a log that nobody reads"),
+        pytest.param(0, "time.sleep(60)", id="a loop that is stuck"),
+        pytest.param(3000, "time.sleep(60)", id="both"),
+        pytest.param(3000, "await asyncio.to_thread(time.sleep, 60)", id="a thread that is stuck"),
+    ],
+)
+def test_a_signal_ends_it_whatever_is_stuck(lines: int, then: str) -> None:
+    code = LIFE.format(lines=lines, then=then)
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "working\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
+
+
+def test_a_small_memory_limit_is_said() -> None:
+    code = LIFE.format(lines=0, then="return")
+    command = 'ulimit -v 400000; exec "$0" -c "$1"'
+    done = subprocess.run(
+        ["sh", "-c", command, sys.executable, code], capture_output=True, text=True, check=True
+    )
+    assert "the memory limit is small" in done.stderr
+    assert "limit_mb=390 enough_mb=512" in done.stderr

@@ -112,6 +112,7 @@ async def test_the_page(fake_collector: Fake) -> None:
         assert found["tweetbot_scrape_collector_success{system}"] == 1
         assert found["promhttp_metric_handler_requests_in_flight"] == 1
         assert found["promhttp_metric_handler_requests_total{200}"] == 0
+        assert found["tweetbot_log_lines_dropped_total"] == 0
         assert found["process_cpu_seconds_total"] > 0
         assert "python_info{CPython}" in found
         assert values((await client.get("/metrics"))[2])["promhttp_metric_handler_requests_total{200}"] == 1
@@ -129,7 +130,7 @@ async def test_openmetrics_where_it_is_asked_for_first(fake_collector: Fake) -> 
 async def test_several_accept_headers_count_as_one(fake_collector: Fake) -> None:
     async with served(fake_collector()) as client:
         answer = await client.raw(
-            b"GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: text/plain;q=0.1\r\n"
+            b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept: text/plain;q=0.1\r\n"
             b"Accept: application/openmetrics-text\r\nAccept-Encoding: br\r\nAccept-Encoding: gzip\r\n"
             b"Connection: close\r\n\r\n"
         )
@@ -232,6 +233,7 @@ async def test_the_landing_page(fake_collector: Fake) -> None:
         assert re.findall(r'href="([^"]*)"', page) == [
             "/m",
             "/api/v1/agents",
+            "/runbooks/",
             "/-/ready",
             "/-/healthy",
         ]
@@ -324,7 +326,7 @@ async def test_a_client_that_goes_away_gives_its_permit_back(fake_collector: Fak
     source = fake_collector("database", held_back(release))
     async with served(source, max_requests=1) as client:
         _, writer = await asyncio.open_connection("127.0.0.1", client.port)
-        writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await until(lambda: bool(source.timeouts))
         writer.transport.abort()
         assert (await client.get("/metrics"))[0] == 503
@@ -344,7 +346,7 @@ async def test_a_client_that_does_not_read_hinders_nobody(fake_collector: Fake) 
         with socket.socket() as slow:
             slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             slow.connect(("127.0.0.1", client.port))
-            slow.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            slow.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
             await until(lambda: bool(source.timeouts))
             source.given = None
             await until_served(client)
@@ -353,7 +355,7 @@ async def test_a_client_that_does_not_read_hinders_nobody(fake_collector: Fake) 
 async def test_a_client_that_never_ends_its_request_hinders_nobody(fake_collector: Fake) -> None:
     async with served(fake_collector(), max_requests=1) as client:
         with socket.create_connection(("127.0.0.1", client.port)) as slow:
-            slow.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n")
+            slow.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n")
             assert (await client.get("/metrics"))[0] == 200
 
 
@@ -376,7 +378,7 @@ async def test_pages_are_written_and_packed_outside_the_loops_thread(
 
 async def test_a_connection_is_kept(fake_collector: Fake) -> None:
     async with served(fake_collector()) as client:
-        request = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n"
+        request = b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n"
         answers = await client.raw(request + b"\r\n" + request + b"Connection: close\r\n\r\n")
         assert answers.count(b"HTTP/1.1 200 OK") == 2
 
@@ -386,10 +388,10 @@ async def test_a_connection_is_kept(fake_collector: Fake) -> None:
     [
         b"GARBAGE\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
-        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET /metrics HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 20_000 + b"\r\n\r\n",
-        b"GET /metrics HTTP/1.1\r\nHost: x\r\n" + b"A: a\r\n" * 5000 + b"\r\n",
-        b"GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n",
+        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nA: " + b"a" * 20_000 + b"\r\n\r\n",
+        b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n" + b"A: a\r\n" * 5000 + b"\r\n",
+        b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n",
     ],
 )
 async def test_a_malformed_request_is_the_clients_fault(
@@ -423,3 +425,45 @@ async def test_the_server_ends_during_a_scrape(fake_collector: Fake) -> None:
             await until(lambda: bool(source.timeouts))
         with pytest.raises(OSError, match=r".*"):
             await scrape
+
+
+@pytest.mark.parametrize(
+    ("config", "prefix", "linked"),
+    [
+        ({"route_prefix": "/bot"}, "/bot", "/bot"),
+        ({"route_prefix": "/bot/"}, "/bot", "/bot"),
+        ({"external_url": "https://example.org/bot"}, "/bot", "/bot"),
+        ({"external_url": "https://example.org/"}, "", ""),
+        ({"external_url": "https://example.org/bot/", "route_prefix": "/"}, "", "/bot"),
+        ({"external_url": "https://example.org/a/b", "route_prefix": "/c"}, "/c", "/a/b"),
+    ],
+)
+async def test_paths_behind_a_reverse_proxy(
+    config: dict[str, str], prefix: str, linked: str, fake_collector: Fake
+) -> None:
+    async with served(fake_collector(), **config) as client:
+        for path in ("/", "/metrics", "/-/healthy", "/-/ready", "/api/v1/agents"):
+            assert (await client.get(prefix + path))[0] == 200
+        links = re.findall(r'href="([^"]*)"', (await client.get(f"{prefix}/"))[2])
+        paths = ("/metrics", "/api/v1/agents", "/runbooks/", "/-/ready", "/-/healthy")
+        assert links == [linked + path for path in paths]
+        if prefix:
+            assert (await client.get("/metrics"))[0] == 404
+            async with client.session.get(f"http://127.0.0.1:{client.port}/", allow_redirects=False) as found:
+                assert (found.status, found.headers["Location"]) == (302, f"{linked}/")
+
+
+async def test_the_runbooks_are_served_without_a_network() -> None:
+    async with served() as client:
+        status, headers, body = await client.get("/runbooks/TweetbotBotDown.md")
+        assert (status, headers["Content-Type"]) == (200, "text/plain; charset=utf-8")
+        assert body.startswith("# TweetbotBotDown")
+        assert (await client.get("/runbooks/TweetbotBotDown"))[2] == body
+        _, _, listed = await client.get("/runbooks/")
+        assert "/runbooks/TweetbotBotDown.md\n" in listed
+
+
+@pytest.mark.parametrize("name", ["README.md", "none", "..%2F..%2Fsettings", "%2e%2e/settings.yml"])
+async def test_there_is_no_other_runbook(name: str) -> None:
+    async with served() as client:
+        assert (await client.get(f"/runbooks/{name}"))[0] == 404

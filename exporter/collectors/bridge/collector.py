@@ -125,7 +125,10 @@ class BridgeCollector:
         return []
 
     async def diagnose(self) -> list[Diagnosis]:
-        state = await self.bridge.state(DIAGNOSE_SECONDS)
+        try:
+            state = await self.bridge.state(DIAGNOSE_SECONDS)
+        except CollectorError as error:
+            return [Diagnosis("bridge", "error", str(error))]
         self._check(state)
         found = state.document.get(self.part)
         if found is None:

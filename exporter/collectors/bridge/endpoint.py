@@ -115,7 +115,7 @@ def _is_same(path: Path, database: dict[str, Any]) -> bool:
 
 
 def _hint(error: FetchError) -> str:
-    if "cannot connect" in str(error):
+    if str(error).endswith("connection refused"):
         return "; the bot is down, or runs without the bridge"
     return _HINTS.get(error.status, "")
 

@@ -15,6 +15,7 @@ import structlog
 from prometheus_client.core import Metric
 
 from exporter.collectors.base import CollectorError, Diagnosis, IncompleteError
+from exporter.collectors.sqlite.catch_up import CatchUpProgress
 from exporter.collectors.sqlite.connection import Reader, ReplacedError, Version
 from exporter.collectors.sqlite.database import Database, RestartError
 from exporter.collectors.sqlite.saved_totals import SavedTotals
@@ -28,7 +29,7 @@ SURVEY_INTERVAL = 1.0
 """Seconds between two looks at how much there is, while catching up."""
 REVISIT_INTERVAL = 10.0
 REVISIT_ALL_WITHIN = 2700.0
-"""Seconds: older decisions are looked at again a few at a time, each well within an hour."""
+"""Seconds: older rows are looked at again a few at a time, each well within an hour."""
 
 log = structlog.get_logger()
 
@@ -56,6 +57,7 @@ class DatabaseCollector:
         self._changes = 0
         self._revisited = (0, 0.0)
         self._share_left = 0.0
+        self._progress = CatchUpProgress()
 
     async def start(self) -> None:
         self._database.load(await self._saved.load())
@@ -143,6 +145,7 @@ class DatabaseCollector:
                 async with self._lock:
                     await self._guarded(self._step, time.monotonic() + PATIENCE)
                     self._stuck = False
+                self._progress.note(sum(each.unread for each in self._database.growing.values()))
             except CollectorError:
                 # The next scrape tries the same, and says so.
                 self._stuck = True
@@ -160,6 +163,8 @@ class DatabaseCollector:
         database, now = self._database, time.monotonic()
         if database.caught_up:
             await self._revisit(now)
+            if self._share_left > 0:
+                await database.look_for_rewrites(PATIENCE / REVISIT_ALL_WITHIN)
             return
         if now - self._surveyed > SURVEY_INTERVAL or not database.surveyed:
             await self._reader.version()

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -16,6 +15,7 @@ from exporter.collectors.sqlite.ranges import patiently
 from exporter.collectors.sqlite.schema import VERSION, Schema, Shape, read_schema
 from exporter.collectors.sqlite.table import Context, GrowingTable, Table
 from exporter.collectors.sqlite.tables.all import PRICED, TABLES
+from exporter.collectors.sqlite.tables.history import start_of_day, start_of_week
 from exporter.config import Config
 
 log = structlog.get_logger()
@@ -26,12 +26,6 @@ LIVE = [kind for kind in TABLES if not issubclass(kind, GrowingTable)]
 
 class RestartError(Exception):
     """What was counted is not what would be counted of the file as it is: totals have to start anew."""
-
-
-def monday(now: float) -> float:
-    """Seconds since 1970 of the Monday 00:00 UTC that began the week of `now`."""
-    today = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return (today - timedelta(days=today.weekday())).timestamp()
 
 
 class Database:
@@ -93,10 +87,11 @@ class Database:
 
     @property
     def faults(self) -> list[str]:
-        """Why the file is not read as it should be: a table that cannot be read, or none of ours at all."""
+        """Why the file is not read as it should be: a table that cannot all be read, or none of ours at all."""
         if not self.surveyed:
             return []
-        faults = [f"table {name} {why}" for name, why in self._schema.unreadable.items()]
+        read = {name: progress.fault for name, progress in self.growing.items() if progress.fault}
+        faults = [f"table {name} {why}" for name, why in {**self._schema.unreadable, **read}.items()]
         if not self.growing and not self.live and not faults:
             others = ", ".join(self._schema.others) or "none at all"
             faults.append(
@@ -167,6 +162,8 @@ class Database:
                 progress = None
             self.growing[kind.name] = progress or self._begin(kind, shape)
             self.growing[kind.name].use(shape)
+        # A table that comes later is another one.
+        self._saved = {name: saved for name, saved in self._saved.items() if name in self._schema.unreadable}
         self._load_live()
         self._log_schema()
         return lost
@@ -255,6 +252,11 @@ class Database:
         for progress in self.growing.values():
             await progress.revisit(share)
 
+    async def look_for_rewrites(self, share: float) -> None:
+        """Looks whether the next `share` of all rows that were counted are still the same."""
+        for progress in self.growing.values():
+            await progress.look_for_rewrites(share)
+
     async def _row(self, statement: str, parameters: Any) -> tuple[Any, ...]:
         return await patiently(self._reader, statement, parameters)
 
@@ -267,7 +269,8 @@ class Database:
         price = self._price()
         values = (live.table.value(price) for live in self.live.values() if live.caught_up)
         value = next((value for value in values if value is not None), None)
-        return Context(monday(self._clock()), price, value)
+        now = self._clock()
+        return Context(start_of_day(now), start_of_week(now), price, value)
 
     def _price(self, before: str = "") -> float | None:
         """USD for a BTC, by the first table that has one; only by those that come before a table."""

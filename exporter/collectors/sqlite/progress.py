@@ -109,6 +109,8 @@ class Progress:
         self.newest: int | None = None
         self.oldest: int | None = None
         self.caught_up = False
+        self.fault = ""
+        """Why not all of its rows are counted."""
         self._covered = Covered()
         self.rewrites = Rewrites()
         self._below: list[int] = []
@@ -227,6 +229,8 @@ class Progress:
             return
         self._count(rows)
         row_ids = [row[0] for row in rows]
+        if len(set(row_ids)) < len(rows):
+            self.fault = "has several rows with the same id, not all of which are counted"
         self._covered.add(row_ids)
         self.position = row_ids[-1]
         self.fingerprint.last_row = None
@@ -319,6 +323,7 @@ class Progress:
             "identity": self._identity,
             "position": self.position,
             "caught_up": self.caught_up,
+            "fault": self.fault,
             "covered": self._covered.dump(),
             "rewrites": self.rewrites.dump(),
             "first_row": self.fingerprint.first_row,
@@ -329,7 +334,7 @@ class Progress:
     def load(self, found: Any) -> None:
         """Goes on from what `dump` gave; whether the rows are still those is for the next survey to say."""
         first_row, self._identity = found["first_row"], tuple(found["identity"])
-        self.position, self.caught_up = found["position"], found["caught_up"]
+        self.position, self.caught_up, self.fault = found["position"], found["caught_up"], found["fault"]
         self.fingerprint = Fingerprint(tuple(first_row) if first_row else None, found["last_row"])
         self._covered.load(found["covered"])
         self.rewrites.load(found["rewrites"])
@@ -349,11 +354,10 @@ class Progress:
         if self.caught_up:
             changed = await self.table.revisit(self.rows, self._clock(), share)
             self.shown.changed = self.shown.changed or changed
-            await self._look_for_rewrites(share)
 
-    async def _look_for_rewrites(self, share: float) -> None:
+    async def look_for_rewrites(self, share: float) -> None:
         """Compares the next `share` of all rows with what was counted."""
-        if not self._kept:
+        if not self.caught_up or not self._kept:
             return
         for block in self.rewrites.due(share):
             first, last = block * BLOCK, min(block * BLOCK + BLOCK - 1, self._first - 1)

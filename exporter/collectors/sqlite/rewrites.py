@@ -73,7 +73,7 @@ class Rewrites:
         return is_other
 
     def dump(self) -> Any:
-        """In JSON's types."""
+        """As plain values."""
         blocks = [[block, *(checksum or ())] for block, checksum in self._blocks.items()]
         return {"found": self.found, "highest": self._highest, "blocks": blocks}
 

@@ -29,8 +29,10 @@ Cells = list[Any]
 class Context:
     """What a table's families may depend on besides its own rows; a table names the parts in `depends`."""
 
+    midnight: float
+    """Seconds since 1970 of the 00:00 UTC that began today."""
     monday: float
-    """Seconds since 1970 of the Monday 00:00 UTC that began this week."""
+    """And of the Monday 00:00 UTC that began this week."""
     price: float | None = None
     """USD for a BTC."""
     value: float | None = None

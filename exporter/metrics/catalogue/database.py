@@ -217,6 +217,10 @@ PORTFOLIO_WEEK_START_VALUE = _declare.gauge(
     "tweetbot_portfolio_week_start_value_usd",
     "total_value_usd of the first snapshot at or after Monday 00:00 UTC of this week.",
 )
+PORTFOLIO_DAY_START_VALUE = _declare.gauge(
+    "tweetbot_portfolio_day_start_value_usd",
+    "total_value_usd of the first snapshot at or after 00:00 UTC of today.",
+)
 PORTFOLIO_GROWTH = _declare.gauge(
     "tweetbot_portfolio_growth_ratio", "(value - starting value) / starting value; may be negative."
 )

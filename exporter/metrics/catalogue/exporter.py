@@ -15,6 +15,10 @@ COLLECTOR_DURATION = _declare.gauge(
 BUILD_INFO = _declare.info(
     "tweetbot_exporter_build_info", "Version of the exporter and of its Python.", "version", "python_version"
 )
+LOG_LINES_DROPPED = _declare.counter(
+    "tweetbot_log_lines_dropped_total",
+    "Log lines of the exporter or optimizer that were dropped because nobody read those before.",
+)
 LABEL_OVERFLOW = _declare.counter(
     "tweetbot_label_overflow_total",
     "Rows or entries counted under the label value `other`, because a bound on label values was reached or a "

@@ -7,7 +7,6 @@ soon after too many others.
 import asyncio
 import hmac
 import math
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import get_args
@@ -28,10 +27,13 @@ from exporter.optimizer.reconcile.loop import ReconcileLoop
 from exporter.optimizer.reconcile.rollback import NotFoundError, RefusedError
 from exporter.optimizer.serialization import serialize
 from exporter.runtime.files import UnreadableFileError
+from exporter.runtime.log_limiter import LogLimiter
 
 log = structlog.get_logger(__name__)
 
-OPTIMIZATIONS_PATH = "/api/v1/optimizations"
+API_PATH = "/api/"
+"""Under it, everything checks the token."""
+OPTIMIZATIONS_PATH = f"{API_PATH}v1/optimizations"
 TOKEN_KEY = "optimizer.token_file"  # noqa: S105 (a key of the configuration)
 MOST_LISTED = 1000
 USUALLY_LISTED = 100
@@ -39,8 +41,6 @@ USUALLY_LISTED = 100
 BURST = 2000
 PER_SECOND = 50
 BODY_SECONDS = 10.0
-REFUSALS_LOGGED_SECONDS = 60.0
-"""Between two log lines about requests without the token."""
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -73,13 +73,13 @@ class Api:
         self._loop = loop
         self._limiter = RateLimiter(BURST, PER_SECOND)
         self._token_fault = ""
-        self._refusal_logged = -math.inf
+        self._refusals = LogLimiter(log)
 
     def routes(self) -> list[web.RouteDef]:
         """An optimization's id is a number, and nothing else gets near the ledger."""
         one = OPTIMIZATIONS_PATH + "/{id:[0-9]{1,18}}"
         return [
-            web.post("/api/v1/alerts", self._alerts),
+            web.post(f"{API_PATH}v1/alerts", self._alerts),
             web.get(OPTIMIZATIONS_PATH, self._guarded(self._listed)),
             web.get(one, self._guarded(self._one)),
             web.post(one + "/roll-back", self._guarded(self._roll_back)),
@@ -116,7 +116,9 @@ class Api:
         self._note_token("")
         shown = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
         if not hmac.compare_digest(shown, expected):
-            self._note_refusal(request)
+            self._refusals.warning(
+                "a request without the token was refused", peer=request.remote, path=request.path
+            )
             why = "needs the token of optimizer.token_file, as `Authorization: Bearer …`"
             raise _RefusalError(401, why, {"WWW-Authenticate": "Bearer"})
 
@@ -124,12 +126,6 @@ class Api:
         if fault and fault != self._token_fault:
             log.error("nobody is let in", error=fault)
         self._token_fault = fault
-
-    def _note_refusal(self, request: web.Request) -> None:
-        now = time.monotonic()
-        if now - self._refusal_logged >= REFUSALS_LOGGED_SECONDS:
-            self._refusal_logged = now
-            log.warning("a request without the token was refused", peer=request.remote, path=request.path)
 
     async def _webhook(self, request: web.Request) -> web.Response:
         _check_is_json(request)

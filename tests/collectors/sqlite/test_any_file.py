@@ -160,6 +160,10 @@ async def test_a_row_ahead_of_the_clock_fixes_no_price(path: Path) -> None:
         ('{"confidence":0.1,"note":1e999}', 0.1),
         ('{"confidence":0.1,"note":' + "9" * 5000 + "}", 0.1),
         ('{"confidence":1e-1,"\\u0063onfidence":0.2}', 0.2),
+        ('{"confidence":0.1,"note":' + "[" * 500 + "]" * 500 + "}", 0.1),
+        # Node would read it; what is nested so deeply is said to be unusable, and is no fault.
+        ('{"confidence":0.1,"note":' + "[" * 100_000 + "]" * 100_000 + "}", None),
+        ('{"confidence":0.1,"note":' + '{"a":' * 50_000 + "1" + "}" * 50_001, None),
         ('{"confidence":0.1,"note":NaN}', None),
         ('\ufeff{"confidence":0.1}', None),
         ('{"confidence":.1}', None),

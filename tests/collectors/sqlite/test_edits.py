@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from exporter.collectors.sqlite import collector
 from exporter.collectors.sqlite.collector import DatabaseCollector
 from exporter.config import load
 
 from .bots import SEED, UPSTREAM, append, decisions, execute, executions, trades, write_bot
-from .harness import NOW, Followed, configured, following
+from .harness import NOW, Followed, configured, following, until
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
@@ -41,6 +42,22 @@ async def test_a_view_is_read_by_its_ids(path: Path) -> None:
         assert await followed.value("trades_total", agent="a", side="buy") == 3
         append(path, "all_trades", trades(2))
         assert await followed.value("trades_total", agent="a", side="buy") == 5
+
+
+async def test_a_view_in_which_ids_come_twice_is_no_success(path: Path) -> None:
+    write_bot(path, trades=[])
+    execute(
+        path,
+        "ALTER TABLE trades RENAME TO some_trades",
+        "CREATE TABLE others AS SELECT * FROM some_trades",
+        "CREATE VIEW trades AS SELECT * FROM some_trades UNION ALL SELECT * FROM others",
+    )
+    append(path, "some_trades", trades(3))
+    append(path, "others", [row | {"id": 2} for row in trades(1)])
+    async with following(path) as followed:
+        await until(lambda: any("same id" in what for what in followed.source.readiness()), "noticed")
+        assert "table trades has several rows with the same id" in await followed.fails()
+        assert any("same id" in line.detail for line in await followed.source.diagnose())
 
 
 async def test_an_id_that_is_no_number_makes_a_table_unreadable(path: Path) -> None:
@@ -149,6 +166,24 @@ async def test_a_column_gained_while_the_exporter_was_down_costs_no_totals(
         assert followed.replacements == 0
 
 
+async def test_saved_totals_of_a_table_that_is_gone_are_not_those_of_another_one(
+    path: Path, tmp_path: Path
+) -> None:
+    config = load(None, {"storage.path": tmp_path / "totals"})
+    (tmp_path / "totals").mkdir()
+    write_bot(path, SEED, trades=trades(20), agent_executions=executions(20))
+    async with following(path, config) as followed:
+        await followed.caught_up()
+    execute(path, "DROP TABLE trades", "DELETE FROM agent_executions WHERE id <= 10")
+    async with following(path, config) as followed:
+        await followed.caught_up()
+        write_bot(path, {"trades": SEED["trades"]}, trades=trades(3)[1:])
+        await followed.recovered()
+        assert await followed.value("trades_total", agent="a", side="buy") == 2
+        assert await followed.executions() == {"a": 20}
+        assert followed.replacements == 0
+
+
 async def test_another_file_with_more_columns_is_another_file(path: Path, tmp_path: Path) -> None:
     """Copied over the file, with fewer columns in one table and more in another one."""
     seed = SEED | {"trades": {name: kind for name, kind in SEED["trades"].items() if name != "timestamp"}}
@@ -182,7 +217,7 @@ async def test_a_file_with_other_tables_may_be_at_the_same_version(path: Path, t
 async def noticed(followed: Followed, table: str = "agent_executions") -> float | None:
     """How many ranges were found to be others, once all rows have been looked at again."""
     await followed.collect()
-    await followed.source._database.revisit(1.0)
+    await followed.source._database.look_for_rewrites(1.0)
     return followed.self_metrics("database_rewrites_total", table=table)
 
 
@@ -225,6 +260,7 @@ async def test_what_a_bot_usually_does_is_no_rewrite(path: Path) -> None:
             execute(path, edit)
             # Also where the second look comes before the scrape.
             await followed.source._database.revisit(1.0)
+            await followed.source._database.look_for_rewrites(1.0)
             assert await noticed(followed) == 0
             assert await noticed(followed, "agent_decisions") == 0
 
@@ -239,3 +275,16 @@ async def test_what_was_rewritten_while_the_exporter_was_down_is_noticed(path: P
     async with following(path, config) as followed:
         await followed.caught_up()
         assert await noticed(followed) == 1
+
+
+async def test_rows_are_looked_at_again_by_themselves(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collector, "REVISIT_INTERVAL", 0.0)
+    monkeypatch.setattr(collector, "REVISIT_ALL_WITHIN", 0.5)
+    write_bot(path, SEED, agent_executions=executions(20))
+    async with following(path) as followed:
+        await followed.caught_up()
+        execute(path, "UPDATE agent_executions SET timestamp = '2024-01-01 00:00:00' WHERE id = 5")
+        await followed.collect()
+        await until(
+            lambda: followed.self_metrics("database_rewrites_total", table="agent_executions") == 1, "noticed"
+        )

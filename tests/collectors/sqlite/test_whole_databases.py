@@ -1,6 +1,6 @@
 """Any file, edited in any way between scrapes: the page is what the oracle says of all that ever was in it.
 
-`WHOLE_DATABASES=200000 pytest -n 0 tests/collectors/sqlite/test_whole_databases.py -k many` tries as many files, each
+`WHOLE_DATABASES=1000 pytest -n 0 -k many_whole tests/collectors/sqlite` tries as many files, each
 from a seed of its own (the first one is WHOLE_DATABASES_FROM); a failure names its seed. Without it hypothesis makes
 a few, and shrinks what fails.
 """
@@ -109,7 +109,8 @@ class Followed:
                 moves = self.file.moves
                 edit(self.file)
                 self.file.touch()
-                if self.file.moves > moves:
+                # An exporter that has just started knows a file by its rows only.
+                if self.file.moves > moves and self.done[-2] != "restart":
                     self._ledger.forget()
                 self._live_changed = True
                 await self.compare()
@@ -166,6 +167,7 @@ class Followed:
             if not source._database.caught_up:
                 return await self._page()
             await source._database.revisit(1.0)
+            await source._database.look_for_rewrites(1.0)
         return samples_of([*metrics, *source.self_metrics()]), has_failed
 
     def _expected(self, tables: Mapping[str, Table], found: Mapping[Key, float]) -> dict[Key, float]:
@@ -227,7 +229,7 @@ def follow(chance: Random) -> list[str]:
 
 def test_whole_databases() -> None:
     @given(st.randoms(use_true_random=False))
-    @settings(moderate, max_examples=15)
+    @settings(moderate, max_examples=10)
     def check(chance: Random) -> None:
         follow(chance)
 
@@ -236,7 +238,7 @@ def test_whole_databases() -> None:
 
 @pytest.mark.timeout(0)
 def test_many_whole_databases() -> None:
-    count = int(os.environ.get("WHOLE_DATABASES", "20"))
+    count = int(os.environ.get("WHOLE_DATABASES", "10"))
     first = int(os.environ.get("WHOLE_DATABASES_FROM", "0"))
     for seed in range(first, first + count):
         try:

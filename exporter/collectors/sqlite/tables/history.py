@@ -7,6 +7,7 @@ from exporter.collectors.sqlite.aggregates import Aggregate, Latest, Needs, Newe
 from exporter.collectors.sqlite.batch import Batch, By, Value
 from exporter.collectors.sqlite.table import Context, GrowingTable
 from exporter.metrics import catalogue as c
+from exporter.metrics.catalogue import Family
 from exporter.metrics.samples import Samples
 
 AT = Value("timestamp", values.moment)
@@ -46,56 +47,85 @@ class Drawdown(Aggregate):
         self.peak, self.fall = found
 
 
-class WeekStart(Aggregate):
-    """The first snapshot of each of the newest weeks that have one: the last may have begun by the bot's clock only."""
+DAY_MS = 86_400_000
+MONDAY_MS = 4 * DAY_MS
+"""The first Monday after 1970 began, which was a Thursday."""
 
-    WEEKS = 2
 
-    def __init__(self) -> None:
+class FirstValue(Aggregate):
+    """The first snapshot of each of the newest periods that have one: the last may have begun by the bot's clock only.
+
+    A period is `length` milliseconds long; one of them began `phase` milliseconds after 1970 did.
+    """
+
+    PERIODS = 2
+
+    def __init__(self, family: Family, length: int, phase: int = 0) -> None:
+        self.family = family
+        self._length = length
+        self._phase = phase
         self._first: dict[int, tuple[int, int, float]] = {}
 
     @property
     def needs(self) -> Needs:
-        return {c.PORTFOLIO_WEEK_START_VALUE: frozenset({AT.column, TOTAL.column})}
+        return {self.family: frozenset({AT.column, TOTAL.column})}
 
     def fold(self, batch: Batch) -> None:
         for row in zip(batch.moments, batch.row_ids, batch.values[TOTAL], strict=True):
             if row[2] is not None:
-                monday = monday_ms(row[0])
-                self._first[monday] = min(self._first.get(monday, row), row)
-        for monday in sorted(self._first)[: -self.WEEKS]:
-            del self._first[monday]
+                period = self._start(row[0])
+                self._first[period] = min(self._first.get(period, row), row)
+        for period in sorted(self._first)[: -self.PERIODS]:
+            del self._first[period]
 
-    def value(self, monday: float) -> float | None:
-        """USD of the first snapshot at or after that Monday, in seconds since 1970."""
-        weeks = [week for week in self._first if week >= monday * 1000]
-        return self._first[min(weeks)][2] if weeks else None
+    def since(self, start: float) -> float | None:
+        """USD of the first snapshot at or after the start of a period, in seconds since 1970."""
+        periods = [period for period in self._first if period >= start * 1000]
+        return self._first[min(periods)][2] if periods else None
 
     def samples(self, out: Samples) -> None:
-        """Nothing by itself: which week it is, is not of this table."""
+        """Nothing by itself: which period it is now, is not of this table."""
 
     def dump(self) -> Any:
         return [*self._first.values()]
 
     def load(self, found: Any) -> None:
-        self._first = {monday_ms(row[0]): tuple(row) for row in found}
+        self._first = {self._start(row[0]): tuple(row) for row in found}
+
+    def _start(self, ms: float) -> int:
+        return _start_of_period(ms, self._length, self._phase)
+
+
+def _start_of_period(ms: float, length: int, phase: int) -> int:
+    return int((ms - phase) // length * length + phase)
+
+
+def start_of_day(now: float) -> float:
+    """00:00 UTC of the day of `now`, both in seconds since 1970."""
+    return _start_of_period(now * 1000, DAY_MS, 0) / 1000
+
+
+def start_of_week(now: float) -> float:
+    """Monday 00:00 UTC of the week of `now`, both in seconds since 1970."""
+    return _start_of_period(now * 1000, 7 * DAY_MS, MONDAY_MS) / 1000
 
 
 class History(GrowingTable):
-    """The peak, the largest fall from a peak, the first snapshot of this week, and a price."""
+    """The peak, the largest fall from a peak, the first snapshots of today and of this week, and a price."""
 
     name = "portfolio_history"
     values = (AT, PRICE, TOTAL)
     at = AT
     columns = ("timestamp", "btc_price_usd", "total_value_usd")
     identity = ("timestamp", "btc_price_usd", "total_value_usd")
-    depends: ClassVar = ("monday", "value")
+    depends: ClassVar = ("midnight", "monday", "value")
 
     def declare(self) -> tuple[Aggregate, ...]:
         self._priced = Latest(AT, having=PRICE)
         self._drawdown = Drawdown(self.config.portfolio.starting_value_usd)
-        self._week = WeekStart()
-        return (self._priced, self._drawdown, self._week, Newest(c.PORTFOLIO_SNAPSHOT, ALL, AT))
+        self._day = FirstValue(c.PORTFOLIO_DAY_START_VALUE, DAY_MS)
+        self._week = FirstValue(c.PORTFOLIO_WEEK_START_VALUE, 7 * DAY_MS, MONDAY_MS)
+        return (self._priced, self._drawdown, self._day, self._week, Newest(c.PORTFOLIO_SNAPSHOT, ALL, AT))
 
     def prepare(self, batch: Batch) -> Batch:
         batch.group(ALL, [()] * len(batch))
@@ -113,14 +143,5 @@ class History(GrowingTable):
         )
         out.add(c.PORTFOLIO_PEAK, peak)
         out.add(c.PORTFOLIO_DRAWDOWN, fall)
-        out.add(c.PORTFOLIO_WEEK_START_VALUE, self._week.value(context.monday))
-
-
-DAY_MS = 86_400_000
-MONDAY_MS = 4 * DAY_MS
-"""The first Monday after 1970 began, which was a Thursday."""
-
-
-def monday_ms(ms: float) -> int:
-    """Milliseconds since 1970 of the Monday 00:00 UTC that began the week."""
-    return int((ms - MONDAY_MS) // (7 * DAY_MS) * (7 * DAY_MS) + MONDAY_MS)
+        out.add(c.PORTFOLIO_DAY_START_VALUE, self._day.since(context.midnight))
+        out.add(c.PORTFOLIO_WEEK_START_VALUE, self._week.since(context.monday))

@@ -1,6 +1,4 @@
-"""Writes a copy of this folder in which every duration is shorter, so that an end-to-end test takes minutes.
-
-    python rules/tools/scale.py --factor 60 /tmp/fast
+"""A copy of rules/ in which every duration is shorter, so that a demo or a test takes minutes.
 
 What is scaled: `for`, `keep_firing_for`, group intervals, ranges, subquery steps and offsets in expressions,
 the thresholds that are times to wait (`…_silence_seconds`, `…_age_seconds`), Prometheus's and Alertmanager's
@@ -10,17 +8,15 @@ response time of 2 s).
 Start Prometheus with --query.lookback-delta scaled as well (5m / factor).
 """
 
-import argparse
 import re
 import shutil
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-RULES = Path(__file__).resolve().parent.parent
+from exporter.runtime.share import share
 
 _MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _DURATION = r"(?:\d+(?:ms|[smhdw]))+"
@@ -96,6 +92,7 @@ def write_scaled(
     out: Path, factor: float, thresholds: Mapping[str, float] | None = None, least: str = "1s"
 ) -> None:
     """Writes all that Prometheus and Alertmanager load. `least` is between two scrapes or evaluations."""
+    rules = share() / "rules"
     floor = milliseconds(least)
 
     def interval(duration: str) -> str:
@@ -105,42 +102,20 @@ def write_scaled(
         return shorter(duration, factor)
 
     for folder in ("templates", "targets"):
-        shutil.copytree(RULES / folder, out / folder, dirs_exist_ok=True)
-    for path in [RULES / "thresholds.yml", *RULES.glob("recording/*.yml"), *RULES.glob("alerts/*.yml")]:
+        shutil.copytree(rules / folder, out / folder, dirs_exist_ok=True)
+    for path in [rules / "thresholds.yml", *rules.glob("recording/*.yml"), *rules.glob("alerts/*.yml")]:
         document = scale_rules(yaml.safe_load(path.read_text()), factor, thresholds or {})
         for group in document["groups"]:
             if "interval" in group:
                 group["interval"] = shorter(group["interval"], 1, floor)
-        _write(out / path.relative_to(RULES), document)
+        _write(out / path.relative_to(rules), document)
 
-    prometheus = yaml.safe_load((RULES / "prometheus.yml").read_text())
+    prometheus = yaml.safe_load((rules / "prometheus.yml").read_text())
     _write(out / "prometheus.yml", scale_keys(prometheus, _PROMETHEUS_KEYS, interval))
-    alertmanager = yaml.safe_load((RULES / "alertmanager.yml").read_text())
+    alertmanager = yaml.safe_load((rules / "alertmanager.yml").read_text())
     _write(out / "alertmanager.yml", scale_keys(alertmanager, _ALERTMANAGER_KEYS, scale))
 
 
 def _write(path: Path, document: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=1000))
-
-
-def _named_value(text: str) -> tuple[str, float]:
-    name, _, value = text.partition("=")
-    return name, float(value)
-
-
-def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    parser.add_argument("out", type=Path, help="the folder to write")
-    parser.add_argument("--factor", type=float, required=True, help="60 makes a minute of an hour")
-    parser.add_argument("--least", default="1s", help="least scrape and evaluation interval (default 1s)")
-    parser.add_argument(
-        "--threshold", type=_named_value, action="append", default=[], metavar="NAME=VALUE",
-        help="another default, such as tweetbot:recent_executions:minimum=3",
-    )  # fmt: skip
-    given = parser.parse_args(arguments)
-    write_scaled(given.out, given.factor, dict(given.threshold), given.least)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

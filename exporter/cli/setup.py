@@ -1,0 +1,115 @@
+"""`setup`: exporter, unit, rules and receiver on a Debian machine, by one command; and off it again."""
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from exporter.cli import export, flags, setup_run
+from exporter.cli.command import Command
+from exporter.cli.errors import CommandError
+from exporter.cli.setup_alertmanager import Receiver, telegram, webhook
+from exporter.cli.setup_machine import Machine
+from exporter.cli.setup_plan import Wanted
+from exporter.config import ConfigError
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what to do")
+    group.add_argument("--dry-run", action="store_true", help="only print what would be done")
+    group.add_argument("--uninstall", action="store_true", help="take everything off again")
+    _add_bot_flags(parser)
+    _add_receiver_flags(parser)
+    export.add_links(parser)
+
+
+def _add_bot_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the bot")
+    flags.add(group, "database.path", "FILE", "the bot's SQLite file", type=flags.path)
+    about = "the bridge in the bot's process, such as http://127.0.0.1:9465"
+    flags.add(group, "bridge.url", "URL", about, type=flags.url)
+    about = "an existing user to run as (default: one that systemd makes up, in the group of the bot's file)"
+    group.add_argument("--user", metavar="NAME", help=about)
+
+
+def _add_receiver_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("where pages and tickets go: one of")
+    about = "Telegram: holds the token of your Telegram bot"
+    group.add_argument("--telegram-token-file", type=flags.path, metavar="FILE", help=about)
+    group.add_argument("--telegram-chat", type=int, metavar="ID", help="Telegram: the number of the chat")
+    about = "a webhook that takes Alertmanager's JSON"
+    group.add_argument("--webhook-url", type=flags.url, metavar="URL", help=about)
+    about = "nowhere yet: leave Alertmanager's configuration as it is"
+    group.add_argument("--keep-alertmanager", action="store_true", help=about)
+    about = "is called as long as alerts can arrive at all, such as a check of healthchecks.io"
+    group.add_argument("--watchdog-url", type=flags.url, metavar="URL", help=about)
+    group.add_argument(
+        "--telegram-api-url", type=flags.url, default="https://api.telegram.org", help=argparse.SUPPRESS
+    )
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Shows what it does, and does it unless it is a dry run."""
+    machine = Machine()
+    if os.geteuid() != 0 and not parsed.dry_run:
+        raise CommandError(
+            "setup changes the machine: run it as root, or with --dry-run to see what it would do"
+        )
+    if parsed.uninstall:
+        setup_run.uninstall(machine, parsed.dry_run)
+    else:
+        setup_run.install(machine, _wanted(parsed), parsed.dry_run)
+    return 0
+
+
+def _wanted(parsed: argparse.Namespace) -> Wanted:
+    given = vars(parsed)
+    database = given["database.path"] or Path(_asked("The bot's SQLite file", "--database.path")).absolute()
+    return Wanted(
+        database,
+        given["bridge.url"],
+        parsed.user,
+        _program(),
+        export.links(parsed),
+        None if parsed.keep_alertmanager else _receiver(parsed),
+        parsed.watchdog_url,
+    )
+
+
+def _receiver(parsed: argparse.Namespace) -> Receiver:
+    if parsed.webhook_url:
+        return webhook(parsed.webhook_url)
+    if parsed.telegram_token_file:
+        token = parsed.telegram_token_file.read_text().strip()
+    else:
+        token = _asked(
+            "The token of your Telegram bot (@BotFather gives you one)",
+            "--telegram-token-file, --webhook-url or --keep-alertmanager",
+        )
+    chat = parsed.telegram_chat or _asked("The number of the chat", "--telegram-chat")
+    try:
+        return telegram(token, int(chat), parsed.telegram_api_url)
+    except ValueError:
+        raise ConfigError("--telegram-chat: must be a whole number, such as -1001234567890") from None
+
+
+def _asked(what: str, flag: str) -> str:
+    if not sys.stdin.isatty():
+        raise ConfigError(f"{flag} is needed")
+    try:
+        answer = input(f"{what}: ").strip()
+    except EOFError:
+        answer = ""
+    if not answer:
+        raise ConfigError(f"{flag} is needed")
+    return answer
+
+
+def _program() -> str:
+    """The path under which this program was started, for the unit."""
+    found = shutil.which(sys.argv[0])
+    return str(Path(found).absolute().resolve()) if found else f"{sys.executable} -m exporter"
+
+
+COMMAND = Command("Install unit, rules and receiver on this Debian or Ubuntu machine.", add_flags, run)
