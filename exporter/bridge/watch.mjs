@@ -7,8 +7,7 @@ const LOOKS = 60;
 
 /**
  * Serves a process without an orchestrator or an agent as soon as it opens a database: then it is one of the bot's.
- * Where nothing is found, it says so, and serves only on a socket, which takes no port from another process:
- * NODE_OPTIONS also preloads npm and other tools.
+ * Where nothing is found, it says so and serves nothing: NODE_OPTIONS also preloads npm and other tools.
  */
 export function watchProcess(interval = SECOND_MILLISECONDS, looks = LOOKS) {
   setTimeout(() => {
@@ -22,5 +21,4 @@ export function watchProcess(interval = SECOND_MILLISECONDS, looks = LOOKS) {
 function giveUp() {
   const script = process.argv[1] ?? 'this process';
   logOnce(`no orchestrator, agent or database was found in ${script} within a minute`);
-  if (process.env.TWEETBOT_BRIDGE_SOCKET_DIRECTORY) serveProcess();
 }
