@@ -1,4 +1,6 @@
+import { abilities, overridden } from './action-abilities.mjs';
 import { prepare } from './action-handlers.mjs';
+import { OwnerLease } from './action-lease.mjs';
 import { parseRequest } from './action-request.mjs';
 import { ActionTarget } from './action-target.mjs';
 import { ActionBusyError, ActionRefusedError } from './errors.mjs';
@@ -19,6 +21,7 @@ export class ActionExecutor {
   #changesRemembered = 0;
   #running = false;
   #startTimes = [];
+  #lease = new OwnerLease();
 
   /** `orchestrator()` returns the one that is attached at the moment. */
   constructor({ allowed, timeLimitSeconds }, orchestrator) {
@@ -36,6 +39,10 @@ export class ActionExecutor {
       return problem(400, error.message);
     }
     if (request.botStart !== startTime()) return problem(409, 'botStart is of another process');
+    if (request.action === 'describe') return this.#describe(request);
+    const taken = this.#lease.claim(request.owner ?? '');
+    if (taken > 0) return problem(409, `another optimizer acts on this bot, for ${taken} s from its last request`);
+    if (request.action === 'check') return this.#check(request);
     const text = JSON.stringify(request);
     const known = this.#actions.get(request.id);
     if (known && known.text !== text) return problem(400, `${request.id} was the id of another request`);
@@ -49,6 +56,23 @@ export class ActionExecutor {
     await settlesWithin(wait, action.finished);
     const document = { ...answer(action), overridden: known && this.#overridden(action) };
     return { status: action.status === 'running' ? 202 : 200, document };
+  }
+
+  #describe(request) {
+    const found = { ...done(request), abilities: abilities(this.#orchestrator(), this.#allowed) };
+    return { status: 200, document: found };
+  }
+
+  /** What was read needs no memory: the same id may be used again. */
+  #check(request) {
+    const earlier = this.#actions.get(request.checks);
+    try {
+      if (!earlier) throw new ActionRefusedError(`no action ${request.checks} is known`);
+      return { status: 200, document: done(request, overridden(this.#orchestrator(), earlier)) };
+    } catch (error) {
+      if (error instanceof ActionBusyError) return problem(429, error.message, error.retryAfter);
+      return { status: 200, document: { ...done(request), status: 'refused', error: oneLine(error.message) } };
+    }
   }
 
   /** Throws ActionBusyError without using up the id. */
@@ -140,6 +164,8 @@ function settlesWithin(milliseconds, promise) {
 }
 
 const problem = (status, error, retryAfter) => ({ status, document: { version: 1, error }, retryAfter });
+
+const done = (request, changes = []) => answer({ request, status: 'done', changes });
 
 function answer({ request, status, changes, error }) {
   const values = changes.map(({ agent, path, from, to }) => ({

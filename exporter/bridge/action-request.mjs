@@ -5,13 +5,15 @@ const ADAPTATIONS = ['GOAL_ADAPTATION', 'STRATEGY_ADJUSTMENT', 'INCREASE_AUTONOM
 const DIRECTIONS = ['lower', 'raise'];
 const KEY_LENGTH_SHOWN = 64;
 
-/** Keys of each action's request, beside the four that all have. */
+/** Keys of each action's request, beside the four that all have, and `owner`, which all may have. */
 const KEYS = {
   execute_adaptation: ['agent', 'adaptations'],
   adjust_autonomy: ['agent', 'direction'],
   pause: [],
   resume: [],
   restore: ['restores'],
+  check: ['checks'],
+  describe: [],
 };
 
 const ACTION_ID = [
@@ -30,6 +32,8 @@ const VALIDATORS = {
   adaptations: [isAdaptations, `a list of distinct values from ${ADAPTATIONS.join(', ')}`],
   direction: [(value) => DIRECTIONS.includes(value), `one of ${DIRECTIONS.join(', ')}`],
   restores: ACTION_ID,
+  checks: ACTION_ID,
+  owner: ACTION_ID,
 };
 
 /**
@@ -37,7 +41,8 @@ const VALIDATORS = {
  */
 export function parseRequest(bytes) {
   const body = parse(bytes);
-  const keys = ['version', 'id', 'botStart', 'action', ...KEYS[check(body, 'action')]];
+  const optional = Object.hasOwn(body, 'owner') ? ['owner'] : [];
+  const keys = ['version', 'id', 'botStart', 'action', ...optional, ...KEYS[check(body, 'action')]];
   const unknown = Object.keys(body).find((key) => !keys.includes(key));
   if (unknown !== undefined) {
     throw new Error(`${body.action} has no key ${JSON.stringify(unknown.slice(0, KEY_LENGTH_SHOWN))}`);

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from exporter.demo import DemoBot
     from exporter.http.access import Access
 
-SCENARIOS = ("healthy", "degraded", "failing", "harmful")
+SCENARIOS = ("healthy", "degraded", "failing", "harmful", "tradeoff")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

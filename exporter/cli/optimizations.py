@@ -1,4 +1,4 @@
-"""`optimizations`: the optimizer's ledger, and rollbacks."""
+"""`optimizations`: the optimizer's ledger, what it would do now, rollbacks and suspensions."""
 
 import argparse
 import ssl
@@ -10,8 +10,18 @@ from exporter.cli.errors import CommandError
 from exporter.config import Web
 from exporter.optimizer.model import State
 
+WHAT = ("list", "plan", "suspend", "resume")
+
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=WHAT,
+        default="list",
+        help="list the ledger (default); plan: what would be done now, and why, from Prometheus; "
+        "suspend: nothing new is done until resume",
+    )
     group = parser.add_argument_group("the ledger")
     flags.add_config_file(group)
     flags.add_ledger(group)
@@ -34,16 +44,22 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace) -> int:
-    """Prints the ledger, or asks the running optimizer."""
-    from exporter.cli import optimizations_table  # rich takes its time to import
+    """Prints the ledger or the plan, or asks the running optimizer."""
+    # rich takes its time to import
+    from exporter.cli import optimizations_plan, optimizations_remote, optimizations_table
 
     config = configure(parsed, {"log.level": "warn"})
+    settings = config.optimizer
     try:
         if parsed.roll_back is not None:
-            optimizations_table.roll_back(config.optimizer, parsed.roll_back, _tls(config.web))
+            optimizations_remote.roll_back(settings, parsed.roll_back, _tls(config.web))
+        elif parsed.what in ("suspend", "resume"):
+            optimizations_remote.ask(settings, parsed.what, _tls(config.web))
+        elif parsed.what == "plan":
+            optimizations_plan.show(settings)
         else:
-            optimizations_table.show(config.optimizer.ledger, parsed.state, parsed.limit, parsed.json)
-    except optimizations_table.OptimizationsError as error:
+            optimizations_table.show(settings.ledger, parsed.state, parsed.limit, parsed.json)
+    except optimizations_remote.OptimizationsError as error:
         raise CommandError(str(error)) from None
     return 0
 
@@ -57,4 +73,4 @@ def _tls(web: Web) -> ssl.SSLContext | None:
     return client_context(server) if server else None
 
 
-COMMAND = Command("Print the optimizer's ledger, or roll an optimization back.", add_flags, run)
+COMMAND = Command("Print the optimizer's ledger or plan, roll back, suspend.", add_flags, run)

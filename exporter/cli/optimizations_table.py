@@ -1,8 +1,7 @@
-"""The `optimizations` command: prints the ledger, or has the running optimizer roll something back."""
+"""The `optimizations` command: prints the ledger."""
 
 import asyncio
 import json
-import ssl
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -14,33 +13,25 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from exporter.cli.optimizations_remote import OptimizationsError
 from exporter.cli.terminal import printable
-from exporter.config import ConfigError, Optimizer, parse_address
-from exporter.http.client import FetchError, fetch_json
-from exporter.http.tokens import read_token
 from exporter.optimizer import messages
-from exporter.optimizer.http.api import OPTIMIZATIONS_PATH, TOKEN_KEY
 from exporter.optimizer.ledger.entries import Entry
-from exporter.optimizer.ledger.errors import DAMAGED, LedgerError
+from exporter.optimizer.ledger.errors import LedgerError
 from exporter.optimizer.ledger.store import Ledger
 from exporter.optimizer.model import Measurement, State
 from exporter.optimizer.serialization import serialize
-from exporter.runtime.files import UnreadableFileError
 
-ROLL_BACK_SECONDS = 60.0
-"""The optimizer finishes what it is doing first."""
 _STYLES = {
     "succeeded": "green",
     "improved": "green",
     "rolled_back": "yellow",
+    "inconclusive": "yellow",
+    "overridden": "yellow",
     "action_failed": "red",
     "rollback_failed": "red",
     "interrupted": "yellow",
 }
-
-
-class OptimizationsError(Exception):
-    """It could not be done. The message is for the user."""
 
 
 def show(ledger: Path, state: State | None, limit: int, as_json: bool) -> None:
@@ -60,40 +51,6 @@ async def _read(ledger: Path, state: State | None, limit: int) -> list[Entry]:
             return await opened.optimizations(state, limit)
     except LedgerError as error:
         raise OptimizationsError(str(error)) from None
-    except (ValueError, TypeError, LookupError):
-        # SQLite reads what was overwritten in the middle of a row as if it were meant.
-        raise OptimizationsError(f"{ledger} {DAMAGED}") from None
-
-
-def roll_back(settings: Optimizer, optimization_id: int, tls: ssl.SSLContext | None = None) -> None:
-    """Asks the optimizer that runs with these settings, and prints what it says."""
-    url = (
-        f"{'https' if tls else 'http'}://{_address(settings)}{OPTIMIZATIONS_PATH}/{optimization_id}/roll-back"
-    )
-    if settings.token_file is None:
-        raise ConfigError(f"{TOKEN_KEY} is needed: the optimizer needs the token in it")
-    try:
-        headers = {"Authorization": f"Bearer {read_token(settings.token_file, TOKEN_KEY)}"}
-        request = fetch_json(
-            url, ROLL_BACK_SECONDS, headers, posted={}, accepted=(202, 404, 409, 503), tls=tls
-        )
-        answer = asyncio.run(request)
-    except UnreadableFileError as error:
-        raise ConfigError(str(error)) from None
-    except FetchError as error:
-        hint = {0: "; does the optimizer run?", 401: f"; it has another {TOKEN_KEY}"}.get(error.status, "")
-        raise OptimizationsError(f"{error}{hint}") from None
-    response = answer if isinstance(answer, dict) else {}
-    if "error" in response:
-        raise OptimizationsError(printable(str(response["error"])))
-    print(printable(f"optimization {optimization_id} is {response.get('state')}: {response.get('reason')}"))
-
-
-def _address(settings: Optimizer) -> str:
-    address = parse_address(settings.listen_addresses[0])
-    if address.port == 0:
-        raise ConfigError("optimizer.listen_addresses: name the port that the optimizer listens on")
-    return str(address._replace(host=address.host or "127.0.0.1"))
 
 
 def _lines(entries: Sequence[Entry]) -> Iterator[tuple[str, ...]]:
@@ -147,7 +104,7 @@ def _cells(entry: Entry) -> Iterator[Text]:
 
 def _readable(entry: Entry, measurement: Measurement) -> str:
     value = measurement.value
-    return "–" if value is None else messages.value(entry.subject.bottleneck, value)
+    return "–" if value is None else messages.value(entry.subject.bottleneck.measure, value)
 
 
 def _value(measurement: Measurement | None) -> float | None:

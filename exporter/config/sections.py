@@ -211,6 +211,29 @@ class Log(_Section):
     """`logfmt` or `json`."""
 
 
+Margin = Annotated[float, Field(ge=0, le=10)] | None
+"""None: this one is not looked at."""
+
+
+class Guardrails(_Section):
+    """By how much a change may make anything worse: ratios as differences, 0.1 is ten points."""
+
+    success_rate: Margin = 0.1
+    error_rate: Margin = 0.1
+    response_time: Margin = 0.25
+    """As a share of the time before."""
+    coordination: Margin = 0.15
+    overall_score: Margin = 0.1
+    profit: Margin = 0.01
+    """Realised, an hour, as a share of the portfolio's value."""
+    drawdown: Margin = 0.05
+
+    def margin(self, name: str) -> float | None:
+        """Of the guardrail with this name."""
+        margin: float | None = getattr(self, name)
+        return margin
+
+
 class Optimizer(_Section):
     """The loop back, a process of its own: docs/optimizer.md. `mode: act` lets it change the bot."""
 
@@ -235,18 +258,27 @@ class Optimizer(_Section):
     """What it may do on the bot. `pause` only where it is named here."""
     interval_seconds: float = Field(default=15.0, ge=0.1, le=300)
     """Between two looks at what is open."""
+    guardrails: Guardrails = Field(default_factory=Guardrails)
+    loss_cap_usd: float | None = Field(default=None, ge=0)
+    """While the portfolio is worth less, nothing is done but a pause."""
+    max_drawdown_ratio: float | None = Field(default=None, gt=0, le=1)
+    """While the portfolio is further below its peak, nothing is done but a pause."""
     actions_per_hour: int = Field(default=6, ge=1, le=1000)
     """How many actions it may take in an hour."""
     cooldown_seconds: float = Field(default=6 * 3600.0, ge=0, le=30 * 86_400)
-    """After an action: so long nothing is done about the same bottleneck of the same agent."""
+    """After the end of an optimization: so long its actions are not repeated on the same agent."""
+    harm_cooldown_seconds: float = Field(default=30 * 86_400.0, ge=0, le=366 * 86_400)
+    """As `cooldown_seconds`, after one that did harm or that somebody rolled back."""
+    harms_per_day: int = Field(default=3, ge=1, le=1000)
+    """After so many that did harm within a day nothing is done any more until somebody resumes it."""
     measure_seconds: float = Field(default=3600.0, ge=1, le=7 * 86_400)
-    """How much time before an action its `before` is measured over."""
+    """How much time before an action its `before` is measured over; of a level also how long it looks back."""
     measure_within_seconds: float = Field(default=6 * 3600.0, ge=1, le=30 * 86_400)
-    """When by then too few events have come after an action, there is not enough data."""
+    """When by then it is not shown that an action did good and no harm, it is put back."""
     minimum_samples: int = Field(default=20, ge=1, le=1_000_000)
     """How many events a measurement needs."""
     margin_ratio: float = Field(default=0.05, ge=0, le=1)
-    """Better or worse by less than this share of the value before is no effect; worse by more is rolled back."""
+    """Of the target: better or worse by less than this share of the value before is no effect."""
     implementation_seconds: Annotated[Mapping[Name, Seconds], AfterValidator(MappingProxyType)] = Field(
         default_factory=lambda: MappingProxyType({})
     )

@@ -14,7 +14,16 @@ from typing import Literal, NamedTuple
 from exporter.demo.agents import SimulatedAgent
 from exporter.demo.control_tables import PAUSE, RESUME
 from exporter.demo.errors import DemoError
-from exporter.demo.requests import AdjustAutonomy, Command, ExecuteAdaptation, RejectedError, Request, Restore
+from exporter.demo.requests import (
+    AdjustAutonomy,
+    Check,
+    Command,
+    Describe,
+    ExecuteAdaptation,
+    RejectedError,
+    Request,
+    Restore,
+)
 from exporter.demo.scenarios import ADAPTATIONS, DIRECTIONS, Adjustment
 from exporter.demo.simulation import Simulation
 from exporter.demo.transaction import Transaction
@@ -22,6 +31,7 @@ from exporter.demo.transaction import Transaction
 RESULTS_KEPT = 1000
 ACTIONS_PER_MINUTE = 60
 MINUTE_SECONDS = 60.0
+LEASE_SECONDS = 24 * 3600.0
 
 
 class Change(NamedTuple):
@@ -39,6 +49,8 @@ class ActionResult(NamedTuple):
     command: str = ""
     """The system command that was written, for pause and resume."""
     error: str = ""
+    abilities: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """By the agent's id; "" is the bot."""
 
     def document(self, request_id: str) -> dict[str, object]:
         changes: list[tuple[object, ...]] = list(self.changes)
@@ -51,6 +63,8 @@ class ActionResult(NamedTuple):
             "status": self.status,
             "changes": [dict(zip(names, change, strict=True)) for change in changes],
         }
+        if self.abilities:
+            document["abilities"] = [{"agent": agent, "actions": can} for agent, can in self.abilities]
         return document | ({"error": self.error} if self.error else {})
 
 
@@ -70,6 +84,8 @@ class ActionExecutor:
     bot_start: float
     _executed: OrderedDict[str, ExecutedAction] = field(default_factory=OrderedDict)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _owner: str = ""
+    _owned_until: float = 0.0
     _start_times: deque[float] = field(default_factory=lambda: deque(maxlen=ACTIONS_PER_MINUTE))
 
     async def execute(self, request: Request) -> ActionResult:
@@ -80,6 +96,11 @@ class ActionExecutor:
             return earlier.result
         if request.bot_start != self.bot_start:
             raise RejectedError(409, "botStart: this is another process")
+        if isinstance(request, Describe):
+            return self._describe()
+        self._claim(request.owner)
+        if isinstance(request, Check):
+            return self._check(request.checks)
         self._check_capacity()
         async with self._lock:
             result = await self._dispatch(request)
@@ -87,6 +108,34 @@ class ActionExecutor:
             if len(self._executed) > RESULTS_KEPT:
                 self._executed.popitem(last=False)
         return result
+
+    def _claim(self, owner: str) -> None:
+        """One optimizer at a time, until a day after its last request."""
+        now = time.monotonic()
+        if owner != self._owner and now < self._owned_until:
+            raise RejectedError(409, "another optimizer acts on this bot")
+        self._owner, self._owned_until = owner, now + LEASE_SECONDS
+
+    def _describe(self) -> ActionResult:
+        possible = ("execute_adaptation", "adjust_autonomy")
+        agents = [(agent, possible) for agent in self.simulation.agents_by_id]
+        return ActionResult("done", abilities=(("", ("pause",)), *agents))
+
+    def _check(self, action: str) -> ActionResult:
+        """The values that an earlier action changed and that are others by now."""
+        earlier = self._executed.get(action)
+        if earlier is None:
+            return ActionResult("refused", error=f"no action {action} is known")
+        values = [
+            (change, self.simulation.agents_by_id[change.agent].value(change.path))
+            for change in earlier.result.changes
+        ]
+        found = [
+            Change(change.agent, change.path, change.after, value)
+            for change, value in values
+            if value != change.after
+        ]
+        return ActionResult("done", tuple(found))
 
     def _check_capacity(self) -> None:
         if self._lock.locked():
@@ -111,6 +160,8 @@ class ActionExecutor:
                 return await self._command(PAUSE if request.action == "pause" else RESUME)
             case Restore():
                 return await self._restore(request.restores)
+            case Check() | Describe():
+                raise AssertionError("only looks")
 
     def _change(self, agent: str, adjustments: list[Adjustment]) -> ActionResult:
         target = self.simulation.agents_by_id.get(agent)

@@ -38,6 +38,8 @@ class _Request(BaseModel):
     id: Id
     bot_start: float = Field(alias="botStart", ge=0)
     """`process.startTime` of the process that the request is for."""
+    owner: Id = ""
+    """The optimizer that acts: one at a time."""
 
 
 class ExecuteAdaptation(_Request):
@@ -61,9 +63,20 @@ class Restore(_Request):
     restores: Id
 
 
-Request = ExecuteAdaptation | AdjustAutonomy | Command | Restore
+class Check(_Request):
+    action: Literal["check"]
+    checks: Id
+
+
+class Describe(_Request):
+    action: Literal["describe"]
+
+
+Request = ExecuteAdaptation | AdjustAutonomy | Command | Restore | Check | Describe
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="action")])
-_UNKNOWN_ACTION = "action: must be execute_adaptation, adjust_autonomy, pause, resume or restore"
+_UNKNOWN_ACTION = (
+    "action: must be execute_adaptation, adjust_autonomy, pause, resume, restore, check or describe"
+)
 
 
 def parse_request(body: bytes) -> Request:

@@ -277,6 +277,12 @@ HARMFUL = replace(
     description="as degraded, but an adjusted strategy makes market-hunter worse: 5 s, 40 % and 36 %",
     adapted=(replace(DEGRADED_HUNTER, response_ms=5000, succeeded_of_50=20, coordinated_of_50=18),),
 )
+TRADEOFF = replace(
+    DEGRADED,
+    name="tradeoff",
+    description="as degraded, but an adjusted strategy makes market-hunter faster and worse: 0.9 s and 24 %",
+    adapted=(replace(DEGRADED_HUNTER, response_ms=900, succeeded_of_50=12),),
+)
 FAILING = Scenario(
     "failing",
     "narrative-architect stops, market-analyzer succeeds in 40 %, trades are slow, the price falls",
@@ -303,5 +309,5 @@ FAILING = Scenario(
 )
 
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
-    {s.name: s for s in (HEALTHY, DEGRADED, FAILING, HARMFUL)}
+    {s.name: s for s in (HEALTHY, DEGRADED, FAILING, HARMFUL, TRADEOFF)}
 )

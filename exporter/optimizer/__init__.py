@@ -8,5 +8,6 @@ how large it is and what an action did to it is always asked of Prometheus.
     reconcile    leads each optimization through its states
     ledger       what was seen, decided, done and measured
     adapters     Prometheus (`MetricsProvider`), and the bot by its bridge (`Bot`)
-    bottlenecks  what is found, measured and acted on: one object each
+    bottlenecks  what is found and acted on: one object each
+    measures     what a change can make better or worse: one object each
 """

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from exporter.optimizer.bottlenecks.base import Bottleneck
+from exporter.optimizer.measures.base import Measure
 from exporter.optimizer.model import Action, Subject
 
 SUCCESS_METRICS = (
@@ -12,8 +13,8 @@ SUCCESS_METRICS = (
     "over at least {samples} {events}, starting {implementation} after the last action",
 )
 ROLLBACK = (
-    "If the {measure} is more than {margin} worse than before, or on request: every value that the actions changed is "
-    "restored, newest first, where nobody changed it since."
+    "Kept only if the {measure} is better and no guardrail is worse. Else, and on request, every value that the "
+    "actions changed is restored, newest first, where nobody changed it since."
 )
 ROLLBACK_OF_PAUSE = (
     "The bot stays paused until it is resumed: on request, or by its own command resume_system."
@@ -26,20 +27,22 @@ def target(subject: Subject) -> str:
     return subject.agent or "the whole bot"
 
 
-def value(bottleneck: Bottleneck, number: float) -> str:
+def value(measure: Measure, number: float) -> str:
     """Seconds for durations, percent for ratios and scores."""
-    return f"{number:.2f} s" if bottleneck.unit == "seconds" else percent(number)
+    return f"{number:.2f} s" if measure.unit == "seconds" else percent(number)
 
 
 def limit(bottleneck: Bottleneck, threshold: float | None) -> str:
     """The threshold, as far as it is known."""
-    return "its threshold" if threshold is None else f"the threshold of {value(bottleneck, threshold)}"
+    return (
+        "its threshold" if threshold is None else f"the threshold of {value(bottleneck.measure, threshold)}"
+    )
 
 
 def bound(bottleneck: Bottleneck, threshold: float | None) -> str:
     """What meets the threshold."""
     side = "at most" if bottleneck.lower_is_better else "at least"
-    return f"{side} {'its threshold' if threshold is None else value(bottleneck, threshold)}"
+    return f"{side} {'its threshold' if threshold is None else value(bottleneck.measure, threshold)}"
 
 
 def percent(ratio: float) -> str:

@@ -56,6 +56,7 @@ def metrics(config: Optimizer, tally: Tally | None, counts: Counts, reconciler: 
 
 
 def _of_ledger(tally: Tally, samples: Samples) -> None:
+    samples.add(c.OPTIMIZER_SUSPENDED, tally.suspended)
     for bottleneck in (each.name for each in bottlenecks.BOTTLENECKS):
         for outcome in get_args(Outcome):
             samples.add(c.OPTIMIZATIONS, tally.closed.get((bottleneck, outcome), 0), bottleneck, outcome)
@@ -71,6 +72,8 @@ def _of_actions(tally: Tally, possible: set[tuple[str, str]], samples: Samples) 
         samples.add(c.OPTIMIZER_ACTIONS, tally.actions.get(labels, 0), *labels)
         samples.add(c.OPTIMIZER_ACTIONS_FAILED, tally.failed_actions.get(labels, 0), *labels)
         samples.add(c.OPTIMIZER_ACTION_LAST, tally.last_action_at.get(labels), *labels)
+    for (agent, step, became), moment in tally.changes.items():
+        samples.add(c.OPTIMIZER_CHANGE, moment, agent, step, became)
 
 
 def _possible(config: Optimizer, reconciler: Reconciler) -> set[tuple[str, str]]:

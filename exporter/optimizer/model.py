@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
 from exporter.optimizer.bottlenecks.base import Adaptation, AutonomyStep, Bottleneck, Severity
+from exporter.optimizer.measures.base import Measure
 
 SEVERITIES: Mapping[str, Severity] = {name: name for name in get_args(Severity)}
 """By the text of a label; what is not in here is no severity. The worst comes first."""
@@ -25,10 +26,12 @@ Outcome = Literal[
     "action_failed",  # the bot refused, failed or did not answer
     "succeeded",  # measured: the threshold is met again
     "improved",  # measured: better, the threshold still broken
-    "no_effect",  # measured: neither better nor worse by more than the margin; or no value of the bot was changed
+    "no_effect",  # measured: not better, put back; or no value of the bot was changed
+    "inconclusive",  # measured: better, but that nothing else is worse could not be shown; put back
+    "overridden",  # the bot, or a person, changed it again before its effect was clear
     "rolled_back",  # harmful, or requested: what was changed is restored
     "rollback_failed",  # should have been rolled back, and could not be
-    "not_enough_data",  # too few events before or after to say anything
+    "not_enough_data",  # too few events before it, and nothing was done; or after it, and it is put back
     "interrupted",  # the bot restarted meanwhile: what was changed is gone, and the measurement spans both processes
 ]
 
@@ -66,6 +69,11 @@ class Action:
     adaptations: tuple[Adaptation, ...] = ()
     direction: AutonomyStep | None = None
 
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """What is remembered of it: each adaptation by itself, else the action with its direction."""
+        return self.adaptations or (" ".join(filter(None, [self.name, self.direction])),)
+
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
@@ -84,6 +92,25 @@ class Strategy:
     actions: tuple[Action, ...]
     success_metrics: tuple[str, ...]
     rollback_plan: str
+
+
+@dataclass(frozen=True, slots=True)
+class PastStep:
+    """A step of an action that was sent, and how its optimization ended: `moment` is when, None while it is open."""
+
+    agent: str
+    step: str
+    severity: Severity
+    outcome: Outcome | None
+    verdict: str | None
+    improvement_ratio: float | None
+    moment: float | None
+    optimization_id: int
+
+    @property
+    def did_harm(self) -> bool:
+        """Or somebody rolled it back."""
+        return self.verdict == "harmful" or self.outcome == "rolled_back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +157,20 @@ class Performance:
 
 
 @dataclass(frozen=True, slots=True)
+class Portfolio:
+    """The bot's money in USD: its worth, and the highest worth that it ever had. None is not known."""
+
+    value: float | None
+    peak: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """A value over [start, end] and how many events it is the mean of. `value` is None where there is none.
 
     `note` says why, for readers of the ledger ("the database was replaced"). `events` says what was counted where that
     is not always the same: coordination is of negotiations or of messages, which are not comparable.
+    `standard_error` is how far the value may be off by chance, None where that is not known.
     """
 
     start: float
@@ -143,6 +179,7 @@ class Measurement:
     samples: int
     note: str = ""
     events: str = ""
+    standard_error: float | None = None
 
 
 class UnavailableError(Exception):
@@ -162,8 +199,14 @@ class MetricsProvider(Protocol):
     async def impacts(self) -> Mapping[Subject, Impact]:
         """The bottlenecks that exist now."""
 
-    async def measure(self, subject: Subject, start: float, end: float) -> Measurement:
-        """The subject's value from the counters between two moments."""
+    async def measure(self, measure: Measure, agent: str, start: float, end: float) -> Measurement:
+        """Of an agent, "" for all of them together, between two moments."""
+
+    async def portfolio(self) -> Portfolio:
+        """What the bot's money comes to now."""
+
+    async def resumed_since(self, moment: float) -> bool:
+        """Whether the bot was paused and went on after that moment."""
 
     async def thresholds(self) -> Mapping[Subject, float]:
         """The mildest threshold in force for each subject: what its value must meet to be no bottleneck."""
@@ -183,3 +226,6 @@ class Bot(Protocol):
 
     async def restore(self, action_id: str, restores: str, bot_start: float) -> ActionResult:
         """Restores what the action `restores` changed, where nobody changed it since."""
+
+    async def check(self, check_id: str, checks: str, bot_start: float) -> ActionResult:
+        """Whether what the action `checks` changed still stands: `changes` are those values that do not."""

@@ -31,6 +31,14 @@ def serialize(entry: Entry) -> Document:
         "track_record": asdict(entry.track_record) if entry.track_record else None,
         "before": _measurement(entry.before),
         "after": _measurement(entry.after),
+        "measured": {
+            name: {
+                "before": _measurement(entry.measured_before.get(name)),
+                "after": _measurement(entry.measured_after.get(name)),
+            }
+            for name in {**entry.measured_before, **entry.measured_after}
+        },
+        "guardrails": dict(entry.guardrails),
         "improvement_ratio": entry.improvement_ratio,
         "threshold": entry.threshold,
         "threshold_met": entry.threshold_met,

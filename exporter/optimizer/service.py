@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import stat
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import structlog
 
 from exporter import __version__
-from exporter.config import Config, ConfigError
+from exporter.config import Config, ConfigError, Optimizer
 from exporter.http.access import Access
 from exporter.http.server import running
 from exporter.http.sockets import bound_address
@@ -21,14 +22,19 @@ from exporter.optimizer.adapters.bridge import TOKEN_KEY as ACTIONS_TOKEN_KEY
 from exporter.optimizer.adapters.bridge import BridgedBot
 from exporter.optimizer.adapters.prometheus import Prometheus
 from exporter.optimizer.alerts.receiver import AlertReceiver
+from exporter.optimizer.clock import SteadyClock
 from exporter.optimizer.http.api import TOKEN_KEY
 from exporter.optimizer.http.app import make_app
 from exporter.optimizer.ledger.store import Ledger
+from exporter.optimizer.model import UnavailableError
 from exporter.optimizer.reconcile.loop import ReconcileLoop
 from exporter.optimizer.reconcile.reconciler import Reconciler
 from exporter.runtime.files import UnreadableFileError
 
 log = structlog.get_logger(__name__)
+
+SHORTEST_TOKEN = 12
+_CAVEATS = {"execute_adaptation": "; today's upstream bot only logs it, and changes nothing"}
 
 
 def check(config: Config) -> Path:
@@ -71,9 +77,17 @@ def _needed(file: Path | None, key: str, why: str) -> Path:
 
 def _token(file: Path, key: str) -> str:
     try:
-        return read_token(file, key)
+        token = read_token(file, key)
     except UnreadableFileError as error:
         raise ConfigError(str(error)) from None
+    if file.stat().st_mode & stat.S_IROTH:
+        raise ConfigError(f"{file} ({key}) can be read by everybody on this machine: chmod 600 it")
+    if len(token) < SHORTEST_TOKEN:
+        raise ConfigError(
+            f"{file} ({key}) holds a token that can be guessed: put at least {SHORTEST_TOKEN} characters in it, as "
+            "`openssl rand -hex 32` makes them"
+        )
+    return token
 
 
 async def run(config: Config, token_file: Path, sockets: Sequence[socket], access: Access) -> None:
@@ -82,28 +96,47 @@ async def run(config: Config, token_file: Path, sockets: Sequence[socket], acces
     log.info(
         "optimizer starting", version=__version__, mode=settings.mode, ledger=str(settings.ledger.absolute())
     )
-    bot = _bot(config)
-    try:
-        async with Ledger.open(settings.ledger) as ledger:
-            metrics = Prometheus(settings.prometheus_url, settings.bot)
-            reconciler = Reconciler(settings, ledger, metrics, bot)
-            receiver = AlertReceiver(settings, ledger, lambda: reconciler.agents)
+    async with Ledger.open(settings.ledger) as ledger:
+        clock = SteadyClock(await ledger.newest_moment())
+        bot = _bot(config, await ledger.identity())
+        try:
+            metrics = Prometheus(settings.prometheus_url, settings.bot, settings.measure_seconds)
+            reconciler = Reconciler(settings, ledger, metrics, bot, clock, clock.fault)
+            receiver = AlertReceiver(settings, ledger, lambda: reconciler.agents, clock)
             loop = ReconcileLoop(reconciler, settings.interval_seconds)
             app = make_app(settings, token_file, ledger, receiver, loop)
             async with running(app, sockets, access), _in_background(loop.run()):
                 _announce(sockets, tls=access.context() is not None)
+                await _say_what_is_possible(bot, settings)
                 await asyncio.Event().wait()
-    finally:
-        if bot is not None:
-            await bot.close()
+        finally:
+            if bot is not None:
+                await bot.close()
 
 
-def _bot(config: Config) -> BridgedBot | None:
+def _bot(config: Config, owner: str) -> BridgedBot | None:
     """None where it may not act."""
     actions_token_file = config.optimizer.actions_token_file
     if config.optimizer.mode != "act" or actions_token_file is None:
         return None
-    return BridgedBot(config.bridge, actions_token_file, config.agents.aliases)
+    return BridgedBot(config.bridge, actions_token_file, config.agents.aliases, owner)
+
+
+async def _say_what_is_possible(bot: BridgedBot | None, settings: Optimizer) -> None:
+    """What `act` can do on this bot at all: less than the configuration allows, mostly."""
+    if bot is None:
+        return
+    try:
+        abilities = await bot.abilities()
+    except UnavailableError as error:
+        log.warning("what can be done on the bot is not known yet", why=str(error))
+        return
+    for action in settings.actions:
+        agents = sorted(agent or "the bot" for agent, possible in abilities.items() if action in possible)
+        possible = (
+            f"possible on {', '.join(agents)}" if agents else "not possible: no method, or not allowed there"
+        )
+        log.info(f"{action} is {possible}{_CAVEATS.get(action, '')}")
 
 
 @asynccontextmanager

@@ -1,11 +1,12 @@
 """What is to be done about a bottleneck, and in which order: pure, from what Prometheus says."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from exporter.config import Optimizer
 from exporter.optimizer import messages
 from exporter.optimizer.bottlenecks.base import Actions, AutonomyStep, Severity
-from exporter.optimizer.model import Action, Impact, Performance, Strategy, Subject, rank
+from exporter.optimizer.model import Action, Impact, PastStep, Performance, Strategy, Subject, rank
 
 EXPECTED_SHARE = 0.7
 """The improvement that is expected of an optimization, as a share of the impact."""
@@ -18,26 +19,89 @@ def urgency(severity: Severity, impact: Impact | None, optimization_id: int) -> 
     return (-rank(impact.severity), -EXPECTED_SHARE * impact.ratio, optimization_id)
 
 
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A step that would help and must not be taken now, and why. `for_long`: it is not worth waiting for."""
+
+    step: str
+    why: str
+    for_long: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Restrictions:
+    """Steps that must not be taken now, by agent; and why nothing but a pause may be done, "" if more may."""
+
+    steps: Mapping[tuple[str, str], Withheld] = field(default_factory=dict)
+    only_pause: str = ""
+
+
+def restrictions(
+    past: Iterable[PastStep], severity: Severity, now: float, config: Optimizer, only_pause: str
+) -> Restrictions:
+    """What must not be repeated yet. Something worse than the last time is not held back by the cooldown."""
+    found: dict[tuple[str, str], Withheld] = {}
+    for each in past:
+        if each.moment is None:
+            continue
+        age, what = now - each.moment, f"{each.agent or 'the bot'}: {each.step}"
+        if each.did_harm and age < config.harm_cooldown_seconds:
+            why = f"{what} did harm or was rolled back in optimization {each.optimization_id}"
+            until = messages.moment(each.moment + config.harm_cooldown_seconds)
+            why = f"{why}, and is not repeated before {until} (optimizer.harm_cooldown_seconds)"
+            found[each.agent, each.step] = Withheld(each.step, why, for_long=True)
+        elif age < config.cooldown_seconds and rank(severity) <= rank(each.severity):
+            ago = messages.duration(config.cooldown_seconds)
+            why = f"{what} ended less than {ago} ago (optimizer.cooldown_seconds)"
+            found.setdefault((each.agent, each.step), Withheld(each.step, why, for_long=False))
+    return Restrictions(found, only_pause)
+
+
+def choose(
+    subject: Subject,
+    severity: Severity,
+    performance: Mapping[str, Performance],
+    config: Optimizer,
+    restricted: Restrictions,
+) -> tuple[tuple[Action, ...], tuple[Withheld, ...]]:
+    """The actions to take, of those that the configuration names and that would help; and what is withheld of them."""
+    wanted = [
+        each for each in _actions(subject, severity, performance, config) if each.name in config.actions
+    ]
+    if restricted.only_pause and any(each.name != "pause" for each in wanted):
+        return (), (Withheld("", restricted.only_pause, for_long=True),)
+    withheld = [
+        restricted.steps[each.agent, step]
+        for each in wanted
+        for step in each.steps
+        if (each.agent, step) in restricted.steps
+    ]
+    left = [each for each in (_without(action, restricted.steps) for action in wanted) if each is not None]
+    # More than the limit of an hour could never be done at once.
+    return tuple(left[: config.actions_per_hour]), tuple(withheld)
+
+
+def _without(action: Action, steps: Mapping[tuple[str, str], Withheld]) -> Action | None:
+    if action.adaptations:
+        left = tuple(each for each in action.adaptations if (action.agent, each) not in steps)
+        return replace(action, adaptations=left) if left else None
+    return None if any((action.agent, step) in steps for step in action.steps) else action
+
+
 def make(
     subject: Subject,
     impact: Impact,
     threshold: float | None,
-    performance: Mapping[str, Performance],
+    actions: tuple[Action, ...],
     config: Optimizer,
 ) -> Strategy:
-    """The strategy for a bottleneck. `threshold` and `performance` (by agent) as far as they are known.
-
-    Without actions where the configuration names none that would help: then it is advice to people.
-    """
+    """The strategy for a bottleneck, of these actions; without any it is advice to people."""
     bottleneck = subject.bottleneck
-    wanted = _actions(subject, impact.severity, performance, config)
-    # More than the limit of an hour could never be done at once.
-    actions = tuple(each for each in wanted if each.name in config.actions)[: config.actions_per_hour]
     implementation = config.implementation_seconds.get(bottleneck.name, bottleneck.actions.settling_seconds)
     expected = EXPECTED_SHARE * impact.ratio
     texts = {
-        "measure": bottleneck.measure,
-        "events": bottleneck.events,
+        "measure": bottleneck.measure.text,
+        "events": bottleneck.measure.events,
         "target": messages.target(subject),
         "limit": messages.limit(bottleneck, threshold),
         "bound": messages.bound(bottleneck, threshold),
@@ -45,7 +109,6 @@ def make(
         "expected": messages.percent(expected),
         "samples": config.minimum_samples,
         "implementation": messages.duration(implementation),
-        "margin": messages.percent(config.margin_ratio),
     }
     plan = messages.actions(actions) or f"for people: {bottleneck.advice}"
     return Strategy(

@@ -66,8 +66,6 @@ def agents(board: Board) -> None:
                 ),
                 Value("Goal", mean("agent:goal_progress_ratio:last5m"), look.RATIO, 0, width=65),
                 mark("     ", "agent:goal_progress_ratio:last5m", "<", "agent:goal_progress_ratio:threshold"),
-                Value("Autonomy", mean("tweetbot_agent_autonomy_ratio"), look.RATIO, 0, width=98),
-                Value("Reputation", mean("tweetbot_agent_reputation_ratio"), look.RATIO, 0, width=105),
             ],
             order=_order(),
             small=True,

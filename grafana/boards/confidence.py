@@ -15,7 +15,7 @@ def curve() -> tuple[Panel, Panel]:
     succeeded = f"sum by (confidence_band) ({of_agent('tweetbot_decision_resolved_succeeded_total')})"
     resolved = f"sum by (confidence_band) ({of_agent('tweetbot_decision_resolved_total')})"
     # Without any row the panel would show "Err".
-    nothing = 'label_replace(vector(NaN), "confidence_band", "0.0", "", "")'
+    nothing = 'label_replace(vector(nan), "confidence_band", "0.0", "", "")'
     return (
         calibration(
             "Calibration curve",

@@ -7,24 +7,28 @@ from grafana.kit.base import Panel
 from grafana.kit.queries import BOT_KEY, of, of_bot, query, verdict
 from grafana.kit.values import stat
 
-NO_PORTFOLIO = "the database has no portfolio"
-NO_TRADES = "no trade yet"
-NO_SNAPSHOT = "no snapshot yet"
+NO_PORTFOLIO = "no portfolio, or the database is not read"
+NO_TRADES = "no trade yet, or the database is not read"
 DRAWDOWN = "bot:portfolio_drawdown:ratio"
 
-VALUE = of_bot("tweetbot_portfolio_value_usd")
+
+def newest(name: str, combine: str = "max") -> str:
+    """One value of each bot: of the last five minutes, since one read that fails does not take the money away."""
+    return f"{combine} by (bot) (last_over_time({of(name)}[5m]))"
+
+
+VALUE = newest("tweetbot_portfolio_value_usd")
+UNREALISED = newest("tweetbot_position_unrealized_profit_usd")
 REALISED = (
-    f"sum by (bot) ({of('tweetbot_trade_gains_usd_total')})"
-    f" - sum by (bot) ({of('tweetbot_trade_losses_usd_total')})"
+    f"{newest('tweetbot_trade_gains_usd_total', 'sum')} - {newest('tweetbot_trade_losses_usd_total', 'sum')}"
 )
-UNREALISED = of_bot("tweetbot_position_unrealized_profit_usd")
 TO_TRADING = links.to("tweetbot-trading", "Show trading", agent="")
 NAMED = common.BigValueTextMode.VALUE_AND_NAME
 
 
 def gained_since(start: str) -> str:
     """USD that the portfolio is worth more than it was: `start` is the family that says what it was."""
-    return f"{VALUE} - {of_bot(start)}"
+    return f"{VALUE} - {newest(start)}"
 
 
 def drawdown_verdict() -> str:
@@ -104,8 +108,8 @@ def position(width: int) -> Panel:
     return stat(
         "Open position",
         "Bitcoin that was bought and is not sold yet, and the share of the portfolio that is in it.",
-        query(of_bot("tweetbot_position_btc"), "bitcoin", instant=True),
-        query(of_bot("tweetbot_portfolio_deployed_ratio"), "of the portfolio", instant=True),
+        query(newest("tweetbot_position_btc"), "bitcoin", instant=True),
+        query(newest("tweetbot_portfolio_deployed_ratio"), "of the portfolio", instant=True),
         neutral="how much is right is the bot's strategy",
         unit=look.BTC,
         decimals=3,

@@ -82,7 +82,7 @@ def _now(board: Board) -> None:
             query(f"sum({_each('gains_usd', of='trade')}) / (sum({_each('losses_usd', of='trade')}) > 0)"),
             unit=look.SCORE,
             decimals=2,
-            steps=((None, look.RED), (1, look.GREEN)),
+            steps=((None, "text"), (0, look.RED), (1, look.GREEN)),
             empty="no sell has lost anything yet",
             width=6,
         ),

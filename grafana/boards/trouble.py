@@ -100,7 +100,7 @@ def worst_agent_panel(width: int) -> Panel:
         "is a ticket, red a page. The table of agents has the others.",
         query(f"topk(1, {agent_rank()}) or on () {nobody}", "{{agent}}", instant=True),
         unit="none",
-        steps=((None, look.GREEN), (1, look.ORANGE), (3, look.RED)),
+        steps=((None, "text"), (0, look.GREEN), (1, look.ORANGE), (3, look.RED)),
         show=common.BigValueTextMode.NAME,
         links=[links.to_agent("__field.labels.agent")],
         empty="the exporter is not scraped",
@@ -114,7 +114,7 @@ def began_panel(width: int) -> Panel:
         "When the first of what is wrong now began: a bottleneck, or an alert that fires.",
         query(began(), "since", instant=True),
         unit=look.MOMENT_AGO,
-        steps=((None, look.ORANGE),),
+        steps=((None, look.GREEN), (1, look.ORANGE)),
         empty="✓ nothing is wrong",
         width=width,
     )

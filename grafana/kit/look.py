@@ -37,8 +37,8 @@ NEUTRAL: Steps = ((None, "text"),)
 
 
 def signed(nothing: float) -> Steps:
-    """A gain or a loss; from a loss of `nothing` to a gain of it, it is neither."""
-    return ((None, RED), (-nothing, "text"), (nothing, GREEN))
+    """A gain or a loss; from a loss of `nothing` to a gain of it, it is neither, nor where there is no value."""
+    return ((None, "text"), (-1e15, RED), (-nothing, "text"), (nothing, GREEN))
 
 
 NONE_IS_WELL: Steps = ((None, GREEN), (1, ORANGE))

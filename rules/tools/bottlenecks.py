@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable, Iterator
 from textwrap import fill, indent
 
-from exporter.optimizer.bottlenecks.base import AlertText, Bottleneck, Scope, Severity, Threshold, Unit
+from exporter.optimizer.bottlenecks.base import AlertText, Bottleneck, Severity, Threshold
+from exporter.optimizer.measures.base import Scope, Unit
 from rules.tools.links import Settings
 
 TARGET_LABELS = ("job", "instance")
@@ -152,11 +153,25 @@ def _selector(bottleneck: Bottleneck, position: int) -> str:
 
 def _description(bottleneck: Bottleneck, threshold: Threshold, text: AlertText) -> str:
     shown = FORMATS[bottleneck.unit]
-    return text.description.format(
+    description = text.description.format(
         agent="{{ $labels.agent }}",
         bot="{{ $labels.bot }}",
         value=f"{{{{ $value | {shown} }}}}",
         threshold=_queried(bottleneck, f"{bottleneck.in_force(threshold)}{{%s}}", shown),
+    )
+    return f"{description.removesuffix('.')}{_changed_by_the_optimizer(bottleneck.scope)}."
+
+
+def _changed_by_the_optimizer(scope: Scope) -> str:
+    """A sentence that is there only where the optimizer changed the agent, or any, within a day."""
+    labels = ("bot", "agent") if scope == "agent" else ("bot",)
+    matchers = ",".join(f"{label}='%s'" for label in labels)
+    values = " ".join(f"$labels.{label}" for label in labels)
+    series = f"tweetbot_optimizer_change_timestamp_seconds{{{matchers}}} > time() - 86400"
+    return (
+        f'{{{{ with printf "{series}" {values} | query }}}}. Within a day the optimizer changed '
+        "{{ range $i, $change := . }}{{ if $i }}, {{ end }}{{ $change.Labels.agent }} {{ $change.Labels.step }} at "
+        "{{ $change.Value | humanizeTimestamp }} ({{ $change.Labels.outcome }}){{ end }}{{ end }}"
     )
 
 

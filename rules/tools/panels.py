@@ -27,6 +27,7 @@ BOARDS = {
         "TweetbotOptimizerHarmful": "Measured improvement",
         "TweetbotOptimizerPrometheusUnreachable": "Prometheus",
         "TweetbotOptimizerRollbackFailed": "Ended, by outcome",
+        "TweetbotOptimizerSuspended": "Optimizer",
         "TweetbotOptimizerTokenRefused": "Requests to the webhook",
         "TweetbotOptimizerUnknownAgents": "Actions that failed",
         "TweetbotOptimizerWithoutEffect": "Measured improvement",

@@ -906,6 +906,64 @@ describe('limits', () => {
   });
 });
 
+describe('one owner', () => {
+  test('others get 409 until a day after its last request', async (context) => {
+    let time = 1000;
+    context.mock.method(performance, 'now', () => time);
+    const orchestrator = new FakeOrchestrator('a');
+    const actions = new ActionExecutor({ allowed: ALL, timeLimitSeconds: 1 }, () => orchestrator);
+    const ask = async (body) => {
+      const answer = await actions.handle(Buffer.from(JSON.stringify(body)), 1000);
+      seen.requests.push(body);
+      (answer.status === 200 ? seen.answers : seen.problems).push(answer.document);
+      return answer;
+    };
+    assert.equal((await ask(adjust('a', 'lower', { owner: 'first' }))).status, 200);
+    const level = orchestrator.autonomyLevels.get('a');
+    for (const owner of [{ owner: 'second' }, {}]) {
+      const { status, document } = await ask(adjust('a', 'lower', owner));
+      assert.equal(status, 409);
+      assert.match(document.error, /another optimizer acts on this bot/);
+    }
+    assert.equal(orchestrator.autonomyLevels.get('a'), level);
+    assert.equal((await ask(order('describe', { owner: 'second' }))).status, 200);
+    time += 86_399_000;
+    assert.equal((await ask(order('check', { checks: 'unknown', owner: 'first' }))).status, 200);
+    time += 86_399_000;
+    assert.equal((await ask(adjust('a', 'lower', { owner: 'second' }))).status, 409);
+    time += 1000;
+    assert.equal((await ask(adjust('a', 'lower', { owner: 'second' }))).status, 200);
+  });
+});
+
+describe('looking', () => {
+  test('whether what was changed still stands', async (context) => {
+    const orchestrator = new FakeOrchestrator('a');
+    const { port } = await bridged(context, orchestrator);
+    const lower = adjust('a', 'lower');
+    const { changes } = await act(port, lower);
+    assert.ok(changes.length > 0);
+    const check = order('check', { checks: lower.id });
+    assert.deepEqual((await act(port, check)).changes, []);
+    orchestrator.autonomyLevels.set('a', 0.95);
+    const found = await act(port, check);
+    const left = changes.find(({ path }) => path === 'autonomyLevels').to;
+    assert.deepEqual(found.changes, [change('a', 'autonomyLevels', left, 0.95)]);
+    const unknown = await act(port, order('check', { checks: 'x' }));
+    assert.equal(unknown.status, 'refused');
+  });
+
+  test('what the bot is able to do, of what is allowed', async (context) => {
+    const orchestrator = new FakeOrchestrator('a');
+    const { port } = await bridged(context, orchestrator, { allowActions: ['adjust_autonomy', 'pause'] });
+    const { abilities } = await act(port, order('describe'));
+    assert.deepEqual(abilities, [
+      { agent: '', actions: ['pause'] },
+      { agent: 'a', actions: ['adjust_autonomy'] },
+    ]);
+  });
+});
+
 test('requests and answers are those of the schema', { timeout: 60_000 }, () => {
   for (const [definition, documents] of [
     ['request', seen.requests],

@@ -277,7 +277,7 @@ def test_serve_is_the_default_and_flags_win(configured: Callable[..., Config], t
         (["--config.file=/no/such.yml"], "/no/such.yml: there is no such file; check --config.file"),
         (
             ["demo", "--scenario=x"],
-            "--scenario: invalid choice: 'x' (choose from 'healthy', 'degraded', 'failing', 'harmful')",
+            "--scenario: invalid choice: 'x' (choose from 'healthy', 'degraded', 'failing', 'harmful', 'tradeoff')",
         ),
         (["demo", "--speed=-1", "--web.listen-address=127.0.0.1:0"], "speed"),
         (["demo", "--web.listen-address=x"], "--web.listen-address: must be :PORT"),

@@ -37,7 +37,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Starts the optimizer, with a token and a ledger; what still runs at the end of the test is killed."""
-    (tmp_path / "token").write_text("sesame")
+    secret(tmp_path / "token", "open-sesame-1")
     running: list[subprocess.Popen[str]] = []
 
     def start(*arguments: str) -> "subprocess.Popen[str]":
@@ -53,6 +53,11 @@ def start(tmp_path: Path) -> Iterator[Start]:
     for process in running:
         process.kill()
         process.communicate()
+
+
+def secret(file: Path, text: str) -> None:
+    file.touch(mode=0o600)
+    file.write_text(text)
 
 
 def line_of(process: "subprocess.Popen[str]", pattern: str) -> "re.Match[str]":
@@ -71,7 +76,7 @@ def port_of(process: "subprocess.Popen[str]") -> int:
 
 
 def asked(port: int, path: str, body: bytes | None = None) -> str:
-    headers = {"Authorization": "Bearer sesame", "Content-Type": "application/json"}
+    headers = {"Authorization": "Bearer open-sesame-1", "Content-Type": "application/json"}
     with urlopen(Request(f"http://127.0.0.1:{port}{path}", body, headers), timeout=20) as response:
         answer: str = response.read().decode()
         return answer
@@ -106,15 +111,13 @@ def test_it_serves_without_prometheus_until_a_signal(start: Start, tmp_path: Pat
         urlopen(f"http://127.0.0.1:{port}/api/v1/optimizations", timeout=20),
     ):
         pass
-    begun = time.monotonic()
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=10)
-    assert time.monotonic() - begun < 3
+    _, err = process.communicate(timeout=30)
     assert process.returncode == 0
     # Said once, although asked again when the alert came.
     assert "Prometheus is not available" not in err
     assert "Traceback" not in err
-    assert "sesame" not in err
+    assert "open-sesame-1" not in err
 
 
 def test_two_on_one_ledger(start: Start) -> None:
@@ -163,7 +166,7 @@ def test_beyond_this_machine_is_said(start: Start) -> None:
 def test_observing_touches_no_bot(start: Start, tmp_path: Path) -> None:
     """Not even with all that acting needs: what listens there hears nothing."""
     (tmp_path / "history").mkdir()
-    (tmp_path / "actions").write_text("abracadabra")
+    secret(tmp_path / "actions", "abracadabra-1")
     made = {
         f'agent:known:group{ONE},agent="{HUNTER}"}}': lately(1),
         impact("agent", "agent_response_time", "high", HUNTER): lately(0.4),
@@ -279,6 +282,8 @@ ACT = ["--optimizer.mode=act", "--bridge.url=http://127.0.0.1:1", "--optimizer.a
             ["--optimizer.token-file=token", *ACT[:2], "--optimizer.actions-token-file=token"],
             "different tokens",
         ),
+        (["--optimizer.token-file=open"], "can be read by everybody on this machine: chmod 600 it"),
+        (["--optimizer.token-file=short"], "holds a token that can be guessed: put at least 12 characters"),
         (["--optimizer.mode=acting"], "--optimizer.mode: invalid choice"),
         (
             ["--optimizer.prometheus-url=prometheus"],
@@ -303,13 +308,16 @@ def test_a_mistake_is_one_clear_line(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(logs, "configure", lambda *_: None)
     Path("boredom.yml").write_text("optimizer: {implementation_seconds: {boredom: 5}}")
-    (tmp_path / "token").write_text("sesame")
-    (tmp_path / "empty").write_text("\n")
+    secret(tmp_path / "token", "open-sesame-1")
+    secret(tmp_path / "empty", "\n")
+    secret(tmp_path / "short", "x")
+    (tmp_path / "open").write_text("open-sesame-1")
+    (tmp_path / "open").chmod(0o644)
     code, out, err = ran(["optimizer", *arguments], capsys)
     (line,) = err.splitlines()
     assert (code, out) == (2, "")
     assert told in line
-    assert "sesame" not in line
+    assert "open-sesame-1" not in line
     assert not (tmp_path / "optimizer.db").exists()
 
 
@@ -371,6 +379,33 @@ def test_on_a_terminal_a_table_is_drawn(ledger: Path, monkeypatch: pytest.Monkey
     assert "nothing of that kind" in out.getvalue()
 
 
+def test_the_plan_says_what_would_be_done_and_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "configure", lambda *_: None)
+    made = {
+        impact("agent", "agent_response_time", "high", HUNTER): lately(0.4),
+        f'agent:recent_response_time_seconds:threshold_high{ONE},agent="{HUNTER}"}}': lately(2),
+    }
+    history = tmp_path / "history"
+    history.mkdir()
+    with remembering(history, made) as prometheus:
+        config = tmp_path / "config.yml"
+        config.write_text(f"optimizer: {{prometheus_url: '{prometheus}', bot: one, loss_cap_usd: 100}}")
+        base = ["optimizations", "plan", f"--config.file={config}"]
+        code, out, _ = ran([*base, f"--optimizer.ledger={tmp_path / 'none.db'}"], capsys)
+        assert code == 0
+        assert f"{HUNTER}: agent_response_time, high" in out
+        assert "would do: nothing\n" in out
+        assert "the portfolio's value is not known, and under 100.00 USD nothing but a pause is done" in out
+        config.write_text(f"optimizer: {{prometheus_url: '{prometheus}', bot: one}}")
+        out = ran([*base, f"--optimizer.ledger={tmp_path / 'none.db'}"], capsys)[1]
+        assert f"would do: {HUNTER}: execute_adaptation STRATEGY_ADJUSTMENT\n" in out
+        assert "Mode observe: nothing of this is done." in out
+    code, _, err = ran([*base, f"--optimizer.ledger={tmp_path / 'none.db'}"], capsys)
+    assert (code, "cannot connect" in err) == (1, True)
+
+
 def test_no_ledger_is_one_clear_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -407,7 +442,7 @@ def test_rollback_asks_the_running_optimizer(
 ) -> None:
     monkeypatch.setattr(logs, "configure", lambda *_: None)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "actions").write_text("abracadabra")
+    secret(tmp_path / "actions", "abracadabra-1")
     away = f"http://127.0.0.1:{free_port()}"
     process = start(f"--optimizer.prometheus-url={away}", *ACT)
     port = port_of(process)
@@ -418,7 +453,9 @@ def test_rollback_asks_the_running_optimizer(
         code, out, err = ran([*base, f"--roll-back={number}"], capsys)
         assert (code, out) == (1, "")
         assert told in err
-    (tmp_path / "token2").write_text("other")
+    secret(tmp_path / "token2", "other")
+    for what, said in (("suspend", "the optimizer is suspended\n"), ("resume", "the optimizer is resumed\n")):
+        assert ran([base[0], what, *base[1:]], capsys)[:2] == (0, said)
     assert (
         "it has another optimizer.token_file"
         in ran([*base, "--roll-back=1", "--optimizer.token-file=token2"], capsys)[2]

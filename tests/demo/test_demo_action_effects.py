@@ -98,7 +98,8 @@ DEGRADED = (2800, 0.62, 0.54)
 
 
 @pytest.mark.parametrize(
-    ("scenario", "adapted"), [("degraded", (1150, 0.96, 0.9)), ("harmful", (5000, 0.4, 0.36))]
+    ("scenario", "adapted"),
+    [("degraded", (1150, 0.96, 0.9)), ("harmful", (5000, 0.4, 0.36)), ("tradeoff", (900, 0.24, 0.54))],
 )
 def test_an_adjusted_strategy_changes_the_agent_and_a_restore_changes_it_back(
     make_client: MakeClient, scenario: str, adapted: tuple[float, float, float]
@@ -113,7 +114,7 @@ def test_an_adjusted_strategy_changes_the_agent_and_a_restore_changes_it_back(
             assert bot.act("restore", restores="a1")["status"] == "done"
 
 
-@pytest.mark.parametrize("scenario", ["degraded", "harmful"])
+@pytest.mark.parametrize("scenario", ["degraded", "harmful", "tradeoff"])
 def test_only_the_strategy_counts_and_only_for_its_agent(make_client: MakeClient, scenario: str) -> None:
     bot = make_client(scenario, seed=42)
     bot.adapt(HUNTER, "GOAL_ADAPTATION", "INCREASE_AUTONOMY")

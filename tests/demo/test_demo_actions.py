@@ -388,7 +388,8 @@ def test_a_body_that_never_ends_does_not_keep_it_from_ending(tmp_path: Path) -> 
 
 @pytest.mark.slow("a bot lives for a while, so that the effect can be measured")
 @pytest.mark.parametrize(
-    ("scenario", "milliseconds", "success"), [("degraded", 1150, 0.96), ("harmful", 5000, 0.4)]
+    ("scenario", "milliseconds", "success"),
+    [("degraded", 1150, 0.96), ("harmful", 5000, 0.4), ("tradeoff", 900, 0.24)],
 )
 def test_the_effect_is_in_the_file_and_goes_with_a_restore(
     tmp_path: Path, scenario: str, milliseconds: float, success: float

@@ -29,7 +29,7 @@ def tables(database: SimulatedDatabase) -> list[str]:
     return [name for (name,) in listed]
 
 
-@pytest.mark.parametrize("scenario", ["healthy", "degraded", "failing", "harmful"])
+@pytest.mark.parametrize("scenario", ["healthy", "degraded", "failing", "harmful", "tradeoff"])
 def test_same_seed_gives_the_same_history(scenario: str) -> None:
     first = list(simulate(scenario, seed=7, history_days=0.5).advance(0))
     assert first == list(simulate(scenario, seed=7, history_days=0.5).advance(0))

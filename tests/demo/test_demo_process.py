@@ -166,7 +166,10 @@ async def test_a_port_in_use_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"scenario": "gloomy"}, "unknown scenario 'gloomy': one of healthy, degraded, failing, harmful"),
+        (
+            {"scenario": "gloomy"},
+            "unknown scenario 'gloomy': one of healthy, degraded, failing, harmful, tradeoff",
+        ),
         ({"seed": "seven"}, "seed must be a whole number, not 'seven'"),
         ({"speed": 0}, "speed must be between 0.1 and 100, not 0"),
         ({"speed": float("nan")}, "speed must be between 0.1 and 100, not nan"),
@@ -190,7 +193,10 @@ def command(*arguments: str, stdin: str | None = None) -> subprocess.CompletedPr
 def test_the_command_says_what_is_wrong_without_a_traceback(tmp_path: Path) -> None:
     done = command("--directory", str(tmp_path), "--scenario", "gloomy")
     assert done.returncode == 2
-    assert done.stderr == "demo: unknown scenario 'gloomy': one of healthy, degraded, failing, harmful\n"
+    assert (
+        done.stderr
+        == "demo: unknown scenario 'gloomy': one of healthy, degraded, failing, harmful, tradeoff\n"
+    )
     assert done.stdout == ""
 
 

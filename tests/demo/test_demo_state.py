@@ -213,7 +213,13 @@ def test_a_request_does_not_change_the_simulation() -> None:
 
 @pytest.mark.parametrize(
     ("scenario", "least", "most"),
-    [("healthy", 0.8, 1), ("degraded", 0.78, 1), ("failing", 0, 0.78), ("harmful", 0.78, 1)],
+    [
+        ("healthy", 0.8, 1),
+        ("degraded", 0.78, 1),
+        ("failing", 0, 0.78),
+        ("harmful", 0.78, 1),
+        ("tradeoff", 0.78, 1),
+    ],
 )
 def test_profiles_score_as_the_scenario_says(
     make_database: MakeDatabase, scenario: str, least: float, most: float

@@ -46,8 +46,9 @@ class Loop:
         )
 
     async def __aenter__(self) -> Self:
-        self._token_file.write_text(TOKEN)
-        self._actions_token_file.write_text(ACTIONS_TOKEN)
+        for file, text in ((self._token_file, TOKEN), (self._actions_token_file, ACTIONS_TOKEN)):
+            file.touch(mode=0o600)
+            file.write_text(text)
         async with AsyncExitStack() as entering:
             await entering.enter_async_context(self.stack)
             self._configure()
@@ -136,7 +137,7 @@ class Loop:
             "ledger": str(self._directory / "optimizer.db"),
             "interval_seconds": 0.5,
             "measure_seconds": 3600 / FACTOR,
-            "measure_within_seconds": 90,
+            "measure_within_seconds": 60,
             "cooldown_seconds": 6 * 3600 / FACTOR,
             "implementation_seconds": dict.fromkeys(KINDS, 8),
         }

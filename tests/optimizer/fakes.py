@@ -15,6 +15,7 @@ from exporter.optimizer.bottlenecks.coordination_efficiency import COORDINATION_
 from exporter.optimizer.bottlenecks.system_performance import SYSTEM_PERFORMANCE
 from exporter.optimizer.ledger.entries import Entry
 from exporter.optimizer.ledger.store import Ledger
+from exporter.optimizer.measures import Measure
 from exporter.optimizer.model import (
     Action,
     ActionResult,
@@ -24,6 +25,7 @@ from exporter.optimizer.model import (
     Measurement,
     NotCarriedOutError,
     Performance,
+    Portfolio,
     Subject,
     UnavailableError,
 )
@@ -37,7 +39,14 @@ COORDINATION = Subject(COORDINATION_EFFICIENCY, HUNTER)
 OTHER_SLOW = Subject(AGENT_RESPONSE_TIME, CREATOR)
 SYSTEM = Subject(SYSTEM_PERFORMANCE, "")
 
-CONFIG: dict[str, Any] = {"mode": "act", "bot": "main", "implementation_seconds": {}}
+EVENTS_ONLY = {"overall_score": None, "profit": None, "drawdown": None}
+"""The guardrails without the levels, which cannot be looked at before an hour is over."""
+CONFIG: dict[str, Any] = {
+    "mode": "act",
+    "bot": "main",
+    "implementation_seconds": {},
+    "guardrails": EVENTS_ONLY,
+}
 
 
 def config(**keys: Any) -> Optimizer:
@@ -67,11 +76,23 @@ class Clock:
 
 @dataclass
 class FakeMetrics:
-    """Prometheus. `values` are what is measured: (value, samples), of each subject."""
+    """Prometheus. `values` are what is measured: (value, samples), of each subject.
+
+    `guarded` are those of guardrails, by the name of the measure and the agent; all others are always the same. All are
+    as exact as `error` says, a share of the value; levels are twenty times as exact.
+    """
 
     known: frozenset[str] = frozenset({HUNTER, CREATOR})
     seen: dict[Subject, Impact] = field(default_factory=dict)
     values: dict[Subject, tuple[float | None, int]] = field(default_factory=dict)
+    guarded: dict[tuple[str, str], tuple[float | None, int]] = field(default_factory=dict)
+    absent: set[str] = field(default_factory=set)
+    """Measures that the bot has nothing of."""
+    halves: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Of a measure, by its name: its value in the first half of an hour, and in the second."""
+    error: float = 0.01
+    money: Portfolio = field(default_factory=lambda: Portfolio(None, None))
+    resumed: bool = False
     events: str = ""
     limits: dict[Subject, float] = field(default_factory=dict)
     ratios: dict[str, float] = field(default_factory=dict)
@@ -79,7 +100,7 @@ class FakeMetrics:
     low: float | None = 0.5
     high: float | None = 0.8
     down: bool = False
-    asked: list[tuple[Subject, float, float]] = field(default_factory=list)
+    asked: list[tuple[str, str, float, float]] = field(default_factory=list)
     calls: int = 0
 
     def sees(
@@ -109,12 +130,31 @@ class FakeMetrics:
         self._check()
         return dict(self.seen)
 
-    async def measure(self, subject: Subject, start: float, end: float) -> Measurement:
+    async def measure(self, measure: Measure, agent: str, start: float, end: float) -> Measurement:
         self._check()
-        self.asked.append((subject, start, end))
-        value, samples = self.values.get(subject, (None, 0))
+        self.asked.append((measure.name, agent, start, end))
+        subjects = {each.bottleneck.measure.name: each for each in self.values if each.agent == agent}
+        subject = subjects.get(measure.name)
+        found = self.guarded.get((measure.name, agent))
+        if found is None:
+            found = self.values[subject] if subject else (0.9, 600)
+        value, samples = found
+        if measure.name in self.absent:
+            return Measurement(start, end, None, 0, measure.no_value)
+        if measure.name in self.halves and end - start < 3600:
+            value = self.halves[measure.name][len(self.asked) % 2]
         note = "" if value is not None else "the database was replaced"
-        return Measurement(start, end, value, samples, note, self.events)
+        share = self.error / 20 if measure.kind == "level" else self.error
+        error = None if value is None else round(abs(value) * share, 9)
+        return Measurement(start, end, value, samples, note, self.events, error)
+
+    async def portfolio(self) -> Portfolio:
+        self._check()
+        return self.money
+
+    async def resumed_since(self, moment: float) -> bool:
+        self._check()
+        return self.resumed
 
     async def thresholds(self) -> Mapping[Subject, float]:
         self._check()
@@ -168,6 +208,17 @@ class FakeBot:
 
     async def restore(self, action_id: str, restores: str, bot_start: float) -> ActionResult:
         return await self._once(action_id, "restore", "", bot_start, lambda: self._undo(restores))
+
+    async def check(self, check_id: str, checks: str, bot_start: float) -> ActionResult:
+        if self.down or bot_start != self.started:
+            raise NotCarriedOutError("the bridge at http://127.0.0.1:9465 refuses connections")
+        done = self._answers.get(checks)
+        changes = () if done is None else done.changes
+        now = [(each, self.levels.get(each.agent)) for each in changes]
+        found = (
+            Change(each.agent, each.path, each.after, level) for each, level in now if level != each.after
+        )
+        return ActionResult("done", tuple(found))
 
     async def _once(
         self, action_id: str, name: str, agent: str, bot_start: float, carry_out: Callable[[], ActionResult]
@@ -234,6 +285,9 @@ class RaisingBot:
     async def restore(self, action_id: str, restores: str, bot_start: float) -> ActionResult:
         raise AssertionError("asked to restore")
 
+    async def check(self, check_id: str, checks: str, bot_start: float) -> ActionResult:
+        raise AssertionError("asked to check")
+
 
 class World:
     """A reconciler on a ledger, between a Prometheus and a bot. `start` is also a restart."""
@@ -243,6 +297,7 @@ class World:
         self.clock = Clock()
         self.metrics = FakeMetrics()
         self.bot = FakeBot()
+        self.clock_fault = ""
         self._stack = AsyncExitStack()
 
     async def start(self, bot: object = None, **keys: Any) -> "World":
@@ -250,7 +305,9 @@ class World:
         self.ledger = await self._stack.enter_async_context(Ledger.open(self.path))
         self.config = config(**keys)
         asked: Any = bot or self.bot
-        self.reconciler = Reconciler(self.config, self.ledger, self.metrics, asked, self.clock)
+        self.reconciler = Reconciler(
+            self.config, self.ledger, self.metrics, asked, self.clock, lambda: self.clock_fault
+        )
         self.receiver = AlertReceiver(self.config, self.ledger, lambda: self.reconciler.agents, self.clock)
         return self
 

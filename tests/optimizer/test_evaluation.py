@@ -1,9 +1,12 @@
-"""What a measurement after an action is taken for: harm above all, and chance for neither harm nor gain."""
+"""What the measurements after an action are taken for: harm above all, and chance for neither harm nor gain.
 
-import random
-from collections import Counter
+How often it errs is simulated in tests/bench/sequential.py, of which a short form runs here.
+"""
+
+from dataclasses import replace
 
 import pytest
+from bench.sequential import SCENARIOS, simulate
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,14 +16,33 @@ from exporter.optimizer.bottlenecks.agent_success_rate import AGENT_SUCCESS_RATE
 from exporter.optimizer.bottlenecks.base import Bottleneck
 from exporter.optimizer.bottlenecks.coordination_efficiency import COORDINATION_EFFICIENCY as COORDINATION
 from exporter.optimizer.bottlenecks.system_performance import SYSTEM_PERFORMANCE as SYSTEM
-from exporter.optimizer.evaluation import Evaluation, comparable, enough, evaluate, shortfall, window
+from exporter.optimizer.evaluation import (
+    Comparison,
+    Evaluation,
+    comparable,
+    enough,
+    evaluate,
+    shortfall,
+    steady,
+    window,
+)
+from exporter.optimizer.measures import DRAWDOWN, ERROR_RATE, SUCCESS_RATE, Measure
+from exporter.optimizer.measures import RESPONSE_TIME as TIME
 from exporter.optimizer.model import Measurement
 
 HOUR = 3600.0
 
 
-def measured(value: float | None, samples: int = 60, note: str = "") -> Measurement:
-    return Measurement(0.0, 3600.0, value, samples, note)
+def measured(
+    value: float | None, samples: int = 60, note: str = "", error: float | None = 0.0001
+) -> Measurement:
+    return Measurement(0.0, 3600.0, value, samples, note, standard_error=error)
+
+
+def compared(
+    measure: Measure, before: float | None, after: float | None, margin: float = 0.1, error: float = 0.0001
+) -> Comparison:
+    return Comparison(measure, measured(before, error=error), measured(after, error=error), margin)
 
 
 def evaluated(
@@ -28,11 +50,12 @@ def evaluated(
     before: float,
     after: float,
     threshold: float | None = None,
-    samples: tuple[int, int] = (1_000_000, 1_000_000),
+    error: float = 0.0001,
     last_look: bool = False,
+    guardrails: tuple[Comparison, ...] = (),
 ) -> Evaluation | None:
-    first, second = measured(before, samples[0]), measured(after, samples[1])
-    return evaluate(kind, first, second, threshold, 0.05, last_look)
+    target = compared(kind.measure, before, after, 0.05, error)
+    return evaluate(kind, target, guardrails, threshold, last_look)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +82,7 @@ def evaluated(
         (SYSTEM, 0.55, 0.7, 0.75, "improved"),
     ],
 )
-def test_verdicts_on_many_events(
+def test_verdicts_on_what_is_certain(
     kind: Bottleneck, before: float, after: float, threshold: float | None, verdict: str
 ) -> None:
     found = evaluated(kind, before, after, threshold)
@@ -74,95 +97,89 @@ def test_a_value_before_of_zero_has_no_improvement_in_percent() -> None:
     assert "better" not in found.reason
 
 
-@pytest.mark.parametrize(
-    ("kind", "before", "after", "threshold", "verdict"),
-    [
-        (SUCCESS, 0.62, 0.68, 0.7, "no_effect"),
-        (SUCCESS, 0.62, 0.55, 0.7, "no_effect"),
-        (SUCCESS, 0.62, 0.75, 0.7, "no_effect"),
-        (SUCCESS, 0.62, 0.61, 0.7, "no_effect"),
-        (SUCCESS, 0.0, 0.0, 0.7, "no_effect"),
-        (COORDINATION, 0.54, 0.7, 0.6, "no_effect"),
-        (COORDINATION, 0.54, 0.45, 0.6, "no_effect"),
-        (RESPONSE, 2.8, 1.9, 2.0, "no_effect"),
-        (RESPONSE, 2.8, 3.4, 2.0, "no_effect"),
-    ],
-)
-def test_what_may_be_chance_is_looked_at_longer_and_is_never_an_effect(
-    kind: Bottleneck, before: float, after: float, threshold: float, verdict: str
-) -> None:
-    few = (60, 20)
-    assert evaluated(kind, before, after, threshold, few) is None
-    found = evaluated(kind, before, after, threshold, few, last_look=True)
+@pytest.mark.parametrize(("before", "after"), [(0.62, 0.7), (0.62, 0.54), (0.62, 0.62)])
+def test_what_may_be_chance_is_looked_at_longer_and_is_never_an_effect(before: float, after: float) -> None:
+    assert evaluated(SUCCESS, before, after, 0.7, error=0.04) is None
+    found = evaluated(SUCCESS, before, after, 0.7, error=0.04, last_look=True)
     assert found is not None
-    assert found.verdict == verdict
-    assert found.may_be_harmful == (after in (0.55, 0.45, 3.4))
-    assert ("rolled back to be safe" in found.reason) == found.may_be_harmful
-    assert ("may be chance" in found.reason) == (abs(after - before) > 0.05 * before)
+    assert found.verdict == "no_effect"
+    assert ("may be chance" in found.reason) == (before != after)
 
 
-@pytest.mark.parametrize(
-    ("kind", "before", "after"), [(SUCCESS, 0.62, 0.3), (COORDINATION, 0.54, 0.2), (RESPONSE, 2.8, 7.0)]
-)
-def test_clear_harm_is_seen_on_few_events(kind: Bottleneck, before: float, after: float) -> None:
-    found = evaluated(kind, before, after, 0.7, (60, 20))
+def test_what_is_not_known_how_exact_it_is_says_nothing() -> None:
+    """As of a ledger that an earlier release wrote."""
+    unknown = Comparison(TIME, measured(2.8, error=None), measured(1.0), 0.05)
+    assert evaluate(RESPONSE, unknown, (), 2.0, last_look=False) is None
+    found = evaluate(RESPONSE, unknown, (), 2.0, last_look=True)
     assert found is not None
-    assert found.verdict == "harmful"
-    assert not found.may_be_harmful
+    assert found.verdict == "no_effect"
 
 
-# How often chance is taken for an effect.
+class TestGuardrails:
+    def faster(self, *guardrails: Comparison, last_look: bool = False) -> Evaluation | None:
+        return evaluated(RESPONSE, 2.85, 0.86, 2.0, guardrails=guardrails, last_look=last_look)
 
-THRESHOLDS = {SUCCESS: 0.6, COORDINATION: 0.6, RESPONSE: 2.0}
+    def test_faster_and_worse_is_harm(self) -> None:
+        found = self.faster(compared(SUCCESS_RATE, 0.62, 0.24))
+        assert found is not None
+        assert (found.verdict, found.guardrails) == ("harmful", {"success_rate": "harmed"})
+        assert "worse: success rate 62.0 % -> 24.0 %" in found.reason
+
+    def test_harm_is_seen_without_enough_of_the_target(self) -> None:
+        found = evaluate(RESPONSE, None, [compared(SUCCESS_RATE, 0.62, 0.24)], 2.0, last_look=False)
+        assert found is not None
+        assert (found.verdict, found.improvement_ratio, found.threshold_met) == ("harmful", None, None)
+
+    @pytest.mark.parametrize(
+        ("guardrail", "became"),
+        [
+            (compared(SUCCESS_RATE, 0.62, 0.53), "held"),
+            (compared(SUCCESS_RATE, 0.62, 0.51), "harmed"),
+            (compared(ERROR_RATE, 0.1, 0.19), "held"),
+            (compared(ERROR_RATE, 0.1, 0.21), "harmed"),
+            (compared(TIME, 2.0, 2.4, margin=0.25), "held"),
+            (compared(TIME, 2.0, 2.6, margin=0.25), "harmed"),
+            (compared(SUCCESS_RATE, 0.62, 0.62, error=0.05), "unclear"),
+            (compared(SUCCESS_RATE, 0.62, 0.5, error=0.05), "unclear"),
+            (compared(SUCCESS_RATE, 0.62, None), "unclear"),
+            (compared(SUCCESS_RATE, None, 0.62), "not_measured"),
+        ],
+    )
+    def test_within_its_margin_beyond_it_and_neither(self, guardrail: Comparison, became: str) -> None:
+        found = self.faster(guardrail, last_look=True)
+        assert found is not None
+        assert found.guardrails == {guardrail.measure.name: became}
+        verdicts = {"harmed": "harmful", "unclear": "inconclusive"}
+        assert found.verdict == verdicts.get(became, "succeeded")
+
+    def test_a_gain_waits_for_a_guardrail_that_is_not_clear_yet(self) -> None:
+        assert self.faster(compared(SUCCESS_RATE, 0.62, 0.62, error=0.05)) is None
+
+    def test_an_early_look_needs_more(self) -> None:
+        worse = compared(SUCCESS_RATE, 0.62, 0.48, error=0.04)
+        assert self.faster(worse) is None
+        found = self.faster(worse, last_look=True)
+        assert found is not None
+        assert found.verdict == "harmful"
+
+    def test_the_spread_of_a_level_is_that_of_the_time_before(self) -> None:
+        """After it the change itself is in its spread."""
+        wide = replace(measured(0.4), standard_error=9.0)
+        found = self.faster(Comparison(DRAWDOWN, measured(0.1), wide, 0.05))
+        assert found is not None
+        assert found.verdict == "harmful"
 
 
-def ended(chance: random.Random, kind: Bottleneck, before: float, after: float, an_hour: int) -> Evaluation:
-    """A bottleneck of `an_hour` events each hour, from the hour before the action to the six hours after it."""
-
-    def counted(mean: float, events: int) -> float:
-        if kind == RESPONSE:
-            return chance.gammavariate(events, mean / events)
-        return sum(chance.random() < mean for _ in range(events)) / events
-
-    threshold, first = THRESHOLDS[kind], counted(before, an_hour)
-    while (first <= threshold) if kind == RESPONSE else (first >= threshold):
-        first = counted(before, an_hour)
-    total, samples, found = 0.0, 0, None
-    for look in range(8, -1, -1):
-        _, end = window(kind, 0.0, 6 * HOUR, HOUR, 6 * HOUR / 2**look) or (0.0, 0.0)
-        more = int(an_hour * end / HOUR) - samples
-        if more:
-            total, samples = total + more * counted(after, more), samples + more
-        if samples >= 20:
-            value = (total / samples, samples)
-            found = evaluated(kind, first, value[0], threshold, (an_hour, samples), last_look=look == 0)
-        if found:
-            break
-    assert found is not None
-    return found
-
-
-@pytest.mark.parametrize(("kind", "value"), [(SUCCESS, 0.55), (COORDINATION, 0.5), (RESPONSE, 2.4)])
-@pytest.mark.parametrize("an_hour", [20, 100, 400])
-def test_an_action_that_does_nothing_is_seldom_said_to_have_an_effect(
-    kind: Bottleneck, value: float, an_hour: int
-) -> None:
-    chance = random.Random(7)
-    verdicts = Counter(ended(chance, kind, value, value, an_hour).verdict for _ in range(1000))
-    assert 1000 - verdicts["no_effect"] <= 150, verdicts
-
-
-@pytest.mark.parametrize(("kind", "before", "after"), [(SUCCESS, 0.55, 0.35), (COORDINATION, 0.55, 0.35)])
-@pytest.mark.parametrize("an_hour", [100, 400])
-def test_real_harm_is_nearly_always_rolled_back(
-    kind: Bottleneck, before: float, after: float, an_hour: int
-) -> None:
-    chance = random.Random(7)
-    found = [ended(chance, kind, before, after, an_hour) for _ in range(1000)]
-    verdicts = Counter(each.verdict for each in found)
-    assert verdicts["harmful"] >= 900, verdicts
-    assert verdicts["succeeded"] == 0
-    assert sum(each.verdict == "harmful" or each.may_be_harmful for each in found) >= 980
+@pytest.mark.parametrize("number", [1, 3, 6, 7])
+def test_what_is_said_of_made_up_changes(number: int) -> None:
+    """The bounds are those of docs/optimizer.md, widened by three standard deviations of so few runs."""
+    runs, scenario = 150, SCENARIOS[number]
+    found = simulate(scenario, 100, runs)
+    if "does nothing" in scenario.name:
+        assert found["succeeded"] + found["improved"] <= (0.05 + 0.053) * runs
+        assert found["harmful"] <= (0.1 + 0.073) * runs
+    else:
+        assert found["harmful"] >= (0.95 - 0.053) * runs
 
 
 # When it is looked at.
@@ -170,7 +187,7 @@ def test_real_harm_is_nearly_always_rolled_back(
 
 @given(st.just(0.0) | st.floats(1e-3, 30 * 24 * HOUR), st.floats(1, 30 * 24 * HOUR))
 def test_looks_are_at_halves_of_the_time(now: float, within: float) -> None:
-    found = window(SUCCESS, 0.0, within, HOUR, now)
+    found = window(SUCCESS.measure, 0.0, within, HOUR, now)
     if now == 0:
         assert found is None
         return
@@ -187,19 +204,38 @@ def test_looks_are_at_halves_of_the_time(now: float, within: float) -> None:
 
 def test_between_two_looks_the_same_is_asked() -> None:
     start, deadline = 1000.0, 1000.0 + 6 * HOUR
-    looks = {window(SUCCESS, start, deadline, HOUR, start + 15.0 * each) for each in range(30, 2000)}
+    looks = {window(SUCCESS.measure, start, deadline, HOUR, start + 15.0 * each) for each in range(30, 2000)}
     assert looks == {(start, start + 6 * HOUR / 2**halvings) for halvings in range(7)}
 
 
 @pytest.mark.parametrize(
-    ("now", "found"), [(0.0, None), (7199.9, None), (7200.0, (3600.0, 7200.0)), (9e9, (3600.0, 7200.0))]
+    ("now", "found"),
+    [
+        (HOUR, None),
+        (1.2 * HOUR, None),
+        (1.5 * HOUR, (HOUR, 1.5 * HOUR)),
+        (3 * HOUR, (HOUR, 3 * HOUR)),
+        (9e9, (HOUR, 6 * HOUR)),
+    ],
 )
-def test_the_overall_score_is_looked_at_once(now: float, found: object) -> None:
-    assert window(SYSTEM, 0.0, 7200.0, HOUR, now) == found
+def test_a_level_is_looked_at_without_the_time_that_it_looks_back(now: float, found: object) -> None:
+    assert window(SYSTEM.measure, 0.0, 6 * HOUR, HOUR, now) == found
 
 
-def test_the_overall_score_is_never_of_the_time_before() -> None:
-    assert window(SYSTEM, 100.0, 700.0, HOUR, 700.0) == (100.0, 700.0)
+def test_a_short_time_is_not_lost_to_what_a_level_looks_back() -> None:
+    assert window(SYSTEM.measure, 0.0, 1.5 * HOUR, HOUR, 9e9) == (0.5 * HOUR, 1.5 * HOUR)
+    assert window(SYSTEM.measure, 100.0, 700.0, HOUR, 700.0) == (100.0, 700.0)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "alike"),
+    [(0.9, 0.62, False), (0.62, 0.63, True), (0.62, 0.9, False), (None, 0.9, True)],
+)
+def test_a_time_in_which_it_changed_by_itself_is_no_measure(
+    first: float | None, second: float | None, alike: bool
+) -> None:
+    halves = measured(first, error=0.05), measured(second, error=0.05)
+    assert steady(SUCCESS_RATE, *halves) is alike
 
 
 def test_only_the_same_events_are_compared() -> None:
@@ -209,11 +245,12 @@ def test_only_the_same_events_are_compared() -> None:
     assert comparable(negotiations, negotiations) == negotiations
     found = comparable(negotiations, messages)
     assert (found.value, found.samples) == (None, 40)
-    assert shortfall(COORDINATION, found, 20) == (
+    assert shortfall(COORDINATION.measure, found, 20) == (
         "40 messages without a value (messages cannot be compared with negotiations before)"
     )
     nothing = Measurement(0.0, HOUR, None, 0, "the database was replaced")
     assert comparable(negotiations, nothing) == nothing
+    assert steady(COORDINATION.measure, negotiations, messages)
 
 
 @given(
@@ -221,25 +258,22 @@ def test_only_the_same_events_are_compared() -> None:
     st.floats(0, 10),
     st.floats(0, 10),
     st.none() | st.floats(0, 3),
-    st.integers(1, 10_000),
-    st.integers(1, 10_000),
+    st.floats(0, 1),
 )
 def test_the_last_look_always_ends_it_and_never_calls_worse_a_gain(
-    kind: Bottleneck, before: float, after: float, threshold: float | None, first: int, second: int
+    kind: Bottleneck, before: float, after: float, threshold: float | None, error: float
 ) -> None:
-    found = evaluated(kind, before, after, threshold, (first, second), last_look=True)
+    found = evaluated(kind, before, after, threshold, error, last_look=True)
     assert found is not None
-    worse = after > before if kind == RESPONSE else after < before
-    if worse:
+    if kind.measure.gain(before, after) < 0:
         assert found.verdict in ("harmful", "no_effect")
     else:
         assert found.verdict != "harmful"
-        assert not found.may_be_harmful
     assert (found.threshold_met is None) == (threshold is None)
 
 
 @pytest.mark.parametrize(
-    ("measurement", "told"),
+    ("measurement", "said"),
     [
         (measured(1.0, 19), "19 of 20 executions"),
         (measured(None, 19, "the database was replaced"), "19 of 20 executions (the database was replaced)"),
@@ -249,15 +283,16 @@ def test_the_last_look_always_ends_it_and_never_calls_worse_a_gain(
         ),
     ],
 )
-def test_what_is_not_enough_and_why(measurement: Measurement, told: str) -> None:
-    assert not enough(measurement, 20)
-    assert shortfall(RESPONSE, measurement, 20) == told
+def test_what_is_not_enough_and_why(measurement: Measurement, said: str) -> None:
+    assert not enough(TIME, measurement, 20)
+    assert shortfall(TIME, measurement, 20) == said
 
 
 @pytest.mark.parametrize("value", [None, float("nan"), float("inf")])
 def test_a_value_that_is_none_is_not_enough(value: float | None) -> None:
-    assert not enough(measured(value), 20)
+    assert not enough(TIME, measured(value), 20)
 
 
 def test_just_enough() -> None:
-    assert enough(measured(1.0, 20), 20)
+    assert enough(TIME, measured(1.0, 20), 20)
+    assert enough(DRAWDOWN, measured(0.1, 0), 20), "a level is there whether or not anything happens"

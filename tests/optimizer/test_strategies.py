@@ -1,15 +1,19 @@
 """What is to be done about each bottleneck: the numbers of the system's own optimizer, and its order."""
 
 import random
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
+from exporter.config import Optimizer
 from exporter.optimizer import strategies
 from exporter.optimizer.bottlenecks.agent_response_time import AGENT_RESPONSE_TIME
-from exporter.optimizer.bottlenecks.base import Adaptation
+from exporter.optimizer.bottlenecks.base import Adaptation, Severity
 from exporter.optimizer.bottlenecks.coordination_efficiency import COORDINATION_EFFICIENCY
-from exporter.optimizer.model import Action, Impact, Performance, Strategy, Subject
-from optimizer.fakes import CREATOR, FAILING, HUNTER, SLOW, SYSTEM, config
+from exporter.optimizer.model import Action, Impact, PastStep, Performance, Strategy, Subject
+from exporter.optimizer.strategies import Restrictions
+from optimizer.fakes import CREATOR, FAILING, HUNTER, NOON, SLOW, SYSTEM, config
 
 COORDINATION = Subject(COORDINATION_EFFICIENCY, HUNTER)
 ADAPT = Action("execute_adaptation", HUNTER, ("STRATEGY_ADJUSTMENT",))
@@ -19,7 +23,18 @@ def made(subject: Subject = SLOW, impact: Impact | None = None, **keys: object) 
     ratios = keys.pop("performance", {})
     assert isinstance(ratios, dict)
     performance = {agent: Performance(ratio, 0.5, 0.8) for agent, ratio in ratios.items()}
-    return strategies.make(subject, impact or Impact("high", 0.4), 2.0, performance, config(**keys))
+    return planned(subject, impact or Impact("high", 0.4), 2.0, performance, config(**keys))
+
+
+def planned(
+    subject: Subject,
+    impact: Impact,
+    threshold: float | None,
+    performance: Mapping[str, Performance],
+    settings: Optimizer,
+) -> Strategy:
+    actions, _ = strategies.choose(subject, impact.severity, performance, settings, Restrictions())
+    return strategies.make(subject, impact, threshold, actions, settings)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +96,7 @@ def test_autonomy_is_adjusted_by_the_thresholds_in_force(
 ) -> None:
     ratios = {"a": 0.45, "b": 0.55, "c": 0.85}
     performance = {agent: Performance(ratio, low, high) for agent, ratio in ratios.items()}
-    strategy = strategies.make(SYSTEM, Impact("high", 0.1), 0.75, performance, config())
+    strategy = planned(SYSTEM, Impact("high", 0.1), 0.75, performance, config())
     assert [action.direction for action in strategy.actions] == directions
 
 
@@ -112,16 +127,66 @@ def test_the_texts_are_concrete() -> None:
         "over at least 20 executions, starting 2 min after the last action",
     )
     assert strategy.rollback_plan == (
-        "If the response time is more than 5.0 % worse than before, or on request: every value that the actions "
-        "changed is restored, newest first, where nobody changed it since."
+        "Kept only if the response time is better and no guardrail is worse. Else, and on request, every value that "
+        "the actions changed is restored, newest first, where nobody changed it since."
     )
+
+
+HOUR, DAY = 3600.0, 86_400.0
+
+
+def past(step: str = "STRATEGY_ADJUSTMENT", ago: float | None = HOUR, **keys: Any) -> PastStep:
+    """Of HUNTER, for a bottleneck of high severity."""
+    moment = None if ago is None else NOON - ago
+    fields: dict[str, Any] = {"outcome": "succeeded", "verdict": "succeeded", **keys}
+    return PastStep(HUNTER, step, "high", improvement_ratio=None, moment=moment, optimization_id=7, **fields)
+
+
+def chosen(
+    subject: Subject, *before: PastStep, severity: Severity = "high"
+) -> tuple[list[str], list[bool], str]:
+    """The steps that are taken, whether those that are not are withheld for long, and why."""
+    settings = config()
+    restricted = strategies.restrictions(before, severity, NOON, settings, "")
+    actions, withheld = strategies.choose(subject, severity, {}, settings, restricted)
+    steps = [step for action in actions for step in action.steps]
+    return steps, [each.for_long for each in withheld], "; ".join(each.why for each in withheld)
+
+
+def test_what_harmed_once_is_not_tried_again_for_another_bottleneck_either() -> None:
+    harm = past(verdict="harmful", outcome="rolled_back", ago=29 * DAY)
+    for subject in (SLOW, COORDINATION):
+        steps, for_long, why = chosen(subject, harm, severity="critical")
+        assert (steps, for_long) == ([], [True])
+        assert "STRATEGY_ADJUSTMENT did harm or was rolled back in optimization 7" in why
+    assert chosen(FAILING, harm)[0] == ["GOAL_ADAPTATION"]
+    assert chosen(SLOW, past(verdict="harmful", outcome="rolled_back", ago=31 * DAY))[0]
+
+
+def test_an_action_is_not_repeated_before_its_cooldown_is_over() -> None:
+    assert chosen(SLOW, past(ago=5 * HOUR))[:2] == ([], [False])
+    assert chosen(COORDINATION, past(ago=5 * HOUR))[:2] == ([], [False])
+    assert chosen(SLOW, past(ago=7 * HOUR))[:2] == (["STRATEGY_ADJUSTMENT"], [])
+    assert chosen(SLOW, past("GOAL_ADAPTATION"))[:2] == (["STRATEGY_ADJUSTMENT"], [])
+    assert chosen(SLOW, past(ago=None))[0] == ["STRATEGY_ADJUSTMENT"]
+    assert chosen(SLOW, past(ago=5 * HOUR), severity="critical")[0] == ["STRATEGY_ADJUSTMENT"]
+    assert chosen(Subject(AGENT_RESPONSE_TIME, CREATOR), past())[0] == ["STRATEGY_ADJUSTMENT"]
+
+
+def test_past_the_loss_cap_nothing_but_a_pause() -> None:
+    capped = Restrictions(only_pause="the portfolio's value is 80.00 USD")
+    settings = config(actions=["execute_adaptation", "pause"])
+    actions, withheld = strategies.choose(SLOW, "critical", {}, settings, capped)
+    assert (actions, withheld[0].why) == ((), capped.only_pause)
+    actions, withheld = strategies.choose(SYSTEM, "critical", {}, settings, capped)
+    assert (actions, withheld) == ((Action("pause"),), ())
 
 
 @pytest.mark.parametrize("subject", [SLOW, FAILING, COORDINATION, SYSTEM])
 @pytest.mark.parametrize("actions", [["execute_adaptation", "adjust_autonomy"], ["pause"], []])
 @pytest.mark.parametrize("threshold", [None, 0.7])
 def test_no_text_is_left_unfilled(subject: Subject, actions: list[str], threshold: float | None) -> None:
-    strategy = strategies.make(
+    strategy = planned(
         subject,
         Impact("critical", 0.1),
         threshold,

@@ -15,7 +15,7 @@ from exporter.collectors.sqlite.ranges import patiently
 from exporter.collectors.sqlite.schema import VERSION, Schema, Shape, read_schema
 from exporter.collectors.sqlite.table import Context, GrowingTable, Table
 from exporter.collectors.sqlite.tables.all import PRICED, TABLES
-from exporter.collectors.sqlite.tables.history import start_of_day, start_of_week
+from exporter.collectors.sqlite.tables.history import midnight_ms, monday_ms
 from exporter.config import Config
 
 log = structlog.get_logger()
@@ -269,8 +269,8 @@ class Database:
         price = self._price()
         values = (live.table.value(price) for live in self.live.values() if live.caught_up)
         value = next((value for value in values if value is not None), None)
-        now = self._clock()
-        return Context(start_of_day(now), start_of_week(now), price, value)
+        now = self._clock() * 1000
+        return Context(midnight_ms(now) / 1000, monday_ms(now) / 1000, price, value)
 
     def _price(self, before: str = "") -> float | None:
         """USD for a BTC, by the first table that has one; only by those that come before a table."""

@@ -39,6 +39,17 @@ OPTIMIZER_ACTION_LAST = _declare.gauge(
     "agent",
     "action",
 )
+OPTIMIZER_CHANGE = _declare.gauge(
+    "tweetbot_optimizer_change_timestamp_seconds",
+    "When the optimizer last changed values of an agent, by the step that it took and what became of the change: "
+    "a state while it is open, then its outcome.",
+    "agent",
+    "step",
+    "outcome",
+)
+OPTIMIZER_SUSPENDED = _declare.gauge(
+    "tweetbot_optimizer_suspended", "1 while nothing new is done until somebody resumes it, else 0."
+)
 OPTIMIZER_WEBHOOKS = _declare.counter(
     "tweetbot_optimizer_webhook_requests_total", "Requests to the webhook, by HTTP status code.", "code"
 )

@@ -1,7 +1,7 @@
 """model.Bot by the bridge in the bot's process: GET /state and POST /actions."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -25,7 +25,6 @@ TOKEN_KEY = "optimizer.actions_token_file"  # noqa: S105 (a key of the configura
 _UNAVAILABLE = {
     401: "; it wants another token than optimizer.actions_token_file has, or was started without actions",
     404: "; it was started without actions",
-    409: "; the bot was restarted meanwhile",
     421: "; it only answers to a local name such as 127.0.0.1",
     429: "; it does something else now, or was asked too often",
 }
@@ -48,18 +47,34 @@ class _Change(_Strict):
     after: Plain = Field(alias="to")
 
 
+class _Ability(_Strict):
+    agent: Text
+    actions: list[Text]
+
+
+class _Problem(_Strict):
+    error: Text
+
+
 class _ActionDocument(_Strict):
     version: Literal[1]
     id: str
+    abilities: list[_Ability] = []
     status: Literal["done", "running", "failed", "refused"]
     changes: Annotated[list[_Change], Field(max_length=1000)] = []
     error: Text = ""
 
 
 class BridgedBot:
-    """The bot whose bridge `settings` name. `aliases` are those that its agents' labels were made with."""
+    """The bot whose bridge `settings` name. `aliases` are those that its agents' labels were made with.
 
-    def __init__(self, settings: Settings, actions_token_file: Path, aliases: Mapping[str, str]) -> None:
+    `owner` is by what the bridge knows the optimizer: to another one it does not listen meanwhile.
+    """
+
+    def __init__(
+        self, settings: Settings, actions_token_file: Path, aliases: Mapping[str, str], owner: str
+    ) -> None:
+        self._owner = owner
         self._bridge = BridgeClient(settings)
         self._token_file = actions_token_file
         self._aliases = {slugify(name): slugify(alias) for name, alias in aliases.items()}
@@ -91,6 +106,15 @@ class BridgedBot:
         """Restores what the action `restores` changed."""
         return await self._post(action_id, bot_start, {"action": "restore", "restores": restores})
 
+    async def check(self, check_id: str, checks: str, bot_start: float) -> ActionResult:
+        """Which of the values that the action `checks` changed are others by now."""
+        return await self._post(check_id, bot_start, {"action": "check", "checks": checks})
+
+    async def abilities(self) -> Mapping[str, Sequence[str]]:
+        """The actions that the bot's methods allow, by the agent's id; "" is the whole bot."""
+        document = await self._answer("describe", await self.start_time(), {"action": "describe"})
+        return {each.agent: each.actions for each in document.abilities}
+
     async def close(self) -> None:
         await self._bridge.close()
 
@@ -101,33 +125,50 @@ class BridgedBot:
             raise NotCarriedOutError(str(error)) from None
 
     async def _post(self, action_id: str, bot_start: float, arguments: Mapping[str, object]) -> ActionResult:
-        request = {"version": VERSION, "id": action_id, "botStart": bot_start, **arguments}
+        try:
+            found = await self._answer(action_id, bot_start, arguments)
+        except _NotUnderstoodError as error:
+            # Another request would not help.
+            return _refused(f"{error}; take the bridge and the optimizer from one release")
+        changes = tuple(Change(each.agent, each.path, each.before, each.after) for each in found.changes)
+        return ActionResult(found.status, changes, found.error)
+
+    async def _answer(
+        self, action_id: str, bot_start: float, arguments: Mapping[str, object]
+    ) -> _ActionDocument:
+        common = {"version": VERSION, "id": action_id, "botStart": bot_start, "owner": self._owner}
         try:
             token = await asyncio.to_thread(read_token, self._token_file, TOKEN_KEY)
             headers = {"Authorization": f"Bearer {token}"}
+            request = {**common, **arguments}
             document = await fetch_json(
-                self._url, ACTION_SECONDS, headers, LARGEST_RESPONSE, posted=request, accepted=(200, 202)
+                self._url, ACTION_SECONDS, headers, LARGEST_RESPONSE, posted=request, accepted=(200, 202, 409)
             )
         except UnreadableFileError as error:
             raise NotCarriedOutError(str(error)) from None
         except FetchError as error:
             if error.status in _NOT_UNDERSTOOD:
-                # Another request would not help.
-                return _refused(f"{error}; take the bridge and the optimizer from one release")
+                raise _NotUnderstoodError(str(error)) from None
             rejected = not error.sent or error.status in _UNAVAILABLE
             kind = NotCarriedOutError if rejected else UnavailableError
             raise kind(f"{error}{_UNAVAILABLE.get(error.status, '')}") from None
-        return self._result(document, action_id)
+        return self._parsed(document, action_id)
 
-    def _result(self, document: Any, action_id: str) -> ActionResult:
+    def _parsed(self, document: Any, action_id: str) -> _ActionDocument:
         try:
+            if isinstance(document, dict) and "id" not in document:
+                # The answer to a conflict: another process, or another owner.
+                raise NotCarriedOutError(f"{self._url} refuses: {_Problem.model_validate(document).error}")
             found = _ActionDocument.model_validate(document)
         except ValidationError:
             raise UnavailableError(f"{self._url} does not answer as a bridge does") from None
         if found.id != action_id:
             raise UnavailableError(f"{self._url} answers to another request")
-        changes = tuple(Change(each.agent, each.path, each.before, each.after) for each in found.changes)
-        return ActionResult(found.status, changes, found.error)
+        return found
+
+
+class _NotUnderstoodError(UnavailableError):
+    """The other side takes no such request."""
 
 
 def _refused(why: str) -> ActionResult:

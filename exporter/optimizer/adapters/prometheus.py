@@ -5,6 +5,7 @@ is found by the labels of the response.
 """
 
 import math
+import time
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -12,13 +13,14 @@ from pydantic import BaseModel, Field, ValidationError
 
 from exporter.http.client import FetchError, fetch_json
 from exporter.optimizer import bottlenecks
-from exporter.optimizer.bottlenecks.base import Query
-from exporter.optimizer.bottlenecks.queries import REBASED
+from exporter.optimizer.measures.base import Measure
+from exporter.optimizer.measures.queries import EXECUTES, REBASED
 from exporter.optimizer.model import (
     SEVERITIES,
     Impact,
     Measurement,
     Performance,
+    Portfolio,
     Subject,
     UnavailableError,
     rank,
@@ -29,9 +31,13 @@ JOB = "tweetbot"
 """The rules know the exporter by this job name."""
 MOST_NAMED = 3
 """Bots in a message."""
+PERIODS_OF_A_DAY = 24
 
 _AGENTS = "agent:known:group"
 _IMPACTS = "agent:bottleneck_impact:ratio|bot:bottleneck_impact:ratio"
+_PAUSED = "tweetbot_system_paused"
+_VALUE = "tweetbot_portfolio_value_usd"
+_PEAK = "tweetbot_portfolio_peak_value_usd"
 _PERFORMANCE = "tweetbot_agent_performance_ratio"
 _LOW_PERFORMANCE = "agent:performance_ratio:threshold_low"
 _HIGH_PERFORMANCE = "agent:performance_ratio:threshold_high"
@@ -67,9 +73,15 @@ class _Response(BaseModel):
 
 
 class Prometheus:
-    """The Prometheus at `url`. `bot` is the value of the target label; without it there must be only one bot."""
+    """The Prometheus at `url`. `bot` is the value of the target label; without it there must be only one bot.
 
-    def __init__(self, url: str, bot: str | None = None, timeout: float = RESPONSE_SECONDS) -> None:
+    `period` is how many seconds a level is read over to count as one independent reading; 24 of them show its spread.
+    """
+
+    def __init__(
+        self, url: str, bot: str | None = None, period: float = 3600.0, timeout: float = RESPONSE_SECONDS
+    ) -> None:
+        self._period = period
         self._url = f"{url}/api/v1/query"
         self._timeout = timeout
         self._matchers = f'job="{JOB}"' + (f",bot={quoted(bot)}" if bot is not None else "")
@@ -107,24 +119,56 @@ class Prometheus:
             if each.agent
         }
 
-    async def measure(self, subject: Subject, start: float, end: float) -> Measurement:
-        """From what was counted between the first and the last scrape within [start, end]."""
+    async def measure(self, measure: Measure, agent: str, start: float, end: float) -> Measurement:
+        """From what was recorded between the first and the last scrape within [start, end]."""
         milliseconds = round((end - start) * 1000)
         if milliseconds <= 0:
             return Measurement(start, end, None, 0, "no time has passed")
-        query = subject.bottleneck.query
-        series = await self._query(_expression(query, self._matchers, milliseconds), f"{end:.3f}")
-        parts = {
-            each.labels.get("part", ""): each.value for each in series if each.agent in ("", subject.agent)
-        }
+        expression = self._expression(measure, milliseconds)
+        parts: dict[str, float] = {"periods": (end - start) / self._period}
+        for each in await self._query(expression, f"{end:.3f}"):
+            if not agent or each.agent in ("", agent):
+                part = each.labels.get("part", "") + each.labels.get("le", "")
+                parts[part] = parts.get(part, 0.0) + each.value
         if REBASED in parts:
             return Measurement(start, end, None, 0, "the database was replaced, or lost rows, in that time")
-        value, samples, events = query.mean(parts)
-        note = "" if value is not None else query.no_value
-        return Measurement(start, end, value, math.floor(samples), note, events)
+        found = measure.mean(parts)
+        note = "" if found.value is not None else measure.no_value
+        if note and EXECUTES in parts:
+            note = "it has executions, and none were counted in that time"
+        samples = math.floor(found.samples)
+        return Measurement(start, end, found.value, samples, note, found.events, found.standard_error)
+
+    async def portfolio(self) -> Portfolio:
+        """The newest of five minutes, as in `performance`."""
+        found = await self._query(f"last_over_time({self._named(f'{_VALUE}|{_PEAK}')}[5m])")
+        values = {each.name: each.value for each in found}
+        return Portfolio(values.get(_VALUE), values.get(_PEAK))
+
+    async def resumed_since(self, moment: float) -> bool:
+        """Of a value that is 0 or 1, a reset is a fall from 1 to 0."""
+        milliseconds = max(1, round((time.time() - moment) * 1000))
+        found = await self._query(f"resets({_PAUSED}{{{self._matchers}}}[{milliseconds}ms]) > 0")
+        return bool(found)
 
     def _named(self, names: str) -> str:
         return f'{{__name__=~"{names}",{self._matchers}}}'
+
+    def _expression(self, measure: Measure, milliseconds: int) -> str:
+        """One query for all parts, so that they are of one moment. The label `part` of each series names its part."""
+        period = round(self._period * 1000)
+        filled = {
+            "{}": f"{{{self._matchers}}}[{milliseconds}ms]",
+            "{period}": f"{{{self._matchers}}}[{period}ms]",
+            "{day}": f"{{{self._matchers}}}[{PERIODS_OF_A_DAY * period}ms]",
+            "[day]": f"[{PERIODS_OF_A_DAY * period}ms:{period}ms]",
+        }
+        parts = []
+        for part, expression in measure.parts.items():
+            for placeholder, text in filled.items():
+                expression = expression.replace(placeholder, text)
+            parts.append(f'label_replace({expression}, "part", "{part}", "", "")')
+        return " or ".join(parts)
 
     async def _query(self, expression: str, time: str | None = None) -> list[_Series]:
         """The series that have a value; UnavailableError if they are of several bots."""
@@ -141,15 +185,6 @@ class Prometheus:
             raise UnavailableError(f"{self._url} {fault}") from None
         _check_one_bot(series)
         return series
-
-
-def _expression(query: Query, matchers: str, milliseconds: int) -> str:
-    """One query for all parts, so that they are of one moment. The label `part` of each series names its part."""
-    selector = f"{{{matchers}}}[{milliseconds}ms]"
-    return " or ".join(
-        f'label_replace({expression.replace("{}", selector)}, "part", "{part}", "", "")'
-        for part, expression in query.parts.items()
-    )
 
 
 def quoted(text: str) -> str:

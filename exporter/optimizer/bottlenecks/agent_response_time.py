@@ -4,29 +4,15 @@ from exporter.optimizer.bottlenecks.base import (
     Actions,
     AlertText,
     Bottleneck,
-    Mean,
-    Parts,
-    Query,
     Rules,
     Threshold,
 )
-from exporter.optimizer.bottlenecks.queries import REBASED, counted, ratio, rebased
-
-_SECONDS = "tweetbot_execution_duration_seconds_sum"
-_EXECUTIONS = "tweetbot_execution_duration_seconds_count"
-
-
-def _mean(parts: Parts) -> Mean:
-    executions = parts.get("executions", 0.0)
-    return ratio(parts.get("seconds"), executions), executions, "executions"
-
+from exporter.optimizer.measures.executions import RESPONSE_TIME
 
 AGENT_RESPONSE_TIME = Bottleneck(
     name="agent_response_time",
     scope="agent",
-    direction="lower_is_better",
-    unit="seconds",
-    statistics="mean_of_durations",
+    measure=RESPONSE_TIME,
     thresholds=(
         Threshold(
             series="recent_response_time_seconds:threshold_high",
@@ -51,18 +37,7 @@ AGENT_RESPONSE_TIME = Bottleneck(
         pending="5m",
         dashboard="agent",
     ),
-    query=Query(
-        parts={
-            REBASED: rebased(_SECONDS, _EXECUTIONS),
-            "seconds": counted(_SECONDS),
-            "executions": counted(_EXECUTIONS),
-        },
-        mean=_mean,
-        no_value="no executions with a duration were counted",
-    ),
     actions=Actions(adaptations=("STRATEGY_ADJUSTMENT",), autonomy=(), pause_at=None, settling_seconds=120.0),
-    measure="response time",
-    events="executions",
     finding="the response time of {target} is {impact} above {limit}",
     advice="make the agent's decision logic faster, or give it more resources",
 )

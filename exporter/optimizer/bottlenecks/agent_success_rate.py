@@ -4,29 +4,15 @@ from exporter.optimizer.bottlenecks.base import (
     Actions,
     AlertText,
     Bottleneck,
-    Mean,
-    Parts,
-    Query,
     Rules,
     Threshold,
 )
-from exporter.optimizer.bottlenecks.queries import REBASED, counted, ratio, rebased
-
-_SUCCEEDED = "tweetbot_executions_succeeded_total"
-_FAILED = "tweetbot_executions_failed_total"
-
-
-def _mean(parts: Parts) -> Mean:
-    known = parts.get("succeeded", 0.0) + parts.get("failed", 0.0)
-    return ratio(parts.get("succeeded"), known), known, "executions"
-
+from exporter.optimizer.measures.executions import SUCCESS_RATE
 
 AGENT_SUCCESS_RATE = Bottleneck(
     name="agent_success_rate",
     scope="agent",
-    direction="higher_is_better",
-    unit="ratio",
-    statistics="share",
+    measure=SUCCESS_RATE,
     thresholds=(
         Threshold(
             series="recent_success_ratio:threshold_medium",
@@ -57,23 +43,12 @@ AGENT_SUCCESS_RATE = Bottleneck(
         pending="5m",
         dashboard="agent",
     ),
-    query=Query(
-        parts={
-            REBASED: rebased(_SUCCEEDED, _FAILED),
-            "succeeded": counted(_SUCCEEDED),
-            "failed": counted(_FAILED),
-        },
-        mean=_mean,
-        no_value="no executions with a known result were counted",
-    ),
     actions=Actions(
         adaptations=("STRATEGY_ADJUSTMENT", "GOAL_ADAPTATION"),
         autonomy=("lower",),
         pause_at=None,
         settling_seconds=300.0,
     ),
-    measure="success rate",
-    events="executions",
     finding="the success rate of {target} misses {limit} by an impact of {impact}",
     advice="review the agent's decision logic, training data and confidence thresholds",
 )

@@ -1,31 +1,18 @@
 """What a bottleneck is. Every field is required, so that mypy names what a new one lacks.
 
 Ratios are 0..1, durations are seconds.
-This package imports nothing else of ours: the rules are generated from it, too.
+This package imports only `measures`: the rules are generated from it, too.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Scope = Literal["agent", "bot"]
-"""Whether each agent has it, or only the bot as a whole; also the level of the recorded series' names."""
-Direction = Literal["lower_is_better", "higher_is_better"]
-Unit = Literal["seconds", "ratio", "score"]
-Statistics = Literal["mean_of_durations", "share", "score"]
-"""How much it varies by chance: durations spread as their mean, a share is binomial, of a score it is not known.
+from exporter.optimizer.measures.base import Measure, Scope, Unit
 
-A score also looks back over an hour by itself.
-"""
 Severity = Literal["critical", "high", "medium", "low"]
 """The worst comes first."""
 Adaptation = Literal["GOAL_ADAPTATION", "STRATEGY_ADJUSTMENT", "INCREASE_AUTONOMY"]
 AutonomyStep = Literal["lower", "raise"]
-
-Parts = Mapping[str, float]
-"""Prometheus's answer for one agent: what each part of the query came to. What is not known is missing."""
-Mean = tuple[float | None, float, str]
-"""A value, the number of events that it is the mean of, and what they are ("executions")."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,19 +56,6 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
-    """How it is measured between two moments.
-
-    `parts` are expressions in which "{}" stands for a selector's matchers and range; `mean` makes the value of what
-    they came to. `no_value` says why there is none, where there is none.
-    """
-
-    parts: Mapping[str, str]
-    mean: Callable[[Parts], Mean]
-    no_value: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Actions:
     """What the optimizer may do about it.
 
@@ -100,21 +74,16 @@ class Actions:
 class Bottleneck:
     """One bottleneck: how it is found, measured, evaluated, described and acted on. There is one object of each.
 
-    `thresholds` begin with the mildest. `measure` and `events` name what is measured, for people. `finding` takes
-    {target}, {limit} and {impact}. `advice` is a phrase in the imperative, without a full stop.
+    `measure` is its target. `thresholds` begin with the mildest. `finding` takes {target}, {limit} and {impact}.
+    `advice` is a phrase in the imperative, without a full stop.
     """
 
     name: str
     scope: Scope
-    direction: Direction
-    unit: Unit
-    statistics: Statistics
+    measure: Measure
     thresholds: tuple[Threshold, ...]
     rules: Rules
-    query: Query
     actions: Actions
-    measure: str
-    events: str
     finding: str
     advice: str
 
@@ -124,7 +93,12 @@ class Bottleneck:
     @property
     def lower_is_better(self) -> bool:
         """Else more is better."""
-        return self.direction == "lower_is_better"
+        return self.measure.lower_is_better
+
+    @property
+    def unit(self) -> Unit:
+        """Of its values."""
+        return self.measure.unit
 
     def in_force(self, threshold: Threshold) -> str:
         """The series with the threshold of each agent, or of the bot."""

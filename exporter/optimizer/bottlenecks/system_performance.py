@@ -4,27 +4,15 @@ from exporter.optimizer.bottlenecks.base import (
     Actions,
     AlertText,
     Bottleneck,
-    Mean,
-    Parts,
-    Query,
     Rules,
     Threshold,
 )
-from exporter.optimizer.bottlenecks.queries import REBASED, counted, rebased
-
-_EXECUTIONS = "tweetbot_executions_total"
-
-
-def _mean(parts: Parts) -> Mean:
-    return parts.get("score"), parts.get("executions", 0.0), "executions"
-
+from exporter.optimizer.measures.bot import OVERALL_SCORE
 
 SYSTEM_PERFORMANCE = Bottleneck(
     name="system_performance",
     scope="bot",
-    direction="higher_is_better",
-    unit="score",
-    statistics="score",
+    measure=OVERALL_SCORE,
     thresholds=(
         Threshold(
             series="overall_score:threshold_high",
@@ -59,18 +47,7 @@ SYSTEM_PERFORMANCE = Bottleneck(
         pending="10m",
         dashboard="overview",
     ),
-    query=Query(
-        parts={
-            REBASED: rebased(_EXECUTIONS),
-            "score": "avg by (bot) (avg_over_time(bot:overall_score:avg{}))",
-            "executions": counted(_EXECUTIONS, "bot"),
-        },
-        mean=_mean,
-        no_value="no overall score was recorded",
-    ),
     actions=Actions(adaptations=(), autonomy=("lower", "raise"), pause_at="critical", settling_seconds=600.0),
-    measure="overall score",
-    events="events",
     finding="the overall score of {target} misses {limit} by an impact of {impact}",
     advice="review all components, the agents with the lowest profile scores first",
 )

@@ -34,6 +34,8 @@ log = structlog.get_logger(__name__)
 API_PATH = "/api/"
 """Under it, everything checks the token."""
 OPTIMIZATIONS_PATH = f"{API_PATH}v1/optimizations"
+SUSPEND_PATH = f"{API_PATH}v1/suspend"
+RESUME_PATH = f"{API_PATH}v1/resume"
 TOKEN_KEY = "optimizer.token_file"  # noqa: S105 (a key of the configuration)
 MOST_LISTED = 1000
 USUALLY_LISTED = 100
@@ -83,6 +85,8 @@ class Api:
             web.get(OPTIMIZATIONS_PATH, self._guarded(self._listed)),
             web.get(one, self._guarded(self._one)),
             web.post(one + "/roll-back", self._guarded(self._roll_back)),
+            web.post(SUSPEND_PATH, self._guarded(self._suspend)),
+            web.post(RESUME_PATH, self._guarded(self._resume)),
         ]
 
     async def _alerts(self, request: web.Request) -> web.Response:
@@ -109,13 +113,14 @@ class Api:
 
     def _check_token(self, request: web.Request) -> None:
         try:
-            expected = f"Bearer {read_token(self._token_file, TOKEN_KEY)}".encode()
+            expected = read_token(self._token_file, TOKEN_KEY).encode()
         except UnreadableFileError as error:
             self._note_token(str(error))
             raise _RefusalError(503, "the optimizer's token cannot be read; its log says why") from None
         self._note_token("")
-        shown = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
-        if not hmac.compare_digest(shown, expected):
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        shown = token.encode("utf-8", "surrogateescape")
+        if scheme.lower() != "bearer" or not hmac.compare_digest(shown, expected):
             self._refusals.warning(
                 "a request without the token was refused", peer=request.remote, path=request.path
             )
@@ -191,6 +196,15 @@ class Api:
         response = await self._one(request)
         response.set_status(202)
         return response
+
+    async def _suspend(self, _: web.Request) -> web.Response:
+        await self._loop.reconciler.suspend("by hand")
+        return web.json_response({"state": "suspended"})
+
+    async def _resume(self, _: web.Request) -> web.Response:
+        await self._loop.reconciler.resume()
+        self._loop.wake()
+        return web.json_response({"state": "resumed"})
 
 
 def _problem(why: str, status: int, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -55,10 +55,10 @@ class _Pages:
         return web.Response(text="The optimizer is healthy.\n")
 
     async def ready(self, _: web.Request) -> web.Response:
-        """Ready while the ledger can be used: Prometheus and the bot may be away for a while."""
-        if self._loop.fault:
-            return web.Response(status=503, text=f"Not ready: {self._loop.fault}\n")
+        """Ready while the ledger can be used and the time is known: Prometheus and the bot may be away for a while."""
         reconciler = self._loop.reconciler
+        if fault := self._loop.fault or reconciler.clock_fault:
+            return web.Response(status=503, text=f"Not ready: {fault}\n")
         sides = {"Prometheus": reconciler.prometheus_up, "the bot's bridge": reconciler.bot_up}
         missing = "".join(
             f"- {side} did not answer when last asked\n" for side, up in sides.items() if up is False

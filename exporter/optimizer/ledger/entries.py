@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from exporter.optimizer.bottlenecks.base import Severity
+from exporter.optimizer.evaluation import Guarded
 from exporter.optimizer.model import (
     Action,
     Alert,
@@ -32,11 +33,13 @@ RequestName = Literal["execute_adaptation", "adjust_autonomy", "pause", "resume"
 
 @dataclass(frozen=True, slots=True)
 class TrackRecord:
-    """How a type of strategy has done so far: how often measured, how often the threshold was met again."""
+    """How the actions of a strategy have done so far on the same agents: how often they were measured, how often the
+    threshold was met again, how often they did harm."""
 
     measured: int
     succeeded: int
     median_improvement_ratio: float | None
+    harmed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +88,17 @@ class Entry:
     alert_starts_at: float
     strategy: Strategy | None
     track_record: TrackRecord | None
-    """Of its strategy's type, when the strategy was made."""
+    """Of its strategy's actions, when the strategy was made."""
     created_at: float
     state_since: float
     acted_at: float | None
     """When the last of its actions was done."""
     closed_at: float | None
-    before: Measurement | None
-    after: Measurement | None
+    measured_before: Mapping[str, Measurement]
+    """By the name of the measure: the target's, and those of the guardrails."""
+    measured_after: Mapping[str, Measurement]
+    guardrails: Mapping[str, Guarded]
+    """What became of each that was looked at."""
     improvement_ratio: float | None
     threshold: float | None
     threshold_met: bool | None
@@ -101,6 +107,24 @@ class Entry:
     alert_resolved: bool
     """Whether all alerts that led to it are over."""
     actions: tuple[ActionEntry, ...]
+
+    @property
+    def before(self) -> Measurement | None:
+        """Of its target."""
+        return self.measured_before.get(self.subject.bottleneck.measure.name)
+
+    @property
+    def after(self) -> Measurement | None:
+        """Of its target."""
+        return self.measured_after.get(self.subject.bottleneck.measure.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Suspension:
+    """Since when, and why, nothing is done."""
+
+    suspended_at: float
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +141,9 @@ class Tally:
     failed_actions: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """Those of `actions` that were refused, failed, rejected or never answered. Has the same keys."""
     last_action_at: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    changes: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
+    """By agent, action and what became of it: when the newest such change of values was made."""
+    suspended: bool = False
 
 
 AlertOccurrence = tuple[str, float]

@@ -25,6 +25,10 @@ class UnknownValueError(Exception):
     """A row holds a name that this release does not know. The message says which."""
 
 
+class DamagedValueError(Exception):
+    """A row holds a value that no release wrote. The message says where."""
+
+
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
     """Raises SQLite's and the system's errors as LedgerErrors."""
@@ -38,6 +42,10 @@ def translated(path: Path) -> Iterator[None]:
         raise LedgerError(
             f"{path} holds {error}, which this release does not know: use the release that wrote it, or another ledger"
         ) from error
+    except DamagedValueError as error:
+        raise LedgerError(f"{path} {DAMAGED} ({error})") from error
+    except UnicodeDecodeError as error:
+        raise LedgerError(f"{path} {DAMAGED} (text that is not UTF-8)") from error
     except OSError as error:
         raise LedgerError(
             f"{path} cannot be used: {(error.strerror or '').lower()}; check optimizer.ledger"

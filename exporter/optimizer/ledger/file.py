@@ -10,6 +10,7 @@ from pathlib import Path
 import aiosqlite
 
 from exporter.optimizer.ledger import migrations
+from exporter.optimizer.ledger.database import Database, identity
 from exporter.optimizer.ledger.errors import DAMAGED, LedgerError, translated
 from exporter.optimizer.ledger.schema import APPLICATION_ID, SCHEMA, VERSION
 
@@ -18,7 +19,7 @@ PATIENCE = 5.0
 
 
 @asynccontextmanager
-async def writable(path: Path) -> AsyncIterator[aiosqlite.Connection]:
+async def writable(path: Path) -> AsyncIterator[Database]:
     """The ledger at `path` for one optimizer alone; created if there is none, upgraded if it is older."""
     with translated(path):
         _check_is_ledger(path)
@@ -32,13 +33,14 @@ async def writable(path: Path) -> AsyncIterator[aiosqlite.Connection]:
         async with _closed(database):
             with translated(path):
                 await _check(database, path)
-            yield database
+                watched = {each: identity(each) for each in (path, _lock_file(path))}
+            yield Database(path, database, watched)
     finally:
         os.close(lock)
 
 
 @asynccontextmanager
-async def readable(path: Path) -> AsyncIterator[aiosqlite.Connection]:
+async def readable(path: Path) -> AsyncIterator[Database]:
     """The ledger at `path`, only to be read."""
     with translated(path):
         if not _exists(path):
@@ -50,7 +52,7 @@ async def readable(path: Path) -> AsyncIterator[aiosqlite.Connection]:
     async with _closed(database):
         with translated(path):
             await _check_version(database, path)
-        yield database
+        yield Database(path, database)
 
 
 @asynccontextmanager
@@ -82,9 +84,13 @@ def _check_is_ledger(path: Path) -> None:
         )
 
 
+def _lock_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.lock")
+
+
 def _lock(path: Path) -> int:
     """A descriptor that holds the lock until it is closed, also by the end of the process."""
-    descriptor = os.open(f"{path}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    descriptor = os.open(_lock_file(path), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from exporter.optimizer.ledger.errors import DAMAGED, LedgerError
-from exporter.optimizer.ledger.schema import SCHEMA, VERSION
+from exporter.optimizer.ledger.schema import CONTROL, OCCURRENCES, OPTIMIZATIONS, PERFORMANCE_HISTORY, VERSION
 
 PATIENCE = 5.0
 """Seconds that a statement waits for whoever has the file locked."""
@@ -47,10 +47,40 @@ DROP TABLE old_actions;
 DROP TABLE old_optimizations;
 """
 
+_PERFORMANCE_HISTORY_2 = """
+CREATE TABLE performance_history (
+  optimization_id INTEGER NOT NULL REFERENCES optimizations,
+  phase TEXT NOT NULL CHECK (phase IN ('before', 'after')),
+  started_at REAL NOT NULL,
+  ended_at REAL NOT NULL,
+  value REAL,
+  samples INTEGER NOT NULL,
+  note TEXT NOT NULL,
+  events TEXT NOT NULL,
+  PRIMARY KEY (optimization_id, phase)
+) STRICT;
+"""
+_MOVE_MEASUREMENTS_AWAY = "ALTER TABLE performance_history RENAME TO old_performance_history;"
+_COPY_MEASUREMENTS = """
+INSERT INTO performance_history (
+  optimization_id, phase, measure, started_at, ended_at, value, samples, note, events
+)
+SELECT optimization_id, phase, CASE bottleneck
+    WHEN 'agent_response_time' THEN 'response_time'
+    WHEN 'agent_success_rate' THEN 'success_rate'
+    WHEN 'coordination_efficiency' THEN 'coordination'
+    WHEN 'system_performance' THEN 'overall_score'
+    ELSE bottleneck
+  END, started_at, ended_at, value, samples, note, events
+FROM old_performance_history JOIN optimizations ON id = optimization_id;
+DROP TABLE old_performance_history;
+"""
+
 MIGRATIONS: Mapping[int, str] = {
     # Names have no CHECK any more; the outcomes of rollbacks are renamed. The columns stay, in their order.
-    # Once there is a version 3, version 2's SCHEMA is kept here.
-    1: _MOVE_AWAY + SCHEMA + _COPY,
+    1: _MOVE_AWAY + OPTIMIZATIONS + OCCURRENCES + _PERFORMANCE_HISTORY_2 + _COPY,
+    # Several measures of an optimization, with their errors; who owns the bot; suspensions.
+    2: _MOVE_MEASUREMENTS_AWAY + PERFORMANCE_HISTORY + _COPY_MEASUREMENTS + CONTROL,
 }
 """By the version that they start from: statements of SQL that lead to the next one."""
 

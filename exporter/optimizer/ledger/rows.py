@@ -1,13 +1,17 @@
 """The ledger's rows as objects of `entries` and `model`. Names are validated here: the schema does not know them."""
 
 import json
-from collections.abc import Mapping
-from typing import Any, TypeVar, get_args
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar, get_args
 
 import aiosqlite
+from pydantic import TypeAdapter
 
 from exporter.optimizer import bottlenecks
-from exporter.optimizer.bottlenecks.base import Bottleneck, Severity
+from exporter.optimizer.bottlenecks.base import Adaptation, AutonomyStep, Bottleneck, Severity
+from exporter.optimizer.evaluation import Guarded
 from exporter.optimizer.ledger.entries import (
     ActionEntry,
     ActionStatus,
@@ -16,7 +20,7 @@ from exporter.optimizer.ledger.entries import (
     Tally,
     TrackRecord,
 )
-from exporter.optimizer.ledger.errors import UnknownValueError
+from exporter.optimizer.ledger.errors import DamagedValueError, UnknownValueError
 from exporter.optimizer.model import (
     SEVERITIES,
     Action,
@@ -31,23 +35,33 @@ from exporter.optimizer.model import (
 
 T = TypeVar("T")
 
+LATEST = 1e11
+"""Seconds: no moment and no duration is beyond it; with the calendar's end some functions fail."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Arguments:
+    adaptations: tuple[Adaptation, ...] = ()
+    direction: AutonomyStep | None = None
+
+
+_STRATEGY = TypeAdapter(Strategy)
+_TRACK_RECORD = TypeAdapter(TrackRecord)
+_CHANGES = TypeAdapter(tuple[Change, ...])
+_ARGUMENTS = TypeAdapter(_Arguments)
+
 _STATES: Mapping[str, State] = {name: name for name in get_args(State)}
 _OUTCOMES: Mapping[str, Outcome] = {name: name for name in get_args(Outcome)}
 _STATUSES: Mapping[str, ActionStatus] = {name: name for name in get_args(ActionStatus)}
 _REQUESTS: Mapping[str, RequestName] = {name: name for name in get_args(RequestName)}
 _ACTIONS: Mapping[str, ActionName] = {name: name for name in get_args(ActionName)}
+_GUARDED: Mapping[str, Guarded] = {name: name for name in get_args(Guarded)}
 
 ENTRIES = """
-SELECT o.*,
-  b.started_at AS before_start, b.ended_at AS before_end, b.value AS before_value, b.samples AS before_samples,
-  b.note AS before_note, b.events AS before_events,
-  a.started_at AS after_start, a.ended_at AS after_end, a.value AS after_value, a.samples AS after_samples,
-  a.note AS after_note, a.events AS after_events,
-  coalesce((SELECT min(resolved) FROM alerts WHERE optimization_id = o.id), 0) AS alert_resolved
+SELECT o.*, coalesce((SELECT min(resolved) FROM alerts WHERE optimization_id = o.id), 0) AS alert_resolved
 FROM optimizations o
-LEFT JOIN performance_history b ON b.optimization_id = o.id AND b.phase = 'before'
-LEFT JOIN performance_history a ON a.optimization_id = o.id AND a.phase = 'after'
 """
+MEASUREMENTS = "SELECT * FROM performance_history WHERE optimization_id IN (SELECT value FROM json_each(?))"
 ACTIONS = """
 SELECT actions.*, EXISTS (
   SELECT 1 FROM actions rollback WHERE rollback.restores = actions.id AND rollback.status = 'done'
@@ -61,6 +75,13 @@ OPEN = "SELECT bottleneck, state, count(*) FROM optimizations WHERE state <> 'cl
 IMPROVEMENTS = """
 SELECT bottleneck, improvement_ratio FROM optimizations WHERE improvement_ratio IS NOT NULL ORDER BY id
 """
+CHANGES = """
+SELECT a.agent, a.name, a.arguments, coalesce(o.outcome, o.state) AS became, max(a.answered_at) AS moment
+FROM actions a JOIN optimizations o ON o.id = a.optimization_id
+WHERE a.restores IS NULL AND a.changes <> '[]' AND a.answered_at IS NOT NULL
+GROUP BY 1, 2, 3, 4
+"""
+SUSPENDED = "SELECT count(*) FROM suspensions WHERE resumed_at IS NULL"
 SENT = """
 SELECT agent, name, count(*), sum(status IN ('failed', 'refused', 'unanswered', 'dropped')), max(sent_at)
 FROM actions WHERE sent_at IS NOT NULL GROUP BY 1, 2
@@ -77,10 +98,15 @@ async def entries(
 ) -> list[Entry]:
     """Those that `which` (the end of a statement, of constant text) selects."""
     rows = list(await database.execute_fetchall(ENTRIES + which, parameters))
+    ids = json.dumps([row["id"] for row in rows])
     actions: dict[int, list[ActionEntry]] = {row["id"]: [] for row in rows}
-    for row in await database.execute_fetchall(ACTIONS, (json.dumps(list(actions)),)):
-        actions[row["optimization_id"]].append(_action(row))
-    return [_entry(row, tuple(actions[row["id"]])) for row in rows]
+    measured: dict[int, list[aiosqlite.Row]] = {row["id"]: [] for row in rows}
+    for row in await database.execute_fetchall(ACTIONS, (ids,)):
+        with _of(f"action {row['id']!a}"):
+            actions[row["optimization_id"]].append(_action(row))
+    for row in await database.execute_fetchall(MEASUREMENTS, (ids,)):
+        measured[row["optimization_id"]].append(row)
+    return [_entry(row, tuple(actions[row["id"]]), measured[row["id"]]) for row in rows]
 
 
 async def tally(database: aiosqlite.Connection) -> Tally:
@@ -96,50 +122,103 @@ async def tally(database: aiosqlite.Connection) -> Tally:
         actions={(agent, name): count for agent, name, count, _, _ in sent},
         failed_actions={(agent, name): failed for agent, name, _, failed, _ in sent},
         last_action_at={(agent, name): moment for agent, name, _, _, moment in sent},
+        changes=await _changes(database),
+        suspended=bool(next(iter(await database.execute_fetchall(SUSPENDED)))[0]),
     )
 
 
-def _entry(row: aiosqlite.Row, actions: tuple[ActionEntry, ...]) -> Entry:
-    met = row["threshold_met"]
-    return Entry(
-        id=row["id"],
-        subject=Subject(_bottleneck(row["bottleneck"]), row["agent"]),
-        state=_known(_STATES, "the state", row["state"]),
-        outcome=_outcome(row["outcome"]),
-        reason=row["reason"],
-        severity=severity_of(row),
-        fingerprint=row["fingerprint"],
-        alert_starts_at=row["alert_starts_at"],
-        strategy=_strategy(row["strategy"]),
-        track_record=TrackRecord(**json.loads(row["track_record"])) if row["track_record"] else None,
-        created_at=row["created_at"],
-        state_since=row["state_since"],
-        acted_at=row["acted_at"],
-        closed_at=row["closed_at"],
-        before=_measurement(row, "before"),
-        after=_measurement(row, "after"),
-        improvement_ratio=row["improvement_ratio"],
-        threshold=row["threshold"],
-        threshold_met=None if met is None else bool(met),
-        aim=_outcome(row["aim"]),
-        alert_resolved=bool(row["alert_resolved"]),
-        actions=actions,
+async def _changes(database: aiosqlite.Connection) -> Mapping[tuple[str, str, str], float]:
+    newest: dict[tuple[str, str, str], float] = {}
+    for row in await database.execute_fetchall(CHANGES):
+        with _of("an action"):
+            for step in action_of(row).steps:
+                labels = row["agent"], step, row["became"]
+                newest[labels] = max(row["moment"], newest.get(labels, 0.0))
+    return newest
+
+
+def _entry(row: aiosqlite.Row, actions: tuple[ActionEntry, ...], measured: Iterable[aiosqlite.Row]) -> Entry:
+    with _of(f"optimization {row['id']}"):
+        met = row["threshold_met"]
+        found = {
+            phase: [each for each in measured if each["phase"] == phase] for phase in ("before", "after")
+        }
+        return Entry(
+            id=row["id"],
+            subject=Subject(_bottleneck(row["bottleneck"]), row["agent"]),
+            state=_known(_STATES, "the state", row["state"]),
+            outcome=_outcome(row["outcome"]),
+            reason=row["reason"],
+            severity=severity_of(row),
+            fingerprint=row["fingerprint"],
+            alert_starts_at=_moment(row["alert_starts_at"]),
+            strategy=_strategy(row["strategy"]),
+            track_record=_track_record(row["track_record"]),
+            created_at=_moment(row["created_at"]),
+            state_since=_moment(row["state_since"]),
+            acted_at=_moment_or_none(row["acted_at"]),
+            closed_at=_moment_or_none(row["closed_at"]),
+            measured_before={each["measure"]: _measurement(each) for each in found["before"]},
+            measured_after={each["measure"]: _measurement(each) for each in found["after"]},
+            guardrails={
+                each["measure"]: _known(_GUARDED, "the verdict", each["verdict"])
+                for each in found["after"]
+                if each["verdict"] is not None
+            },
+            improvement_ratio=row["improvement_ratio"],
+            threshold=row["threshold"],
+            threshold_met=None if met is None else bool(met),
+            aim=_outcome(row["aim"]),
+            alert_resolved=bool(row["alert_resolved"]),
+            actions=actions,
+        )
+
+
+@contextmanager
+def _of(what: str) -> Iterator[None]:
+    """What cannot be read of a row is damaged."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DamagedValueError(f"{what}: {type(error).__name__}") from error
+
+
+def _read(adapter: TypeAdapter[T], text: str) -> T:
+    # pydantic's own parser refuses half a surrogate pair, which the bot's values may hold.
+    return adapter.validate_python(json.loads(text))
+
+
+def _moment(value: float) -> float:
+    if not 0 <= value <= LATEST:
+        raise ValueError("not a moment")
+    return value
+
+
+def _moment_or_none(value: float | None) -> float | None:
+    return None if value is None else _moment(value)
+
+
+def _measurement(row: aiosqlite.Row) -> Measurement:
+    return Measurement(
+        start=_moment(row["started_at"]),
+        end=_moment(row["ended_at"]),
+        value=row["value"],
+        samples=row["samples"],
+        note=row["note"],
+        events=row["events"],
+        standard_error=row["standard_error"],
     )
-
-
-def _measurement(row: aiosqlite.Row, phase: str) -> Measurement | None:
-    if row[f"{phase}_start"] is None:
-        return None
-    parts = ("start", "end", "value", "samples", "note", "events")
-    return Measurement(*(row[f"{phase}_{part}"] for part in parts))
 
 
 def _strategy(text: str | None) -> Strategy | None:
-    if text is None:
-        return None
-    data = json.loads(text)
-    actions = tuple(_called(each["name"], each["agent"], each) for each in data["actions"])
-    return Strategy(**{**data, "actions": actions, "success_metrics": tuple(data["success_metrics"])})
+    strategy = None if text is None else _read(_STRATEGY, text)
+    if strategy is not None and not 0 <= strategy.implementation_seconds <= LATEST:
+        raise ValueError("not a duration")
+    return strategy
+
+
+def _track_record(text: str | None) -> TrackRecord | None:
+    return None if text is None else _read(_TRACK_RECORD, text)
 
 
 def _action(row: aiosqlite.Row) -> ActionEntry:
@@ -148,21 +227,23 @@ def _action(row: aiosqlite.Row) -> ActionEntry:
         id=row["id"],
         name=_known(_REQUESTS, "the action", row["name"]),
         agent=row["agent"],
-        action=None if restore else _called(row["name"], row["agent"], json.loads(row["arguments"])),
+        action=None if restore else action_of(row),
         restores=row["restores"],
         bot_start=row["bot_start"],
         status=_known(_STATUSES, "the status", row["status"]),
-        changes=tuple(Change(**change) for change in json.loads(row["changes"])),
+        changes=_read(_CHANGES, row["changes"]),
         error=row["error"],
-        sent_at=row["sent_at"],
-        answered_at=row["answered_at"],
+        sent_at=_moment_or_none(row["sent_at"]),
+        answered_at=_moment_or_none(row["answered_at"]),
         restored=bool(row["restored"]),
     )
 
 
-def _called(name: str, agent: str, arguments: Mapping[str, Any]) -> Action:
-    known = _known(_ACTIONS, "the action", name)
-    return Action(known, agent, tuple(arguments.get("adaptations", ())), arguments.get("direction"))
+def action_of(row: aiosqlite.Row) -> Action:
+    """The action that a row of `actions` is, unless it is a restore."""
+    arguments = _read(_ARGUMENTS, row["arguments"])
+    known = _known(_ACTIONS, "the action", row["name"])
+    return Action(known, row["agent"], arguments.adaptations, arguments.direction)
 
 
 def _bottleneck(name: str) -> Bottleneck:

@@ -5,10 +5,10 @@ Names that will grow, such as outcomes and bottlenecks, have no CHECK: `rows` va
 
 APPLICATION_ID = 0x54424F4C
 """In the file's header: distinguishes a ledger from every other SQLite file. "TBOL"."""
-VERSION = 2
+VERSION = 3
 """Of the schema; `user_version` in the file's header."""
 
-SCHEMA = """
+OPTIMIZATIONS = """
 CREATE TABLE optimizations (
   id INTEGER PRIMARY KEY,
   bottleneck TEXT NOT NULL,
@@ -59,19 +59,8 @@ CREATE TABLE actions (
   UNIQUE (optimization_id, number)
 ) STRICT;
 CREATE INDEX actions_by_time ON actions (sent_at);
-
-CREATE TABLE performance_history (
-  optimization_id INTEGER NOT NULL REFERENCES optimizations,
-  phase TEXT NOT NULL CHECK (phase IN ('before', 'after')),
-  started_at REAL NOT NULL,
-  ended_at REAL NOT NULL,
-  value REAL,
-  samples INTEGER NOT NULL,
-  note TEXT NOT NULL,
-  events TEXT NOT NULL,
-  PRIMARY KEY (optimization_id, phase)
-) STRICT;
-
+"""
+OCCURRENCES = """
 -- Each time an optimization came to an end: one that is rolled back afterwards has two.
 CREATE TABLE endings (
   optimization_id INTEGER NOT NULL REFERENCES optimizations,
@@ -92,3 +81,34 @@ CREATE TABLE alerts (
 CREATE INDEX alerts_by_age ON alerts (seen_at);
 CREATE INDEX alerts_of_an_optimization ON alerts (optimization_id);
 """
+# `verdict` is what became of a guardrail; of the target that of the optimization.
+PERFORMANCE_HISTORY = """
+CREATE TABLE performance_history (
+  optimization_id INTEGER NOT NULL REFERENCES optimizations,
+  phase TEXT NOT NULL CHECK (phase IN ('before', 'after')),
+  measure TEXT NOT NULL,
+  started_at REAL NOT NULL,
+  ended_at REAL NOT NULL,
+  value REAL,
+  standard_error REAL,
+  samples INTEGER NOT NULL,
+  note TEXT NOT NULL,
+  events TEXT NOT NULL,
+  verdict TEXT,
+  PRIMARY KEY (optimization_id, phase, measure)
+) STRICT;
+"""
+# The one row of `identity` is what the bridge knows this ledger by.
+CONTROL = """
+CREATE TABLE identity (id TEXT NOT NULL) STRICT;
+INSERT INTO identity VALUES (lower(hex(randomblob(16))));
+
+CREATE TABLE suspensions (
+  suspended_at REAL NOT NULL,
+  reason TEXT NOT NULL,
+  resumed_at REAL
+) STRICT;
+CREATE UNIQUE INDEX one_suspension ON suspensions (resumed_at IS NULL) WHERE resumed_at IS NULL;
+"""
+
+SCHEMA = OPTIMIZATIONS + OCCURRENCES + PERFORMANCE_HISTORY + CONTROL

@@ -4,62 +4,70 @@ An SQLite file of its own (`file`). Every change of state is one transaction, an
 for anything because of it.
 """
 
-import asyncio
 import json
-import statistics
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-import aiosqlite
-
-from exporter.optimizer.bottlenecks.base import Bottleneck, Severity
+from exporter.optimizer.bottlenecks.base import Severity
 from exporter.optimizer.evaluation import Effect
 from exporter.optimizer.ledger import alerts as ledgeralerts
 from exporter.optimizer.ledger import file as ledgerfile
+from exporter.optimizer.ledger import memory, writes
 from exporter.optimizer.ledger import rows as ledgerrows
-from exporter.optimizer.ledger.entries import ActionEntry, Entry, LedgerView, Tally, TrackRecord, TriageResult
-from exporter.optimizer.ledger.errors import translated
+from exporter.optimizer.ledger.database import Database
+from exporter.optimizer.ledger.entries import (
+    ActionEntry,
+    Entry,
+    LedgerView,
+    Suspension,
+    Tally,
+    TrackRecord,
+    TriageResult,
+)
 from exporter.optimizer.model import (
     Action,
     ActionResult,
     Alert,
     Measurement,
     Outcome,
+    PastStep,
     State,
     Strategy,
     Subject,
 )
 
-LONGEST_TEXT = 300
-"""Characters of what the bot says about an error."""
-
-Parameters = Sequence[object] | Mapping[str, object]
+NEWEST = """
+SELECT max(
+  coalesce((SELECT max(state_since) FROM optimizations), 0),
+  coalesce((SELECT max(max(coalesce(sent_at, 0), coalesce(answered_at, 0))) FROM actions), 0)
+)
+"""
 
 
 class Ledger:
     """An open ledger. Every method may raise LedgerError; moments are Unix times."""
 
-    def __init__(self, path: Path, database: aiosqlite.Connection) -> None:
-        self.path = path
+    def __init__(self, database: Database) -> None:
+        self.path = database.path
         self._database = database
-        self._database.row_factory = aiosqlite.Row
-        self._lock = asyncio.Lock()
+        self._execute = database.execute
+        self._transaction = database.transaction
 
     @classmethod
     @asynccontextmanager
     async def open(cls, path: Path) -> "AsyncIterator[Ledger]":
         """To read and write; created if there is none. One optimizer at a time."""
         async with ledgerfile.writable(path) as database:
-            yield cls(path, database)
+            yield cls(database)
 
     @classmethod
     @asynccontextmanager
     async def read(cls, path: Path) -> "AsyncIterator[Ledger]":
         """To read only, also beside a running optimizer."""
         async with ledgerfile.readable(path) as database:
-            yield cls(path, database)
+            yield cls(database)
 
     # Reading
 
@@ -81,22 +89,30 @@ class Ledger:
 
     async def tally(self) -> Tally:
         """Counts for the metrics."""
-        async with self._transaction("DEFERRED"):
-            return await ledgerrows.tally(self._database)
+        async with self._transaction("DEFERRED") as database:
+            return await ledgerrows.tally(database)
 
-    async def track_record(self, bottleneck: Bottleneck) -> TrackRecord:
-        """How strategies of this type have done so far."""
-        rows = await self._rows(
-            "SELECT verdict, improvement_ratio FROM optimizations WHERE bottleneck = ? AND verdict IS NOT NULL",
-            (bottleneck.name,),
-        )
-        improvements = [row["improvement_ratio"] for row in rows if row["improvement_ratio"] is not None]
-        succeeded = sum(row["verdict"] == "succeeded" for row in rows)
-        return TrackRecord(len(rows), succeeded, statistics.median(improvements) if improvements else None)
+    async def identity(self) -> str:
+        """What the bridge knows this ledger by."""
+        return str((await self._database.rows("SELECT id FROM identity"))[0][0])
+
+    async def newest_moment(self) -> float:
+        """Of anything that was written; 0 if nothing was."""
+        return float((await self._database.rows(NEWEST))[0][0])
+
+    async def past_steps(self, since: float = 0.0) -> list[PastStep]:
+        """Those that were sent, of optimizations that are open or ended after `since`."""
+        async with self._transaction("DEFERRED") as database:
+            return await memory.past_steps(database, since)
+
+    async def suspension(self) -> Suspension | None:
+        """Whether nothing is to be done, and why."""
+        async with self._transaction("DEFERRED") as database:
+            return await memory.suspension(database)
 
     async def actions_since(self, moment: float) -> int:
         """How many actions were sent after `moment` or are planned, rollbacks not counted."""
-        rows = await self._rows(
+        rows = await self._database.rows(
             "SELECT count(*) FROM actions WHERE restores IS NULL AND (sent_at > ? OR status = 'planned')",
             (moment,),
         )
@@ -119,20 +135,35 @@ class Ledger:
 
         In mode act what was only observed does not count.
         """
-        async with self._transaction("DEFERRED"):
-            return await ledgeralerts.cooling(self._database, now, cooldown, mode)
+        async with self._transaction("DEFERRED") as database:
+            return await ledgeralerts.cooling(database, now, cooldown, mode)
 
     async def view(self, alerts: Sequence[Alert], now: float, cooldown: float, mode: str) -> LedgerView:
         """What matters to `alerts`. In mode act what was only observed counts as if it had never been seen."""
-        async with self._transaction("DEFERRED"):
-            return await ledgeralerts.view(self._database, alerts, now, cooldown, mode)
+        async with self._transaction("DEFERRED") as database:
+            return await ledgeralerts.view(database, alerts, now, cooldown, mode)
+
+    async def harms_since(self, moment: float) -> int:
+        """How many optimizations did harm since then, and since somebody last resumed."""
+        async with self._transaction("DEFERRED") as database:
+            return await memory.harms_since(database, moment)
 
     # Writing
 
     async def record(self, triage: TriageResult, now: float) -> None:
         """What became of a webhook's alerts."""
+        async with self._transaction() as database:
+            await ledgeralerts.record(database, triage, now)
+
+    async def suspend(self, reason: str, now: float) -> None:
+        """From now on nothing is done, until `resume`; nothing if it is so already."""
         async with self._transaction():
-            await ledgeralerts.record(self._database, triage, now)
+            await self._execute(memory.SUSPEND, (now, writes.one_line(reason)))
+
+    async def resume(self, now: float) -> None:
+        """Ends a suspension; the harms before it do not count any more."""
+        async with self._transaction():
+            await self._execute(memory.RESUME, (now,))
 
     async def note(self, optimization_id: int, reason: str) -> None:
         """Says why an open optimization is as it is."""
@@ -156,7 +187,7 @@ class Ledger:
         self,
         optimization_id: int,
         actions: Sequence[Action],
-        before: Measurement,
+        before: Mapping[str, Measurement],
         bot_start: float,
         now: float,
     ) -> None:
@@ -166,10 +197,12 @@ class Ledger:
                 "UPDATE optimizations SET state = 'acting', state_since = ?, reason = ? WHERE id = ?",
                 (now, "its actions are being sent to the bot", optimization_id),
             )
-            await self._record_measurement(optimization_id, "before", before)
+            await writes.record_measurements(self._database, optimization_id, "before", before, {})
             for action in actions:
                 arguments = {"adaptations": action.adaptations, "direction": action.direction}
-                await self._planned(optimization_id, action.name, action.agent, arguments, None, bot_start)
+                await writes.planned(
+                    self._database, optimization_id, action.name, action.agent, arguments, None, bot_start
+                )
 
     async def send(self, action_id: str, bot_start: float, now: float) -> None:
         """Before an action is sent for the first time."""
@@ -192,7 +225,7 @@ class Ledger:
                 (
                     result.status,
                     json.dumps([asdict(change) for change in result.changes]),
-                    _one_line(result.error),
+                    writes.one_line(result.error),
                     now,
                     action_id,
                 ),
@@ -217,137 +250,35 @@ class Ledger:
     ) -> None:
         """Any state -> restoring: what `targets` changed, in their order. `aim` is the outcome if all goes well."""
         async with self._transaction():
-            await self._give_up(optimization_id)
+            await writes.give_up(self._database, optimization_id)
             await self._execute(
                 "UPDATE optimizations SET state = 'restoring', state_since = ?, reason = ?, aim = ?, "
                 "outcome = NULL, closed_at = NULL WHERE id = ?",
                 (now, reason, aim, optimization_id),
             )
-            await self._record_effect(optimization_id, effect)
+            await writes.record_effect(self._database, optimization_id, effect)
             for target in targets:
                 name = "resume" if target.name == "pause" else "restore"
                 # A pause outlives the bot's process, so that any process may be asked to resume.
                 bot_start = None if name == "resume" else target.bot_start
-                await self._planned(optimization_id, name, target.agent, {}, target.id, bot_start)
+                await writes.planned(
+                    self._database, optimization_id, name, target.agent, {}, target.id, bot_start
+                )
 
     async def close(
         self, optimization_id: int, outcome: Outcome, reason: str, now: float, effect: Effect | None = None
     ) -> None:
         """Any state -> closed. Requests that were not answered until now are given up."""
         async with self._transaction():
-            await self._give_up(optimization_id)
+            await writes.give_up(self._database, optimization_id)
             await self._execute(
                 "UPDATE optimizations SET state = 'closed', state_since = ?, closed_at = ?, outcome = ?, reason = ?, "
                 "aim = NULL WHERE id = ?",
                 (now, now, outcome, reason, optimization_id),
             )
-            await self._record_effect(optimization_id, effect)
+            await writes.record_effect(self._database, optimization_id, effect)
             await self._execute("INSERT INTO endings VALUES (?, ?, ?)", (optimization_id, outcome, now))
 
-    # Pieces of a transaction
-
-    async def _give_up(self, optimization_id: int) -> None:
-        await self._execute(
-            "UPDATE actions SET status = CASE status WHEN 'planned' THEN 'dropped' ELSE 'unanswered' END "
-            "WHERE optimization_id = ? AND status IN ('planned', 'sent')",
-            (optimization_id,),
-        )
-
-    async def _planned(
-        self,
-        optimization_id: int,
-        name: str,
-        agent: str,
-        arguments: Mapping[str, object],
-        restores: str | None,
-        bot_start: float | None,
-    ) -> None:
-        """The action's id: the optimization's, its number there, and something that no other ledger has.
-
-        Nor has a copy of this one that is restored later: the bridge would repeat its answer to the same id.
-        """
-        await self._execute(
-            """
-            INSERT INTO actions (id, optimization_id, number, name, agent, arguments, restores, bot_start, status)
-            SELECT :id || '-' || number || '-' || lower(hex(randomblob(8))), :id, number, :name, :agent, :arguments,
-              :restores, :bot_start, 'planned'
-            FROM (SELECT count(*) + 1 AS number FROM actions WHERE optimization_id = :id)
-            """,
-            {
-                "id": optimization_id,
-                "name": name,
-                "agent": agent,
-                "arguments": json.dumps(arguments),
-                "restores": restores,
-                "bot_start": bot_start,
-            },
-        )
-
-    async def _record_effect(self, optimization_id: int, effect: Effect | None) -> None:
-        if effect is None:
-            return
-        await self._record_measurement(optimization_id, "after", effect.after)
-        evaluation = effect.evaluation
-        if evaluation is not None:
-            await self._execute(
-                "UPDATE optimizations SET verdict = ?, improvement_ratio = ?, threshold = ?, threshold_met = ? "
-                "WHERE id = ?",
-                (
-                    evaluation.verdict,
-                    evaluation.improvement_ratio,
-                    evaluation.threshold,
-                    evaluation.threshold_met,
-                    optimization_id,
-                ),
-            )
-
-    async def _record_measurement(self, optimization_id: int, phase: str, found: Measurement) -> None:
-        await self._execute(
-            "INSERT INTO performance_history VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                optimization_id,
-                phase,
-                found.start,
-                found.end,
-                found.value,
-                found.samples,
-                found.note,
-                found.events,
-            ),
-        )
-
-    # The database
-
-    @asynccontextmanager
-    async def _transaction(self, kind: str = "IMMEDIATE") -> AsyncIterator[None]:
-        """All or nothing, and nobody else's statements in between."""
-        async with self._lock:
-            with translated(self.path):
-                try:
-                    await self._execute(f"BEGIN {kind}")
-                    yield
-                    await self._database.commit()
-                except BaseException:
-                    # Also when cancelled, even before BEGIN was carried out: without a transaction this does nothing.
-                    await self._database.rollback()
-                    raise
-
     async def _entries(self, which: str, parameters: Mapping[str, object]) -> list[Entry]:
-        async with self._transaction("DEFERRED"):
-            return await ledgerrows.entries(self._database, which, parameters)
-
-    async def _rows(self, statement: str, parameters: Parameters) -> list[aiosqlite.Row]:
-        async with self._transaction("DEFERRED"):
-            return await self._all(statement, parameters)
-
-    async def _all(self, statement: str, parameters: Parameters = ()) -> list[aiosqlite.Row]:
-        return list(await self._database.execute_fetchall(statement, parameters))
-
-    async def _execute(self, statement: str, parameters: Parameters = ()) -> None:
-        await self._database.execute_fetchall(statement, parameters)
-
-
-def _one_line(text: str) -> str:
-    """As it can stand in a line of text and in the file."""
-    line = "".join(char if char.isprintable() else " " for char in text[:LONGEST_TEXT])
-    return " ".join(line.encode(errors="replace").decode().split())
+        async with self._transaction("DEFERRED") as database:
+            return await ledgerrows.entries(database, which, parameters)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from exporter.optimizer.circuit_breaker import CircuitBreaker
 from exporter.optimizer.ledger.entries import ActionEntry
 from exporter.optimizer.ledger.store import Ledger
-from exporter.optimizer.model import ActionResult, Bot, NotCarriedOutError, UnavailableError
+from exporter.optimizer.model import ActionResult, Bot, Change, NotCarriedOutError, UnavailableError
 
 
 class BotSession:
@@ -42,6 +42,15 @@ class BotSession:
         if result.status != "running":
             await self._ledger.finish(action.id, result, self._clock())
         return result
+
+    async def check(self, action: ActionEntry, look: float) -> tuple[Change, ...]:
+        """The values that the action changed and that are different now; the same look gets the same answer."""
+        assert action.bot_start is not None
+        check_id = f"{action.id}-{look:.0f}"
+        result = await self._breaker.call(self._bot.check, check_id, action.id, action.bot_start)
+        if result.status == "running":
+            raise UnavailableError("the bot has not finished looking at what was changed")
+        return result.changes
 
     async def _send(self, action: ActionEntry, bot_start: float) -> ActionResult:
         if action.action is not None:

@@ -13,7 +13,7 @@ log = structlog.get_logger(__name__)
 class ReconcileLoop:
     """Reconciles every `interval` seconds, and when woken.
 
-    `fault` is what is wrong with the ledger, "" if nothing is.
+    `fault` is why nothing can be done, "" if it can: the ledger cannot be used, or there is a bug.
     """
 
     def __init__(self, reconciler: Reconciler, interval: float) -> None:
@@ -43,8 +43,10 @@ class ReconcileLoop:
                 self.note(None)
             except LedgerError as error:
                 self.note(error)
-            except Exception:
-                log.exception("reconciliation failed: a bug")
+            except Exception as error:
+                before, self.fault = self.fault, f"a bug: {type(error).__name__}; the log has the details"
+                if self.fault != before:
+                    log.exception("reconciliation failed: a bug")
             try:
                 async with asyncio.timeout(self._interval):
                     await self._news.wait()

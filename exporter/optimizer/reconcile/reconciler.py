@@ -11,15 +11,17 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from exporter.config import Optimizer
-from exporter.optimizer import strategies
+from exporter.optimizer import messages, strategies
 from exporter.optimizer.circuit_breaker import CircuitBreaker
 from exporter.optimizer.ledger.entries import Entry
 from exporter.optimizer.ledger.store import Ledger
 from exporter.optimizer.model import Bot, MetricsProvider, State, UnavailableError
-from exporter.optimizer.reconcile import acting, measuring, restoring, rollback, waiting
+from exporter.optimizer.reconcile import acting, measuring, planning, restoring, rollback, waiting
 from exporter.optimizer.reconcile.bot import BotSession
-from exporter.optimizer.reconcile.context import Context, Observations
+from exporter.optimizer.reconcile.context import Context
 from exporter.optimizer.reconcile.transitions import note, reload
+
+DAY = 86_400.0
 
 Handler = Callable[[Context, BotSession, Entry], Awaitable[None]]
 
@@ -43,6 +45,7 @@ class Reconciler:
         metrics: MetricsProvider,
         bot: Bot | None,
         clock: Callable[[], float] = time.time,
+        clock_fault: Callable[[], str] = lambda: "",
     ) -> None:
         if config.mode == "act" and bot is None:
             raise ValueError("mode act needs a bot")
@@ -53,6 +56,7 @@ class Reconciler:
         self._metrics = metrics
         self._bot = bot if config.mode == "act" else None
         self._clock = clock
+        self._clock_fault = clock_fault
         self._missing_since: dict[int, float] = {}
         self._prometheus_breaker = CircuitBreaker("Prometheus")
         self._bot_breaker = CircuitBreaker("the bot's bridge")
@@ -79,7 +83,23 @@ class Reconciler:
             entries = await self._ledger.open_optimizations()
             if entries:
                 await _reconcile_all(await _observe(context), entries)
+            await self._hold()
             self.last_run = self._clock()
+
+    @property
+    def clock_fault(self) -> str:
+        """Why no time can be told, "" if it can."""
+        return self._clock_fault()
+
+    async def suspend(self, reason: str) -> None:
+        """From the next run on nothing new is done; what is being measured or rolled back goes on."""
+        async with self._lock:
+            await self._ledger.suspend(reason, self._clock())
+
+    async def resume(self) -> None:
+        """Ends a suspension."""
+        async with self._lock:
+            await self._ledger.resume(self._clock())
 
     async def roll_back(self, optimization_id: int) -> None:
         """Has what an optimization changed restored, from the next run on.
@@ -101,7 +121,23 @@ class Reconciler:
             bot,
             self._clock,
             self._missing_since,
+            self._hold,
         )
+
+    async def _hold(self) -> str:
+        """Why nothing new is begun."""
+        if fault := self.clock_fault:
+            return fault
+        harms = await self._ledger.harms_since(self._clock() - DAY)
+        if harms >= self._config.harms_per_day:
+            # Does nothing where it is suspended already.
+            reason = f"{harms} changes did harm within a day (optimizer.harms_per_day)"
+            await self._ledger.suspend(reason, self._clock())
+        suspension = await self._ledger.suspension()
+        if suspension is None:
+            return ""
+        since = messages.moment(suspension.suspended_at)
+        return f"suspended since {since}: {suspension.reason}; `optimizations resume` ends it"
 
     async def _ask_for_agents(self, context: Context) -> None:
         try:
@@ -112,13 +148,8 @@ class Reconciler:
 
 
 async def _observe(context: Context) -> Context:
-    call, metrics = context.prometheus.call, context.metrics
     try:
-        observed = Observations(
-            impacts=await call(metrics.impacts),
-            thresholds=await call(metrics.thresholds),
-            performance=await call(metrics.performance),
-        )
+        observed = await context.prometheus.call(planning.observe, context.config, context.metrics)
     except UnavailableError:
         # Whoever needs the observations finds the circuit breaker open.
         context.missing_since.clear()

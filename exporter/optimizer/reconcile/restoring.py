@@ -32,8 +32,9 @@ async def _end(context: Context, entry: Entry, why_unanswered: str) -> None:
     assert entry.aim is not None
     restored = {action.id for action in entry.actions if action.restored}
     missing = [action for action in entry.actions if action.restores and action.restores not in restored]
-    if not missing:
-        await close(context, entry, entry.aim, f"{entry.reason}; what was changed is restored")
+    if not missing or entry.aim == "overridden":
+        left = "what else was changed" if missing else "what was changed"
+        await close(context, entry, entry.aim, f"{entry.reason}; {left} is restored")
         return
     # Of several attempts the last one counts.
     faults = {action.restores: action.error or why_unanswered for action in missing}

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from exporter.optimizer.ledger.entries import ActionEntry, Entry
+from exporter.optimizer.model import UnavailableError
 from exporter.optimizer.reconcile import effects
 from exporter.optimizer.reconcile.context import Context
 from exporter.optimizer.reconcile.transitions import roll_back
@@ -23,7 +24,24 @@ async def request(context: Context, optimization_id: int) -> None:
         raise NotFoundError(f"there is no optimization {optimization_id}")
     targets = effects.to_restore(entry, by_hand=True)
     _check(entry, targets, await context.ledger.open_optimizations(), acts=context.bot is not None)
+    await _check_pauses(context, targets)
     await roll_back(context, entry, "rolled_back", "a rollback was requested", targets)
+
+
+async def _check_pauses(context: Context, targets: Sequence[ActionEntry]) -> None:
+    """Who paused the bot again after our pause had ended may have a reason to."""
+    for target in targets:
+        if target.name != "pause" or target.answered_at is None:
+            continue
+        try:
+            resumed = await context.prometheus.call(context.metrics.resumed_since, target.answered_at)
+        except UnavailableError:
+            # Somebody asks for it, and nothing speaks against it.
+            return
+        if resumed:
+            raise RefusedError(
+                "the bot was resumed since: if it is paused now, somebody else paused it; resume it yourself"
+            )
 
 
 def _check(entry: Entry, targets: Sequence[ActionEntry], open_ones: Sequence[Entry], acts: bool) -> None:

@@ -1,11 +1,13 @@
 """State waiting: until Prometheus confirms the bottleneck and it is the optimization's turn; then it acts."""
 
-from exporter.optimizer import evaluation, messages, strategies
+from exporter.optimizer import messages, strategies
 from exporter.optimizer.ledger.entries import Entry
-from exporter.optimizer.model import Measurement, Strategy, Subject, rank
-from exporter.optimizer.reconcile import effects
+from exporter.optimizer.ledger.memory import track_record
+from exporter.optimizer.model import Strategy, Subject, rank
+from exporter.optimizer.reconcile import baseline, effects, planning
 from exporter.optimizer.reconcile.bot import BotSession
 from exporter.optimizer.reconcile.context import Context
+from exporter.optimizer.reconcile.planning import Plan
 from exporter.optimizer.reconcile.transitions import close, log_transition, note
 
 CONFIRM_SECONDS = 600.0
@@ -22,12 +24,12 @@ async def reconcile(context: Context, entry: Entry) -> None:
         await _unconfirmed(context, entry)
         return
     context.missing_since.pop(entry.id, None)
-    threshold = observed.thresholds.get(entry.subject)
-    strategy = strategies.make(entry.subject, impact, threshold, observed.performance, context.config)
-    if strategy != entry.strategy:
-        record = await context.ledger.track_record(entry.subject.bottleneck)
-        await context.ledger.plan(entry.id, strategy, record)
-    await _follow(context, entry, strategy)
+    past = await context.ledger.past_steps()
+    planned = planning.plan(context.config, observed, entry.subject, impact, past, context.clock())
+    if planned.strategy != entry.strategy:
+        record = track_record(past, planned.strategy.actions)
+        await context.ledger.plan(entry.id, planned.strategy, record)
+    await _follow(context, entry, planned)
 
 
 async def _unconfirmed(context: Context, entry: Entry) -> None:
@@ -43,17 +45,24 @@ async def _unconfirmed(context: Context, entry: Entry) -> None:
     await close(context, entry, "over", reason)
 
 
-async def _follow(context: Context, entry: Entry, strategy: Strategy) -> None:
-    plan = messages.actions(strategy.actions)
+async def _follow(context: Context, entry: Entry, planned: Plan) -> None:
+    strategy, withheld, why = planned.strategy, planned.withheld, planned.why_not
+    actions = messages.actions(strategy.actions)
     if await _is_cooling(context, entry.subject, strategy):
         cooldown = messages.duration(context.config.cooldown_seconds)
         reason = f"waits: the last one ended less than {cooldown} ago (optimizer.cooldown_seconds)"
         await note(context, entry, reason)
     elif context.bot is None:
-        await close(context, entry, "observed", f"mode observe; would do: {plan or 'nothing'}")
+        would = f"mode observe; would do: {actions or 'nothing'}"
+        await close(context, entry, "observed", f"{would}; not: {why}" if why else would)
+    elif not strategy.actions and withheld and not all(each.for_long for each in withheld):
+        await note(context, entry, f"waits: {why}")
     elif not strategy.actions:
         advice = entry.subject.bottleneck.advice
-        await close(context, entry, "advised", f"no action of optimizer.actions is for this; {advice}")
+        reason = why or "no action of optimizer.actions is for this"
+        await close(context, entry, "advised", f"{reason}; {advice}")
+    elif hold := await context.hold():
+        await note(context, entry, f"waits: {hold}")
     elif await _has_its_turn(context, entry, strategy):
         await _act(context, context.bot, entry, strategy)
 
@@ -100,27 +109,15 @@ async def _is_beyond_limit(context: Context, actions: int) -> bool:
 
 async def _act(context: Context, bot: BotSession, entry: Entry, strategy: Strategy) -> None:
     """waiting -> acting, if enough can be measured before."""
-    now, minimum = context.clock(), context.config.minimum_samples
-    last = await context.ledger.last_change(entry.subject.agent)
-    settled = effects.settled_at(last) if last is not None else 0.0
-    before = await _measure_before(context, entry.subject, settled, now)
+    before = await baseline.measure(context, entry)
     # A stopped bot is not measured, so that a pause needs no measurement before.
-    if evaluation.enough(before, minimum) or strategies.pauses(strategy):
+    if not before.missing or strategies.pauses(strategy):
         bot_start = await bot.start_time()
-        await context.ledger.act(entry.id, strategy.actions, before, bot_start, context.clock())
+        await context.ledger.act(entry.id, strategy.actions, before.found, bot_start, context.clock())
         log_transition(entry, "acting", messages.actions(strategy.actions))
         return
-    shortfall = evaluation.shortfall(entry.subject.bottleneck, before, minimum)
-    reason = f"too few events before it, so that no effect could be seen: {shortfall}"
-    if now - max(entry.created_at, settled) >= context.config.measure_within_seconds:
-        await close(context, entry, "not_enough_data", reason)
+    waited = context.clock() - max(entry.created_at, before.settled_at)
+    if waited >= context.config.measure_within_seconds:
+        await close(context, entry, "not_enough_data", before.missing)
     else:
-        await note(context, entry, f"waits; {reason}")
-
-
-async def _measure_before(context: Context, subject: Subject, settled: float, now: float) -> Measurement:
-    """Nothing from before `settled`: the effect of an earlier change would be taken for that of the next one."""
-    if settled >= now:
-        reason = f"an earlier change needs its time until {messages.moment(settled)}"
-        return Measurement(now, now, None, 0, reason)
-    return await context.measure(subject, max(now - context.config.measure_seconds, settled), now)
+        await note(context, entry, f"waits; {before.missing}")

@@ -23,9 +23,10 @@ from exporter.config import Config
 
 from .harness import NOW, configured
 
+MIDNIGHT = 1760486400.0
 MONDAY = 1760313600.0
 GROWING = [kind for kind in TABLES if issubclass(kind, GrowingTable)]
-CONTEXT = Context(MONDAY, price=95_000.0, value=9_000.0)
+CONTEXT = Context(MIDNIGHT, MONDAY, price=95_000.0, value=9_000.0)
 
 
 def shown(table: GrowingTable, context: Context = CONTEXT) -> dict[Key, float]:
@@ -76,7 +77,7 @@ def test_neither_cuts_nor_restarts_can_be_seen(kind: type[GrowingTable]) -> None
 
 @pytest.mark.parametrize("kind", GROWING, ids=lambda kind: kind.name)
 def test_without_rows_only_known_series_are_there(kind: type[GrowingTable]) -> None:
-    assert set(shown(kind(Config()), Context(MONDAY)).values()) <= {0.0, 10000.0}
+    assert set(shown(kind(Config()), Context(MIDNIGHT, MONDAY)).values()) <= {0.0, 10000.0}
 
 
 def test_executions_by_hand() -> None:

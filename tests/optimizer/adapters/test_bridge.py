@@ -51,7 +51,7 @@ def token(directory: Path, text: str = "sesame") -> Path:
 
 @asynccontextmanager
 async def reached(url: str, token_file: Path, **aliases: str) -> AsyncIterator[BridgedBot]:
-    made = BridgedBot(Bridge(url=url, timeout_seconds=10), token_file, aliases)
+    made = BridgedBot(Bridge(url=url, timeout_seconds=10), token_file, aliases, "ledger-1")
     try:
         yield made
     finally:
@@ -115,10 +115,28 @@ async def test_what_is_done_to_a_real_bot_and_rolled_back(node: str, tmp_path: P
         assert await bot.perform("one-6", Action("pause"), start) == ActionResult(
             "refused", (), "pause is not allowed"
         )
-        with pytest.raises(UnavailableError, match="the bot was restarted meanwhile"):
+        with pytest.raises(UnavailableError, match="botStart is of another process"):
             await bot.perform("one-7", ADAPT, start - 1)
         other = await bot.perform("one-1", LOWER, start)
         assert (other.status, "from one release" in other.error) == ("refused", True)
+
+
+@pytest.mark.node
+async def test_one_optimizer_at_a_time(node: str, tmp_path: Path) -> None:
+    file = tmp_path / "actions-token"
+    second = BridgedBot(Bridge(url=node, timeout_seconds=10), file, {}, "ledger-2")
+    async with reached(node, file) as first:
+        start = await started(first)
+        done = await first.perform("one-1", LOWER, start)
+        with pytest.raises(NotCarriedOutError, match="another optimizer acts on this bot"):
+            await second.perform("two-1", LOWER, start)
+        assert (await first.check("look-1", "one-1", start)).changes == ()
+        await first.perform("one-2", LOWER, start)
+        gone = (await first.check("look-2", "one-1", start)).changes
+        assert {each.path for each in gone} == {each.path for each in done.changes}
+        both = ["execute_adaptation", "adjust_autonomy"]
+        assert await second.abilities() == {"": [], **dict.fromkeys(("Market Hunter", "twin", "Twin"), both)}
+    await second.close()
 
 
 @pytest.mark.node
@@ -210,7 +228,7 @@ async def test_the_request_is_what_the_bridge_takes(fake: Fake, tmp_path: Path) 
         await bot.restore("x-1", "w-9", 1000.5)
     headers, first = fake.asked[0]
     assert headers["Authorization"] == "Bearer sesame"
-    common = {"version": 1, "id": "x-1", "botStart": 1000.5}
+    common = {"version": 1, "id": "x-1", "botStart": 1000.5, "owner": "ledger-1"}
     assert [document for _, document in fake.asked] == [
         {
             **common,
@@ -230,7 +248,6 @@ async def test_the_request_is_what_the_bridge_takes(fake: Fake, tmp_path: Path) 
     [
         (401, "another token"),
         (404, "started without actions"),
-        (409, "restarted meanwhile"),
         (421, "local name"),
         (429, "something else now"),
         (500, "answers with status 500"),
@@ -245,6 +262,13 @@ async def test_who_cannot_be_asked_now_is_asked_again(
         with pytest.raises(UnavailableError, match=told) as caught:
             await bot.perform("x-1", ADAPT, 1000.5)
     assert "sesame" not in str(caught.value)
+
+
+async def test_a_conflict_says_which(fake: Fake, tmp_path: Path) -> None:
+    fake.status, fake.answer = 409, {"version": 1, "error": "another optimizer acts on this bot, for 7 s"}
+    async with reached(fake.url, token(tmp_path)) as bot:
+        with pytest.raises(NotCarriedOutError, match="another optimizer acts on this bot, for 7 s"):
+            await bot.perform("x-1", ADAPT, 1000.5)
 
 
 @pytest.mark.parametrize("status", [400, 405, 413, 415])

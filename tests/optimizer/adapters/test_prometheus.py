@@ -27,7 +27,14 @@ from exporter.optimizer.bottlenecks.agent_success_rate import AGENT_SUCCESS_RATE
 from exporter.optimizer.bottlenecks.base import Bottleneck
 from exporter.optimizer.bottlenecks.coordination_efficiency import COORDINATION_EFFICIENCY
 from exporter.optimizer.bottlenecks.system_performance import SYSTEM_PERFORMANCE
-from exporter.optimizer.model import Impact, Measurement, Performance, Subject, UnavailableError
+from exporter.optimizer.measures import (
+    COORDINATION,
+    GUARDRAILS,
+    RESPONSE_TIME,
+    SUCCESS_RATE,
+    Measure,
+)
+from exporter.optimizer.model import Impact, Measurement, Performance, Portfolio, Subject, UnavailableError
 from optimizer.adapters.history import History, Sample, remembering
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -102,6 +109,10 @@ def impact(level: str, bottleneck: str, severity: str, agent: str = "") -> str:
 
 
 RECORDED: History = {
+    f'tweetbot_recent_executions{{job="tweetbot",bot="unread",instance="u:1",agent="{HUNTER}"}}': lately(50),
+    f"tweetbot_system_paused{ONE}}}": [
+        (moment, float(-480 <= moment - NOW < -300)) for moment, _ in lately(0)
+    ],
     f'agent:known:group{ONE},agent="{HUNTER}"}}': lately(1),
     f'agent:known:group{ONE},agent="{CREATOR}"}}': lately(1),
     'agent:known:group{job="tweetbot",bot="two",instance="two:9464",agent="stranger"}': lately(1),
@@ -236,7 +247,9 @@ def test_what_is_measured_is_what_was_counted_between_the_scrapes(
     url: str, bot: str, subject: Subject, offset: float, length: float
 ) -> None:
     start, end = round(BEGIN + offset, 3), round(BEGIN + offset + length, 3)
-    measured = asyncio.run(Prometheus(url, bot).measure(subject, start, end))
+    measured = asyncio.run(
+        Prometheus(url, bot).measure(subject.bottleneck.measure, subject.agent, start, end)
+    )
     value, samples = expected(BOTS[bot], subject, start, end)
     assert (measured.start, measured.end, measured.samples) == (start, end, int(samples))
     assert measured.value == (None if value is None else pytest.approx(value, rel=1e-9, abs=1e-12))
@@ -246,7 +259,9 @@ def test_what_is_measured_is_what_was_counted_between_the_scrapes(
 async def test_a_whole_hour_has_events(url: str) -> None:
     """So that the test above is not one of empty windows."""
     for subject in SUBJECTS:
-        measured = await Prometheus(url, "one").measure(subject, BEGIN, BEGIN + HOUR)
+        measured = await Prometheus(url, "one").measure(
+            subject.bottleneck.measure, subject.agent, BEGIN, BEGIN + HOUR
+        )
         assert measured.value is not None
         assert measured.samples > 200
 
@@ -256,7 +271,9 @@ async def test_live_counters_that_began_anew_are_counted_on(url: str) -> None:
     subject = Subject(COORDINATION_EFFICIENCY, CREATOR)
     whole = of_bot("restarted", 3, 1000)
     value, samples = expected(whole, subject, BEGIN, BEGIN + HOUR)
-    measured = await Prometheus(url, "restarted").measure(subject, BEGIN, BEGIN + HOUR)
+    measured = await Prometheus(url, "restarted").measure(
+        subject.bottleneck.measure, subject.agent, BEGIN, BEGIN + HOUR
+    )
     assert measured.value == pytest.approx(value, rel=0.02)
     assert measured.samples == pytest.approx(samples, rel=0.02)
 
@@ -265,10 +282,14 @@ async def test_live_counters_that_began_anew_are_counted_on(url: str) -> None:
 @pytest.mark.parametrize("bottleneck", ["agent_response_time", "agent_success_rate", "system_performance"])
 async def test_nothing_is_measured_across_a_new_database(url: str, bot: str, bottleneck: str) -> None:
     subject = Subject(named(bottleneck), "" if bottleneck == "system_performance" else HUNTER)
-    measured = await Prometheus(url, bot).measure(subject, BEGIN, BEGIN + HOUR)
+    measured = await Prometheus(url, bot).measure(
+        subject.bottleneck.measure, subject.agent, BEGIN, BEGIN + HOUR
+    )
     assert measured == Measurement(BEGIN, BEGIN + HOUR, None, 0, measured.note)
     assert "database" in measured.note
-    before = await Prometheus(url, bot).measure(subject, BEGIN, BEGIN + 1200)
+    before = await Prometheus(url, bot).measure(
+        subject.bottleneck.measure, subject.agent, BEGIN, BEGIN + 1200
+    )
     assert before.value is not None
 
 
@@ -283,33 +304,72 @@ async def test_nothing_is_measured_across_a_new_database(url: str, bot: str, bot
 )
 async def test_nothing_is_measured_across_a_single_lost_row(url: str, bot: str, bottleneck: str) -> None:
     subject = Subject(named(bottleneck), "" if bottleneck == "system_performance" else HUNTER)
-    measured = await Prometheus(url, bot).measure(subject, BEGIN, BEGIN + HOUR)
+    measured = await Prometheus(url, bot).measure(
+        subject.bottleneck.measure, subject.agent, BEGIN, BEGIN + HOUR
+    )
     assert measured == Measurement(BEGIN, BEGIN + HOUR, None, 0, measured.note)
     assert "lost rows" in measured.note
-    before = await Prometheus(url, bot).measure(subject, BEGIN, BEGIN + 1200)
+    before = await Prometheus(url, bot).measure(
+        subject.bottleneck.measure, subject.agent, BEGIN, BEGIN + 1200
+    )
     assert before.value is not None
 
 
 async def test_coordination_says_what_it_is_of(url: str) -> None:
     for agent, events in ((HUNTER, "negotiations"), (CREATOR, "messages")):
         subject = Subject(COORDINATION_EFFICIENCY, agent)
-        assert (await Prometheus(url, "one").measure(subject, BEGIN, BEGIN + HOUR)).events == events
+        assert (
+            await Prometheus(url, "one").measure(
+                subject.bottleneck.measure, subject.agent, BEGIN, BEGIN + HOUR
+            )
+        ).events == events
 
 
 async def test_messages_do_not_depend_on_the_database(url: str) -> None:
-    measured = await Prometheus(url, "replaced").measure(
-        Subject(COORDINATION_EFFICIENCY, HUNTER), BEGIN, BEGIN + HOUR
-    )
+    measured = await Prometheus(url, "replaced").measure(COORDINATION, HUNTER, BEGIN, BEGIN + HOUR)
     assert measured.value is not None
 
 
 async def test_an_agent_that_is_not_there_has_no_value(url: str) -> None:
-    for agent in ("nobody", f'{HUNTER}"}}', ".*", ""):
-        measured = await Prometheus(url, "one").measure(Subject(AGENT_RESPONSE_TIME, agent), BEGIN, NOW)
+    for agent in ("nobody", f'{HUNTER}"}}', ".*"):
+        measured = await Prometheus(url, "one").measure(RESPONSE_TIME, agent, BEGIN, NOW)
         assert (measured.value, measured.samples) == (None, 0)
         assert measured.note == "no executions with a duration were counted"
-    empty = await Prometheus(url, "one").measure(Subject(AGENT_RESPONSE_TIME, HUNTER), NOW, NOW)
+    empty = await Prometheus(url, "one").measure(RESPONSE_TIME, HUNTER, NOW, NOW)
     assert empty.note == "no time has passed"
+
+
+async def test_without_an_agent_all_of_them_together(url: str) -> None:
+    measured = await Prometheus(url, "one").measure(SUCCESS_RATE, "", BEGIN, BEGIN + HOUR)
+    value, samples = expected(BOTS["one"], Subject(AGENT_SUCCESS_RATE, ""), BEGIN, BEGIN + HOUR)
+    assert measured.value == pytest.approx(value)
+    assert measured.samples == samples
+
+
+@pytest.mark.parametrize("measure", GUARDRAILS, ids=lambda each: each.name)
+async def test_every_guardrail_is_a_valid_query(url: str, measure: Measure) -> None:
+    """Those for which nothing is recorded here have no value, and say so."""
+    measured = await Prometheus(url, "one").measure(measure, HUNTER, BEGIN, BEGIN + HOUR)
+    assert (measured.value is None) == bool(measured.note)
+
+
+async def test_executions_that_are_not_counted(url: str) -> None:
+    """As while a history is still read, or where the database's collector fails: that is no agent without any."""
+    measured = await Prometheus(url, "unread").measure(SUCCESS_RATE, HUNTER, NOW - 500, NOW)
+    assert (measured.value, measured.note) == (None, "it has executions, and none were counted in that time")
+    none = await Prometheus(url, "unread").measure(SUCCESS_RATE, CREATOR, NOW - 500, NOW)
+    assert none.note == "no executions with a known result were counted"
+
+
+async def test_whether_the_bot_was_resumed_since(url: str) -> None:
+    """Bot one was paused from eight to five minutes ago; of the others nothing is known."""
+    assert await Prometheus(url, "one").resumed_since(NOW - 540)
+    assert not await Prometheus(url, "one").resumed_since(NOW - 120)
+    assert not await Prometheus(url, "new").resumed_since(NOW - 540)
+
+
+async def test_a_portfolio_of_which_nothing_is_known(url: str) -> None:
+    assert await Prometheus(url, "one").portfolio() == Portfolio(None, None)
 
 
 async def test_what_the_rules_recorded(url: str) -> None:
@@ -331,7 +391,10 @@ async def test_what_the_rules_recorded(url: str) -> None:
 
 
 async def test_several_bots_need_a_name(url: str) -> None:
-    for asked in (Prometheus(url).agents(), Prometheus(url).measure(SUBJECTS[0], BEGIN, BEGIN + HOUR)):
+    for asked in (
+        Prometheus(url).agents(),
+        Prometheus(url).measure(SUCCESS_RATE, HUNTER, BEGIN, BEGIN + HOUR),
+    ):
         with pytest.raises(UnavailableError, match=r"several bots \('.*optimizer\.bot"):
             await asked
     assert await Prometheus(url, "two").agents() == {"stranger"}
@@ -363,10 +426,10 @@ def test_every_series_that_is_asked_for_exists() -> None:
         for group in yaml.safe_load(file.read_text())["groups"]
         for rule in group["rules"]
     }
-    exported = {family.name + suffix for family in FAMILIES for suffix in ("", "_sum", "_count")}
-    asked = [expression for each in BOTTLENECKS for expression in each.query.parts.values()]
+    exported = {family.name + suffix for family in FAMILIES for suffix in ("", "_sum", "_count", "_bucket")}
+    asked = [expression for each in GUARDRAILS for expression in each.parts.values()]
     asked += [each.in_force(each.thresholds[0]) for each in BOTTLENECKS]
-    asked += [prometheus._AGENTS, prometheus._IMPACTS, prometheus._PERFORMANCE]
+    asked += [prometheus._AGENTS, prometheus._IMPACTS, prometheus._PERFORMANCE, prometheus._PAUSED]
     asked += [prometheus._LOW_PERFORMANCE, prometheus._HIGH_PERFORMANCE]
     names = {name for text in asked for name in re.findall(r"tweetbot_\w+|\w+:\w+:\w+", text)}
     assert len(names) > 15
@@ -455,12 +518,13 @@ SERIES = st.fixed_dictionaries(
 async def test_no_answer_is_an_unexpected_error(found: Any) -> None:
     body = vector(*found) if isinstance(found, list) else json.dumps(found).encode()
     async with answering(body) as metrics:
-        measured = metrics.measure(Subject(AGENT_RESPONSE_TIME, HUNTER), 1, 2)
+        measured = metrics.measure(RESPONSE_TIME, HUNTER, 1, 2)
         asked = (
             metrics.agents(),
             metrics.impacts(),
             metrics.thresholds(),
             metrics.performance(),
+            metrics.portfolio(),
             measured,
         )
         for result in await asyncio.gather(*asked, return_exceptions=True):

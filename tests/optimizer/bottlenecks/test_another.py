@@ -7,9 +7,11 @@ import pytest
 
 from exporter.optimizer import bottlenecks, service, strategies
 from exporter.optimizer.bottlenecks.agent_response_time import AGENT_RESPONSE_TIME
-from exporter.optimizer.bottlenecks.base import Bottleneck, Mean, Parts, Query
-from exporter.optimizer.bottlenecks.queries import counted
-from exporter.optimizer.evaluation import evaluate, window
+from exporter.optimizer.bottlenecks.base import Bottleneck
+from exporter.optimizer.evaluation import Comparison, evaluate, window
+from exporter.optimizer.measures.base import Estimate, Parts
+from exporter.optimizer.measures.executions import SUCCESS_RATE
+from exporter.optimizer.measures.queries import counted
 from exporter.optimizer.model import Impact, Measurement, Performance, Subject
 from optimizer.adapters.test_prometheus import answering, vector
 from optimizer.alerts.test_webhook import LABELS, alert, envelope
@@ -17,26 +19,33 @@ from optimizer.fakes import HUNTER, NOON, config
 from optimizer.http.test_app import served
 
 
-def _mean(parts: Parts) -> Mean:
-    return parts.get("idle"), 50.0, "shifts"
+def _mean(parts: Parts) -> Estimate:
+    return Estimate(parts.get("idle"), 0.02, 50.0, "shifts")
+
+
+IDLENESS = replace(
+    SUCCESS_RATE,
+    name="idleness",
+    direction="lower_is_better",
+    parts={"idle": counted("tweetbot_idle_total")},
+    mean=_mean,
+    no_value="no shift was counted",
+    text="idleness",
+    events="shifts",
+)
 
 
 IDLE = replace(
     AGENT_RESPONSE_TIME,
     name="agent_idleness",
-    direction="lower_is_better",
-    unit="ratio",
-    statistics="share",
+    measure=IDLENESS,
     thresholds=(replace(AGENT_RESPONSE_TIME.thresholds[0], series="idle_ratio:threshold_high"),),
-    query=Query(parts={"idle": counted("tweetbot_idle_total")}, mean=_mean, no_value="no shift was counted"),
     actions=replace(
         AGENT_RESPONSE_TIME.actions,
         adaptations=("INCREASE_AUTONOMY",),
         autonomy=("raise",),
         settling_seconds=42.0,
     ),
-    measure="idleness",
-    events="shifts",
     finding="the idleness of {target} exceeds {limit} by {impact}",
     advice="give it work",
 )
@@ -51,7 +60,8 @@ def listed(monkeypatch: pytest.MonkeyPatch) -> Bottleneck:
 
 def test_its_strategy() -> None:
     performance = {HUNTER: Performance(0.9, 0.5, 0.8)}
-    made = strategies.make(SUBJECT, Impact("high", 0.25), 0.4, performance, config())
+    actions, _ = strategies.choose(SUBJECT, "high", performance, config(), strategies.Restrictions())
+    made = strategies.make(SUBJECT, Impact("high", 0.25), 0.4, actions, config())
     assert [each.name for each in made.actions] == ["execute_adaptation", "adjust_autonomy"]
     assert (made.type, made.implementation_seconds) == ("agent_idleness", 42.0)
     assert made.description.startswith(
@@ -61,12 +71,12 @@ def test_its_strategy() -> None:
 
 
 def test_its_evaluation() -> None:
-    before, after = Measurement(0, 1, 0.6, 400), Measurement(2, 3, 0.3, 400)
-    found = evaluate(IDLE, before, after, 0.4, 0.05, last_look=False)
+    before, after = (Measurement(0, 1, value, 400, standard_error=0.02) for value in (0.6, 0.3))
+    found = evaluate(IDLE, Comparison(IDLENESS, before, after, 0.05), (), 0.4, last_look=False)
     assert found is not None
     assert (found.verdict, found.improvement_ratio) == ("succeeded", 0.5)
     assert "idleness 60.0 % -> 30.0 % over 400 shifts" in found.reason
-    assert window(IDLE, 0.0, 100.0, 10.0, 100.0) == (0.0, 100.0)
+    assert window(IDLENESS, 0.0, 100.0, 10.0, 100.0) == (0.0, 100.0)
 
 
 async def test_its_queries() -> None:
@@ -78,7 +88,9 @@ async def test_its_queries() -> None:
         {"metric": {"__name__": "agent:idle_ratio:threshold_high", **labels}, "value": [1, "0.4"]},
     )
     async with answering(answer) as prometheus:
-        assert await prometheus.measure(SUBJECT, 1, 2) == Measurement(1, 2, 0.6, 50, "", "shifts")
+        assert await prometheus.measure(IDLENESS, HUNTER, 1, 2) == Measurement(
+            1, 2, 0.6, 50, "", "shifts", 0.02
+        )
         assert await prometheus.impacts() == {SUBJECT: Impact("high", 0.25)}
         assert await prometheus.thresholds() == {SUBJECT: 0.4}
 

@@ -6,14 +6,13 @@ from pathlib import Path
 from string import Formatter
 
 import pytest
-from promql import read
-from series import EXPORTED, RECORDED, ROOT
+from series import ROOT
 
 from exporter.optimizer import bottlenecks
 from exporter.optimizer.bottlenecks import BOTTLENECKS
 from exporter.optimizer.bottlenecks.base import Bottleneck
 
-SHARED = {"__init__", "base", "queries"}
+SHARED = {"__init__", "base"}
 SEVERITIES = ["low", "medium", "high", "critical"]
 EVERY = pytest.mark.parametrize("bottleneck", BOTTLENECKS, ids=lambda each: each.name)
 
@@ -55,34 +54,5 @@ def fields(text: str) -> set[str]:
 
 
 @EVERY
-def test_queries(bottleneck: Bottleneck) -> None:
-    query = bottleneck.query
-    assert query.mean({})[0] is None
-    assert query.no_value
-    for part in query.parts.values():
-        selectors, _ = read(part.replace("{}", '{bot="one"}[1000ms]'))
-        assert [each.name for each in selectors if each.name not in EXPORTED | RECORDED] == []
-        assert all(each.ranged and each.labels for each in selectors), "every selector has its {}"
-
-
-@EVERY
 def test_the_page_about_the_optimizer_names_it(bottleneck: Bottleneck) -> None:
     assert f"| `{bottleneck.name}` |" in (ROOT / "docs" / "optimizer.md").read_text()
-
-
-@pytest.mark.parametrize(
-    ("name", "parts", "expected"),
-    [
-        ("agent_response_time", {"seconds": 5.6, "executions": 2}, (2.8, 2, "executions")),
-        ("agent_response_time", {"seconds": 0.0, "executions": 0}, (None, 0, "executions")),
-        ("agent_success_rate", {"succeeded": 31, "failed": 19}, (0.62, 50, "executions")),
-        ("agent_success_rate", {"succeeded": 0, "failed": 9}, (0, 9, "executions")),
-        ("coordination_efficiency", {"negotiations": 50, "negotiations_succeeded": 27, "messages": 9},
-         (0.54, 50, "negotiations")),
-        ("coordination_efficiency", {"negotiations": 0, "messages": 10, "messages_failed": 1}, (0.9, 10, "messages")),
-        ("system_performance", {"score": 0.7, "executions": 100}, (0.7, 100, "executions")),
-    ],
-)  # fmt: skip
-def test_means(name: str, parts: dict[str, float], expected: tuple[float | None, float, str]) -> None:
-    (bottleneck,) = [each for each in BOTTLENECKS if each.name == name]
-    assert bottleneck.query.mean(parts) == expected

@@ -31,8 +31,9 @@ from exporter.optimizer.ledger import file as ledgerfile
 from exporter.optimizer.ledger.errors import LedgerError
 from exporter.optimizer.model import Subject
 from exporter.optimizer.reconcile.loop import ReconcileLoop
+from optimizer import fakes
 from optimizer.alerts.test_webhook import LABELS, alert, envelope
-from optimizer.fakes import SLOW, World, world_at
+from optimizer.fakes import NOON, SLOW, World, world_at
 
 ALERTS, LISTED = "/api/v1/alerts", "/api/v1/optimizations"
 SESAME = {"Authorization": "Bearer sesame"}
@@ -386,6 +387,48 @@ async def test_an_accepted_alert_is_looked_at_at_once(client: Client) -> None:
     running.cancel()
 
 
+async def test_a_bug_is_not_ready_and_is_logged_once(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+
+    async def step() -> None:
+        steps.append(1)
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(client.world.reconciler, "reconcile", step)
+    with capture_logs() as logged:
+        running = asyncio.create_task(client.loop.run())
+        await wait_until(lambda: len(steps) == 1)
+        client.loop.wake()
+        await wait_until(lambda: len(steps) == 2)
+        status, _, text = await client.ask("/-/ready")
+    running.cancel()
+    assert (status, text) == (503, "Not ready: a bug: RuntimeError; the log has the details\n")
+    assert len(logged) == 1
+
+
+async def test_suspended_and_resumed(client: Client) -> None:
+    world = client.world
+    assert (await client.ask("/api/v1/suspend", method="POST", headers={}))[0] == 401
+    assert (await client.ask("/api/v1/suspend", method="POST"))[0] == 200
+    assert (await client.metrics())["suspended"] == 1
+    world.metrics.sees()
+    await world.receive(fakes.alert())
+    await world.step()
+    entry = await world.entry()
+    assert (entry.state, world.bot.executed) == ("waiting", [])
+    assert "suspended since 2027-01-15 08:00:00 UTC: by hand" in entry.reason
+    assert (await client.ask("/api/v1/resume", method="POST"))[0] == 200
+    await world.step()
+    assert (await world.entry()).state == "measuring"
+    assert (await client.metrics())["suspended"] == 0
+
+
+@pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer"])
+async def test_the_scheme_is_taken_in_any_case(client: Client, scheme: str) -> None:
+    authorization = {"Authorization": f"{scheme} sesame"}
+    assert (await client.ask("/api/v1/optimizations", headers=authorization))[0] == 200
+
+
 async def test_one_bad_step_is_not_the_last(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[int] = []
 
@@ -468,8 +511,11 @@ async def test_every_family_is_there_and_starts_at_0(client: Client) -> None:
     }
     ours = [each.name for each in FAMILIES if each.collector == "optimizer"]
     declared = {name.removesuffix("_total").removesuffix("_info") for name in ours}
-    when_known = ("actions", "actions_failed", "action_last_timestamp_seconds", "last_run_timestamp_seconds")
-    later = {f"tweetbot_optimizer_{name}" for name in (*when_known, "prometheus_up", "bridge_up")}
+    when_known = ("actions", "actions_failed", "action_last_timestamp_seconds", "change_timestamp_seconds")
+    later = {
+        f"tweetbot_optimizer_{name}"
+        for name in (*when_known, "last_run_timestamp_seconds", "prometheus_up", "bridge_up")
+    }
     assert declared - set(families) == later
     assert "process_cpu_seconds" in families
     for name in declared & set(families) - {"tweetbot_optimizer"}:
@@ -483,6 +529,7 @@ async def test_every_family_is_there_and_starts_at_0(client: Client) -> None:
     await client.world.acted()
     found = await client.metrics()
     assert found["actions_total{execute_adaptation,market-hunter}"] == 1
+    assert found["change_timestamp_seconds{market-hunter,measuring,STRATEGY_ADJUSTMENT}"] == NOON
     assert found["actions_failed_total{execute_adaptation,market-hunter}"] == 0
     assert found["action_last_timestamp_seconds{execute_adaptation,market-hunter}"] > 0
     assert found["open{agent_response_time,measuring}"] == 1

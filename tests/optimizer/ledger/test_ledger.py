@@ -20,12 +20,22 @@ from exporter.optimizer.bottlenecks.agent_response_time import AGENT_RESPONSE_TI
 from exporter.optimizer.bottlenecks.agent_success_rate import AGENT_SUCCESS_RATE
 from exporter.optimizer.bottlenecks.system_performance import SYSTEM_PERFORMANCE
 from exporter.optimizer.ledger import file as ledgerfile
+from exporter.optimizer.ledger import writes
 from exporter.optimizer.ledger.alerts import MAX_OCCURRENCES, OCCURRENCES_KEPT_SECONDS
-from exporter.optimizer.ledger.entries import Entry, TriageResult
+from exporter.optimizer.ledger.entries import Entry, TrackRecord, TriageResult
 from exporter.optimizer.ledger.errors import LedgerError
 from exporter.optimizer.ledger.schema import APPLICATION_ID, VERSION
 from exporter.optimizer.ledger.store import Ledger
-from exporter.optimizer.model import Action, ActionResult, Alert, Change, Impact, Measurement, Subject
+from exporter.optimizer.model import (
+    Action,
+    ActionResult,
+    Alert,
+    Change,
+    Impact,
+    Measurement,
+    Strategy,
+    Subject,
+)
 from exporter.optimizer.strategies import make
 from optimizer.fakes import HUNTER, NOON, SLOW, alert, config
 
@@ -53,14 +63,19 @@ async def entry(ledger: Ledger, optimization_id: int = 1) -> Entry:
     return found
 
 
+def made(subject: Subject) -> Strategy:
+    actions = (Action("execute_adaptation", subject.agent, ("STRATEGY_ADJUSTMENT",)),)
+    return make(subject, Impact("high", 0.4), 2.0, actions, config())
+
+
 async def acted(ledger: Ledger, subject: Subject = SLOW) -> Entry:
     """Planned and being carried out: two actions, none sent yet."""
     await ledger.record(triaged(alert(subject)), NOON)
     newest = (await ledger.optimizations(limit=1))[0].id
-    strategy = make(subject, Impact("high", 0.4), 2.0, {}, config())
-    await ledger.plan(newest, strategy, await ledger.track_record(subject.bottleneck))
+    await ledger.plan(newest, made(subject), TrackRecord(0, 0, None))
     actions = [Action("execute_adaptation", subject.agent, ("STRATEGY_ADJUSTMENT",)), Action("pause")]
-    await ledger.act(newest, actions, Measurement(NOON - 3600, NOON, 2.8, 60), SINCE, NOON)
+    before = {"response_time": Measurement(NOON - 3600, NOON, 2.8, 60)}
+    await ledger.act(newest, actions, before, SINCE, NOON)
     return await entry(ledger, newest)
 
 
@@ -90,7 +105,10 @@ class TestFile:
                 name for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
             }
         assert found == [APPLICATION_ID, VERSION, "wal"]
-        assert tables == {"optimizations", "actions", "performance_history", "endings", "alerts"}
+        assert tables == {
+            *("optimizations", "actions", "performance_history", "endings", "alerts"),
+            *("identity", "suspensions"),
+        }
 
     async def test_what_was_written_is_there_the_next_time(self, path: Path) -> None:
         async with Ledger.open(path) as ledger:
@@ -234,7 +252,7 @@ class TestFile:
 
     async def test_a_full_disk_costs_the_write_and_nothing_else(self, path: Path, ledger: Ledger) -> None:
         await acted(ledger)
-        database = ledger._database
+        database = ledger._database.connection
         await database.execute_fetchall("PRAGMA max_page_count = 1")
         flood = [alert(fingerprint=f"{n}" * 50) for n in range(2000)]
         with pytest.raises(LedgerError, match="the disk is full: make room"):
@@ -289,8 +307,7 @@ class TestReading:
 class TestWriting:
     async def test_an_entry_comes_back_as_it_was_written(self, ledger: Ledger) -> None:
         found = await acted(ledger)
-        strategy = make(SLOW, Impact("high", 0.4), 2.0, {}, config())
-        assert found.strategy == strategy
+        assert found.strategy == made(SLOW)
         assert found.before == Measurement(NOON - 3600, NOON, 2.8, 60)
         assert [(action.action, action.status, action.bot_start) for action in found.actions] == [
             (Action("execute_adaptation", HUNTER, ("STRATEGY_ADJUSTMENT",)), "planned", SINCE),
@@ -338,15 +355,16 @@ class TestWriting:
         self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         await ledger.record(triaged(alert()), NOON)
-        planned = ledger._planned
+        planned = writes.planned
 
         async def cut_off(*arguments: object) -> None:
             await planned(*arguments)  # type: ignore[arg-type]
             raise asyncio.CancelledError
 
-        monkeypatch.setattr(ledger, "_planned", cut_off)
+        monkeypatch.setattr(writes, "planned", cut_off)
+        before = {"response_time": Measurement(0, 1, 1.0, 1)}
         with pytest.raises(asyncio.CancelledError):
-            await ledger.act(1, [Action("pause")], Measurement(0, 1, 1.0, 1), SINCE, NOON)
+            await ledger.act(1, [Action("pause")], before, SINCE, NOON)
         found = await entry(ledger)
         assert (found.state, found.before, found.actions) == ("waiting", None, ())
 

@@ -21,10 +21,10 @@ from exporter.optimizer.ledger.schema import APPLICATION_ID, SCHEMA, VERSION
 from exporter.optimizer.ledger.store import Ledger
 from exporter.optimizer.model import Subject
 
-SCHEMAS = {2: "c2c3423bd15e5575"}
+SCHEMAS = {3: "ba0990c902457c2a"}
 """The beginning of the SHA-256 of each version's SCHEMA. A released one never changes: a change is a new version, which
 needs a migration, and its line here."""
-VERSION_1 = (Path(__file__).parent / "schemas" / "1.sql").read_text()
+OLD = {number: (Path(__file__).parent / "schemas" / f"{number}.sql").read_text() for number in (1, 2)}
 
 Rows = Mapping[str, list[tuple[Any, ...]]]
 
@@ -33,26 +33,31 @@ OUTCOMES = {"succeeded": "succeeded", "taken_back": "rolled_back", "not_taken_ba
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A ledger of version 1 with closed optimizations, one for each outcome, and one that is being restored."""
-    path = tmp_path / "optimizer.db"
+    return ledger_of(tmp_path, 1)
+
+
+def ledger_of(directory: Path, old: int) -> Path:
+    """A ledger of an old version with closed optimizations, one for each outcome, and one that is being restored."""
+    path = directory / "optimizer.db"
     with closing(sqlite3.connect(path)) as database:
-        database.executescript(VERSION_1)
+        database.executescript(OLD[old])
         database.execute("PRAGMA journal_mode = WAL")
         database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        database.execute("PRAGMA user_version = 1")
+        database.execute(f"PRAGMA user_version = {old}")
         for number, outcome in enumerate([*OUTCOMES, None], 1):
-            optimization(database, number, outcome)
+            named = outcome if old == 1 else OUTCOMES.get(outcome or "")
+            optimization(database, number, named, "taken_back" if old == 1 else "rolled_back")
         database.commit()
     return path
 
 
-def optimization(database: sqlite3.Connection, number: int, outcome: str | None) -> None:
+def optimization(database: sqlite3.Connection, number: int, outcome: str | None, aim: str) -> None:
     values = {
         "id": number, "bottleneck": "agent_response_time", "agent": f"agent-{number}", "severity": "high",
         "state": "closed" if outcome else "restoring", "state_since": 1000.5, "outcome": outcome, "reason": "why\n'x'",
         "fingerprint": "ab", "alert_starts_at": 900.0, "created_at": 950.0, "acted_at": 960.0,
         "closed_at": 1000.5 if outcome else None, "verdict": "harmful", "improvement_ratio": -0.25, "threshold": 2.0,
-        "threshold_met": 0, "aim": None if outcome else "taken_back",
+        "threshold_met": 0, "aim": None if outcome else aim,
     }  # fmt: skip
     insert(database, "optimizations", values)
     action = {
@@ -96,7 +101,7 @@ def insert(database: sqlite3.Connection, table: str, values: Mapping[str, Any]) 
 def rows(path: Path) -> Rows:
     with closing(sqlite3.connect(path)) as database:
         tables = [name for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
-        return {table: list(database.execute(f"SELECT * FROM {table} ORDER BY 1, 2")) for table in tables}
+        return {table: list(database.execute(f"SELECT * FROM {table} ORDER BY 1")) for table in tables}
 
 
 def structure(path: Path) -> list[tuple[str, str]]:
@@ -110,11 +115,22 @@ def version(path: Path) -> int:
         return int(database.execute("PRAGMA user_version").fetchone()[0])
 
 
-def renamed(before: Rows) -> Rows:
-    return {
-        table: [tuple(OUTCOMES.get(value, value) for value in row) for row in found]
-        for table, found in before.items()
+def upgraded(before: Rows) -> Rows:
+    """What is to become of the rows: outcomes have other names, and measurements say of what they are."""
+    found = {
+        table: [tuple(OUTCOMES.get(value, value) for value in row) for row in rows]
+        for table, rows in before.items()
     }
+    measured = [
+        (number, phase, "response_time", start, end, value, None, samples, note, events, None)
+        for number, phase, start, end, value, samples, note, events in before["performance_history"]
+    ]
+    return {**found, "performance_history": measured}
+
+
+def old_rows(path: Path) -> Rows:
+    """Of the tables that the old versions had."""
+    return {table: found for table, found in rows(path).items() if table not in ("identity", "suspensions")}
 
 
 def test_a_change_of_the_schema_is_a_new_version_with_a_migration() -> None:
@@ -129,23 +145,28 @@ def test_the_schema_knows_no_words_that_will_grow() -> None:
     )
 
 
-async def test_every_row_survives_and_outcomes_have_their_new_names(path: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("old", [1, 2])
+async def test_every_row_survives_and_outcomes_have_their_new_names(old: int, tmp_path: Path) -> None:
+    path = ledger_of(tmp_path, old)
     before = rows(path)
     assert all(before.values()), "a table without a row proves nothing"
     async with Ledger.open(path) as ledger:
         entries = await ledger.optimizations()
         tally = await ledger.tally()
-    assert rows(path) == renamed(before)
+    assert old_rows(path) == upgraded(before)
     assert version(path) == VERSION
     assert [(each.outcome, each.aim) for each in reversed(entries)] == [
         ("succeeded", None), ("rolled_back", None), ("rollback_failed", None), (None, "rolled_back"),
     ]  # fmt: skip
     assert entries[0].actions[0].changes[0].after == 2
+    assert [each and each.value for each in (entries[0].before, entries[0].after)] == [2.5, 2.5]
     assert entries[0].subject == Subject(AGENT_RESPONSE_TIME, "agent-4")
     assert tally.closed == {("agent_response_time", outcome): 1 for outcome in OUTCOMES.values()}
 
 
-async def test_an_upgraded_ledger_is_like_a_new_one(path: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("old", [1, 2])
+async def test_an_upgraded_ledger_is_like_a_new_one(old: int, tmp_path: Path) -> None:
+    path = ledger_of(tmp_path, old)
     fresh = tmp_path / "fresh.db"
     for each in (path, fresh):
         async with Ledger.open(each):
@@ -163,14 +184,14 @@ async def test_one_that_fails_half_way_leaves_the_old_one(
     before, tables = rows(path), structure(path)
     broken = migrations.MIGRATIONS[1] + "INSERT INTO nowhere VALUES (1);"
     with monkeypatch.context() as patched:
-        patched.setattr(migrations, "MIGRATIONS", {1: broken})
+        patched.setattr(migrations, "MIGRATIONS", {**migrations.MIGRATIONS, 1: broken})
         with pytest.raises(LedgerError, match="nowhere"):
             async with Ledger.open(path):
                 pass
     assert (version(path), rows(path), structure(path)) == (1, before, tables)
     async with Ledger.open(path):
         pass
-    assert rows(path) == renamed(before)
+    assert old_rows(path) == upgraded(before)
 
 
 @pytest.mark.parametrize("statement", ["DROP TABLE old_alerts;", "INSERT INTO endings", "COMMIT;"])
@@ -191,7 +212,7 @@ async def test_one_that_is_killed_half_way_leaves_the_old_one(path: Path, statem
     assert (version(path), rows(path)) == (1, before)
     async with Ledger.open(path):
         pass
-    assert rows(path) == renamed(before)
+    assert old_rows(path) == upgraded(before)
 
 
 async def test_whoever_only_reads_does_not_upgrade(path: Path) -> None:

@@ -45,6 +45,9 @@ class SocketBot:
     async def restore(self, action_id: str, restores: str, bot_start: float) -> ActionResult:
         return _answer(await self._ask(what="restore", id=action_id, restores=restores))
 
+    async def check(self, check_id: str, checks: str, bot_start: float) -> ActionResult:
+        return ActionResult("done")
+
 
 def _answer(found: list[Any]) -> ActionResult:
     status, changes = found
@@ -54,7 +57,7 @@ def _answer(found: list[Any]) -> ActionResult:
 async def main(ledger_file: str, socket: str, alerts: str) -> None:
     clock = Clock()
     metrics = FakeMetrics(known=frozenset(AGENTS))
-    settings = config(actions_per_hour=1000, cooldown_seconds=0)
+    settings = config(actions_per_hour=1000, cooldown_seconds=0, harm_cooldown_seconds=0, harms_per_day=1000)
     async with Ledger.open(Path(ledger_file)) as ledger:
         # Goes on where the one that was killed stood.
         clock.now = max([NOON, *(entry.state_since for entry in await ledger.optimizations(limit=1_000_000))])

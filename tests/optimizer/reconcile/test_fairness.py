@@ -37,7 +37,12 @@ async def succeeded(world: World, subject: Subject = SLOW) -> Entry:
 class TestBeforeIsOfTheTimeAfterEarlierChanges:
     async def window(self, world: World, subject: Subject) -> tuple[float, float]:
         """From when until when `subject` was measured to begin with."""
-        return next((start, end) for asked, start, end in reversed(world.metrics.asked) if asked == subject)
+        asked = [
+            (start, end)
+            for measure, agent, start, end in world.metrics.asked
+            if (measure, agent) == (subject.bottleneck.measure.name, subject.agent) and end == world.clock.now
+        ]
+        return min(asked)
 
     @pytest.mark.parametrize("subject", [FAILING, SYSTEM])
     async def test_from_the_last_change_and_its_time_on(self, world: World, subject: Subject) -> None:
@@ -373,10 +378,10 @@ class TestRepeats:
         await world.receive(alert())
         written = []
         for _ in range(72):
-            before = world.ledger._database.total_changes
+            before = world.ledger._database.connection.total_changes
             world.clock.pass_(HOUR)
             await world.receive(alert())
-            written.append(world.ledger._database.total_changes - before)
+            written.append(world.ledger._database.connection.total_changes - before)
         assert sum(changes > 0 for changes in written) == 3
 
 
@@ -390,7 +395,7 @@ async def test_given_up_some_time_after_the_deadline_though_prometheus_is_away(w
     assert entry.outcome == "not_enough_data"
     assert entry.reason == (
         "given up 10 min after the end of its time: Prometheus at http://127.0.0.1:9090 did not answer in time; "
-        "nothing was rolled back"
+        "what was changed is restored"
     )
 
 

@@ -1,5 +1,6 @@
 """portfolio_history: what the bot's money came to."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from exporter.collectors.sqlite import values
@@ -52,18 +53,27 @@ MONDAY_MS = 4 * DAY_MS
 """The first Monday after 1970 began, which was a Thursday."""
 
 
+def midnight_ms(ms: float) -> int:
+    """Milliseconds since 1970 of the 00:00 UTC that began the day."""
+    return int(ms // DAY_MS * DAY_MS)
+
+
+def monday_ms(ms: float) -> int:
+    """Milliseconds since 1970 of the Monday 00:00 UTC that began the week."""
+    return int((ms - MONDAY_MS) // (7 * DAY_MS) * (7 * DAY_MS) + MONDAY_MS)
+
+
 class FirstValue(Aggregate):
     """The first snapshot of each of the newest periods that have one: the last may have begun by the bot's clock only.
 
-    A period is `length` milliseconds long; one of them began `phase` milliseconds after 1970 did.
+    `start_of` says when the period of a moment began; both are milliseconds since 1970.
     """
 
     PERIODS = 2
 
-    def __init__(self, family: Family, length: int, phase: int = 0) -> None:
+    def __init__(self, family: Family, start_of: Callable[[float], int]) -> None:
         self.family = family
-        self._length = length
-        self._phase = phase
+        self._start_of = start_of
         self._first: dict[int, tuple[int, int, float]] = {}
 
     @property
@@ -73,7 +83,7 @@ class FirstValue(Aggregate):
     def fold(self, batch: Batch) -> None:
         for row in zip(batch.moments, batch.row_ids, batch.values[TOTAL], strict=True):
             if row[2] is not None:
-                period = self._start(row[0])
+                period = self._start_of(row[0])
                 self._first[period] = min(self._first.get(period, row), row)
         for period in sorted(self._first)[: -self.PERIODS]:
             del self._first[period]
@@ -90,24 +100,7 @@ class FirstValue(Aggregate):
         return [*self._first.values()]
 
     def load(self, found: Any) -> None:
-        self._first = {self._start(row[0]): tuple(row) for row in found}
-
-    def _start(self, ms: float) -> int:
-        return _start_of_period(ms, self._length, self._phase)
-
-
-def _start_of_period(ms: float, length: int, phase: int) -> int:
-    return int((ms - phase) // length * length + phase)
-
-
-def start_of_day(now: float) -> float:
-    """00:00 UTC of the day of `now`, both in seconds since 1970."""
-    return _start_of_period(now * 1000, DAY_MS, 0) / 1000
-
-
-def start_of_week(now: float) -> float:
-    """Monday 00:00 UTC of the week of `now`, both in seconds since 1970."""
-    return _start_of_period(now * 1000, 7 * DAY_MS, MONDAY_MS) / 1000
+        self._first = {self._start_of(row[0]): tuple(row) for row in found}
 
 
 class History(GrowingTable):
@@ -123,8 +116,8 @@ class History(GrowingTable):
     def declare(self) -> tuple[Aggregate, ...]:
         self._priced = Latest(AT, having=PRICE)
         self._drawdown = Drawdown(self.config.portfolio.starting_value_usd)
-        self._day = FirstValue(c.PORTFOLIO_DAY_START_VALUE, DAY_MS)
-        self._week = FirstValue(c.PORTFOLIO_WEEK_START_VALUE, 7 * DAY_MS, MONDAY_MS)
+        self._day = FirstValue(c.PORTFOLIO_DAY_START_VALUE, midnight_ms)
+        self._week = FirstValue(c.PORTFOLIO_WEEK_START_VALUE, monday_ms)
         return (self._priced, self._drawdown, self._day, self._week, Newest(c.PORTFOLIO_SNAPSHOT, ALL, AT))
 
     def prepare(self, batch: Batch) -> Batch:

@@ -1,7 +1,15 @@
-"""Parts of the queries that measure a bottleneck. "{}" stands for a selector's matchers and range."""
+"""Parts of the queries of measures. "{}" stands for a selector's matchers and range."""
 
 REBASED = "rebased"
 """The part that is there where the database's counters cannot be compared within the window."""
+
+EXECUTES = "executes"
+"""The part that is there where an agent has executions at all, counted or not."""
+
+
+def has_executions() -> str:
+    """There for each agent whose newest executions are known: they are before all of them are counted."""
+    return "group by (bot, agent) (max_over_time(tweetbot_recent_executions{}) > 0)"
 
 
 def counted(counter: str, by: str = "bot, agent") -> str:
@@ -25,11 +33,6 @@ def rebased(*counters: str) -> str:
     """
     fell = (f"resets({counter}{{}}) > 0" for counter in counters)
     return f"group by (bot) ({' or '.join(['increase(tweetbot_database_replacements_total{}) > 0', *fell])})"
-
-
-def ratio(part: float | None, whole: float | None) -> float | None:
-    """None where either is not known, or the whole is 0."""
-    return part / whole if part is not None and whole else None
 
 
 def _growth(counter: str) -> str:
