@@ -42,7 +42,7 @@ SYSTEM_PERFORMANCE = Bottleneck(
     rules=Rules(
         value="bot:overall_score:avg",
         impact="{threshold} - {on} {value}",
-        condition="unless on (job, instance) bot:system_paused:max5m == 1",
+        condition="unless on (job, instance) bot:stopped_by_pause:group",
         alert="TweetbotSystemPerformanceLow",
         pending="10m",
         dashboard="overview",
