@@ -2,6 +2,7 @@ import { abilities, overridden } from './action-abilities.mjs';
 import { prepare } from './action-handlers.mjs';
 import { OwnerLease } from './action-lease.mjs';
 import { parseRequest } from './action-request.mjs';
+import { ActionTarget } from './action-target.mjs';
 import { ActionBusyError, ActionRefusedError } from './errors.mjs';
 import { ACTIONS_PER_MINUTE, ACTIONS_REMEMBERED, CHANGES_REMEMBERED, ERROR_LENGTH } from './limits.mjs';
 import { startTime } from './process.mjs';
@@ -53,7 +54,8 @@ export class ActionExecutor {
       throw error;
     }
     await settlesWithin(wait, action.finished);
-    return { status: action.status === 'running' ? 202 : 200, document: answer(action) };
+    const document = { ...answer(action), overridden: known && this.#overridden(action) };
+    return { status: action.status === 'running' ? 202 : 200, document };
   }
 
   #describe(request) {
@@ -129,6 +131,18 @@ export class ActionExecutor {
     if (this.#actions.get(action.request.id) !== action) return;
     this.#changesRemembered += action.changes.length;
     this.#evict();
+  }
+
+  /** The paths of changes that no longer stand, which the bot or somebody else has changed since. */
+  #overridden({ request, changes, restored }) {
+    if (restored || !request.agent) return undefined;
+    try {
+      const target = new ActionTarget(this.#orchestrator(), request.agent);
+      const paths = changes.filter(({ path, to }) => target.get(path) !== to).map(({ path }) => path);
+      return paths.length > 0 ? paths : undefined;
+    } catch {
+      return undefined; // the agent is gone, or a call on it is pending
+    }
   }
 
   #evict() {

@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 
 import { AGENTS, AGENTS_MILLISECONDS, ID_LENGTH, SUCCESS_HISTORY } from './limits.mjs';
-import { ownValue } from './safe-access.mjs';
+import { agentId, ownValue, safeGet } from './safe-access.mjs';
 
 /** Yields the orchestrator's agents as [id, agent, key], within the bound. No method of the bot's own Map is called. */
 export function* eachAgent(orchestrator, reader) {
@@ -22,16 +22,30 @@ export function agentMap(orchestrator, reader) {
   return types.isMap(agents) ? agents : undefined;
 }
 
-/** The agents' current state: `total` counts them all, `list` has those that fit the bounds on number and time. */
-export function readAgents(orchestrator, reader, goalProgressOf) {
+/** The name of an agent without an orchestrator: its id, else its class in kebab-case. */
+export function agentName(agent) {
+  const id = agentId(agent);
+  if (id !== 'unknown') return id;
+  const name = safeGet(safeGet(agent, 'constructor'), 'name');
+  return agentId(typeof name === 'string' ? kebabCase(name) : undefined);
+}
+
+const kebabCase = (name) =>
+  name.replace(/(?<=[a-z\d])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])/g, '-').toLowerCase();
+
+/**
+ * The current state of the orchestrator's agents and the others, as [id, agent]: `total` counts them all, `list` has those
+ * that fit the bounds on number and time.
+ */
+export function readAgents(orchestrator, others, reader, goalProgressOf) {
   const agents = agentMap(orchestrator, reader);
-  if (!agents) return undefined;
+  if (!agents && others.length === 0) return undefined;
   const reputations = lookup(reader.get(orchestrator, 'agentReputations'));
   const autonomyLevels = lookup(reader.get(orchestrator, 'autonomyLevels'));
   const deadline = performance.now() + AGENTS_MILLISECONDS;
   const list = [];
-  for (const [id, agent, key] of eachAgent(orchestrator, reader)) {
-    if (performance.now() > deadline) break;
+  for (const [id, agent, key] of [...eachAgent(orchestrator, reader), ...others]) {
+    if (list.length >= AGENTS || performance.now() > deadline) break;
     list.push({
       id,
       ...readAgent(agent, reader),
@@ -40,10 +54,11 @@ export function readAgents(orchestrator, reader, goalProgressOf) {
       goalProgress: goalProgressOf(agent),
     });
   }
-  return { list, total: mapSize(agents) };
+  return { list, total: (agents ? mapSize(agents) : 0) + others.length };
 }
 
-function readAgent(agent, reader) {
+/** What the agent itself holds of its state. */
+export function readAgent(agent, reader) {
   const state = reader.get(agent, 'currentState');
   const either = (key, stateKey) => reader.get(agent, key) ?? reader.get(state, stateKey);
   return {

@@ -26,12 +26,32 @@ export function attachOnce(orchestrator) {
   return globalThis[RUNNING]?.isAttachedTo(orchestrator) ? undefined : attachToBridge(orchestrator);
 }
 
+/** Adds an agent that belongs to no orchestrator. Never throws. */
+export function addAgent(agent) {
+  try {
+    runningBridge().add(agent);
+  } catch (error) {
+    logOnce(`not attached: ${error?.message}`);
+  }
+}
+
+/** Serves the process's own state, also before anything is attached. Never throws. */
+export function serveProcess() {
+  try {
+    runningBridge();
+  } catch (error) {
+    logOnce(`not started: ${error?.message}`);
+  }
+}
+
+export const isServed = () => globalThis[RUNNING] !== undefined;
+
 /** Returns the process's one bridge, now attached to the orchestrator, or undefined if that fails. */
 function attachToBridge(orchestrator, options) {
   try {
     if (!isObject(orchestrator)) throw new Error('attach() was called without an orchestrator');
     if (globalThis[RUNNING] && options) logOnce('already attached; these options are ignored');
-    const bridge = globalThis[RUNNING] ?? startBridge(options);
+    const bridge = runningBridge(options);
     bridge.attach(orchestrator);
     return bridge;
   } catch (error) {
@@ -39,6 +59,8 @@ function attachToBridge(orchestrator, options) {
     return undefined;
   }
 }
+
+const runningBridge = (options) => globalThis[RUNNING] ?? startBridge(options);
 
 function startBridge(options) {
   const bridge = new Bridge(readOptions(options));

@@ -1,14 +1,17 @@
 import { ActionExecutor } from './action-executor.mjs';
-import { eachAgent, readAgents } from './agents.mjs';
+import { agentName, eachAgent, readAgent, readAgents } from './agents.mjs';
 import { CycleCounters, MessageCounters, NegotiationCounters } from './counters.mjs';
-import { DOCUMENT_AGE_MILLISECONDS, DOCUMENT_BYTES, REPORT_VALUES_TOTAL } from './limits.mjs';
+import { openDatabases } from './databases.mjs';
+import { AGENTS, DOCUMENT_AGE_MILLISECONDS, DOCUMENT_BYTES, REPORT_VALUES_TOTAL } from './limits.mjs';
 import { AgentPoller } from './poller.mjs';
 import { EventLoopLag, processState } from './process.mjs';
 import { ValueReader, now, safeGet } from './safe-access.mjs';
 import { BridgeServer } from './server.mjs';
+import { CYCLE } from './transform.mjs';
 import { MethodWrapper } from './wrap.mjs';
 
-export const CYCLE = 'executeStrategicOrchestrationCycle';
+/** The bot calls it at the end of a complete cycle, and only there. */
+const END_MARK = 'logStrategicCycle';
 
 function attempt(build) {
   try {
@@ -18,9 +21,11 @@ function attempt(build) {
   }
 }
 
-/** Observes one orchestrator at a time and serves its state. */
+/** Observes one orchestrator at a time, and agents outside of it, and serves the state of the process. */
 export class Bridge {
   #orchestrator;
+  #agentsOfTheirOwn = new Map();
+  #processName;
   #messages = new MessageCounters();
   #cycles = new CycleCounters();
   #negotiations;
@@ -40,12 +45,16 @@ export class Bridge {
     }
     this.#wrappers = {
       cycle: new MethodWrapper(this.beginCycle),
+      endMark: new MethodWrapper(this.#cycles.beginEndMark),
+      settings: new MethodWrapper(this.#cycles.beginSettingRead),
       channel: new MethodWrapper(this.#messages.begin),
       negotiations: new MethodWrapper(this.#negotiations?.begin),
     };
+    this.#processName = options.processName;
     this.#poller = new AgentPoller(() => this.#agents(), {
       interval: options.intervalSeconds * 1000,
       timeLimit: options.timeLimitSeconds * 1000,
+      activityOf: (agent) => this.#activityOf(agent),
     });
     const actions = options.actions && new ActionExecutor(options.actions, () => this.#orchestrator);
     const handlers = {
@@ -73,7 +82,17 @@ export class Bridge {
   attach(orchestrator) {
     this.#orchestrator = orchestrator;
     this.#wrappers.cycle.wrap(orchestrator, CYCLE);
-    this.#wrapChannel();
+    this.#wrappers.endMark.wrap(orchestrator, END_MARK);
+    this.#cycles.marksEnd = this.#wrappers.endMark.isActive;
+    this.#wrapParts();
+  }
+
+  /** Adds an agent that may belong to no orchestrator. Of two with one name the later one is observed. */
+  add(agent) {
+    const name = agentName(agent);
+    if (this.#agentsOfTheirOwn.size < AGENTS || this.#agentsOfTheirOwn.has(name)) {
+      this.#agentsOfTheirOwn.set(name, agent);
+    }
   }
 
   isAttachedTo(orchestrator) {
@@ -85,7 +104,7 @@ export class Bridge {
   }
 
   beginCycle = () => {
-    this.#wrapChannel();
+    this.#wrapParts();
     return this.#cycles.begin();
   };
 
@@ -107,22 +126,24 @@ export class Bridge {
   }
 
   document() {
-    const document = { version: 1, time: now(), process: processState(this.#lag) };
+    const process = { name: this.#processName, ...processState(this.#lag), databases: openDatabases() };
+    const document = { version: 1, time: now(), process };
     const reader = new ValueReader();
     const leftOut = { agents: 0, messages: this.#messages.overflowed, reportValues: 0 };
     if (this.#orchestrator) {
-      attempt(() => this.#wrapChannel());
+      attempt(() => this.#wrapParts());
       document.orchestrator = attempt(() => this.#orchestratorState(reader)) ?? {};
-      document.agents = attempt(() => this.#agentStates(reader, leftOut));
       document.communication = attempt(() => this.#communicationState(reader));
-      document.selfReports = attempt(() => this.#selfReports(leftOut));
     }
+    document.agents = attempt(() => this.#agentStates(reader, leftOut));
+    document.selfReports = attempt(() => this.#selfReports(leftOut));
     document.leftOut = { ...leftOut, malformed: reader.malformed };
     return document;
   }
 
-  /** Repeated, since the bot may create its channel late, or replace it. */
-  #wrapChannel() {
+  /** Repeated, since the bot may create its channel and its database late, or replace them. */
+  #wrapParts() {
+    this.#wrappers.settings.wrap(safeGet(this.#orchestrator, 'db'), 'getSystemConfig');
     const channel = safeGet(this.#orchestrator, 'agentCommunicationChannel');
     this.#wrappers.channel.wrap(channel, 'sendMessage');
     if (this.#negotiations) this.#wrapNegotiations(channel);
@@ -136,8 +157,24 @@ export class Bridge {
     this.#wrappers.negotiations.wrap(isOnChannel ? channel : holder, name);
   }
 
+  /** Undefined during a cycle. */
+  #activityOf(agent) {
+    const { total, running } = this.#cycles.toJSON();
+    if (running > 0) return undefined;
+    const { cycles, lastExecutionTime, adaptations, decisionHistory } = readAgent(agent, new ValueReader());
+    return JSON.stringify([total, cycles, lastExecutionTime, adaptations, decisionHistory]);
+  }
+
   #agents() {
-    return this.#orchestrator ? [...eachAgent(this.#orchestrator, new ValueReader())] : [];
+    return [...eachAgent(this.#orchestrator, new ValueReader()), ...this.#otherAgents()];
+  }
+
+  /** Those that are in no orchestrator's map, neither themselves nor under their name. */
+  #otherAgents() {
+    if (this.#agentsOfTheirOwn.size === 0) return [];
+    const agents = [...eachAgent(this.#orchestrator, new ValueReader())];
+    const known = new Set(agents.flatMap(([id, agent]) => [id, agent]));
+    return [...this.#agentsOfTheirOwn].filter(([id, agent]) => !known.has(id) && !known.has(agent));
   }
 
   #orchestratorState(reader) {
@@ -165,7 +202,8 @@ export class Bridge {
   }
 
   #agentStates(reader, leftOut) {
-    const agents = readAgents(this.#orchestrator, reader, (agent) => this.#poller.goalProgress(agent));
+    const others = this.#otherAgents();
+    const agents = readAgents(this.#orchestrator, others, reader, (agent) => this.#poller.goalProgress(agent));
     if (agents) leftOut.agents = agents.total - agents.list.length;
     return agents?.list;
   }

@@ -104,35 +104,63 @@ function isSuccess(result) {
   return !verdicts.includes(false);
 }
 
-/** Counts and times the orchestrator's cycles. */
+/**
+ * Counts and times the orchestrator's cycles. Bots catch the errors of their own cycles, so where the bot marks the end
+ * of a complete cycle, one that settles without the mark has failed. A cycle that found the system paused was skipped:
+ * it has not failed and is not timed.
+ */
 export class CycleCounters {
+  /** Whether the bot marks the end of a complete cycle; else only one that throws or rejects has failed. */
+  marksEnd = false;
   #total = 0;
   #failed = 0;
-  #running = 0;
+  #skipped = 0;
+  #running = new Set();
   #lastStart;
   #duration = new Histogram(CYCLE_BOUNDS);
 
   begin = () => {
+    const cycle = { complete: false, paused: false };
     this.#total += 1;
-    this.#running += 1;
+    this.#running.add(cycle);
     this.#lastStart = now();
     const start = performance.now();
     return (succeeded) => {
-      this.#running -= 1;
-      if (!succeeded) this.#failed += 1;
+      this.#running.delete(cycle);
+      if (succeeded && cycle.paused && !cycle.complete) {
+        this.#skipped += 1;
+        return;
+      }
+      if (!succeeded || (this.marksEnd && !cycle.complete)) this.#failed += 1;
       this.#duration.observe(secondsSince(start));
     };
   };
 
+  /** Of cycles that overlap, the oldest gets the mark: whose it is cannot be seen, and the totals come out the same. */
+  beginEndMark = () => (succeeded) => {
+    const cycle = [...this.#running].find(({ complete }) => !complete);
+    if (succeeded && cycle) cycle.complete = true;
+  };
+
+  /** A cycle reads the system's status first, so the newest one is the reader. */
+  beginSettingRead = ([key]) => {
+    const cycle = [...this.#running].at(-1);
+    return (succeeded, value) => {
+      if (cycle && succeeded && key === 'system_status' && value === 'paused') cycle.paused = true;
+    };
+  };
+
   get running() {
-    return this.#running;
+    return this.#running.size;
   }
 
   toJSON() {
     return {
       total: this.#total,
       failed: this.#failed,
-      running: this.#running,
+      skipped: this.#skipped,
+      running: this.running,
+      completion: this.marksEnd ? 'end_mark' : 'return',
       duration: this.#duration.toJSON(),
       lastStart: this.#lastStart,
     };

@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 
-import { CYCLE } from './bridge.mjs';
 import { isObject, ownValue, safeGet } from './safe-access.mjs';
+import { AGENT_METHODS, CYCLE } from './transform.mjs';
 import { mimicFunction, wrapFunction } from './wrap.mjs';
 
 const patchedPrototypes = new WeakSet();
@@ -9,47 +9,55 @@ const discovered = new WeakSet();
 
 /**
  * Calls attach(orchestrator) for a value that is an orchestrator or, for a class of them, as soon as an instance calls
- * one of its methods. attach() returns the bridge if it newly attached the orchestrator.
+ * one of its methods; add(agent) likewise for a class of agents. attach() returns the bridge if it newly attached the
+ * orchestrator.
  */
-export function discover(value, attach) {
-  if (typeof value === 'function') discoverClass(value, attach);
-  else if (isOrchestrator(value) && types.isMap(safeGet(value, 'agents'))) attach(value);
+export function discover(value, attach, add) {
+  if (typeof value === 'function') discoverClass(value, attach, add);
+  else if (has(value, CYCLE) && types.isMap(safeGet(value, 'agents'))) attach(value);
 }
 
-const isOrchestrator = (value) =>
-  isObject(value) && !types.isProxy(value) && typeof safeGet(value, CYCLE) === 'function';
+const has = (value, method) =>
+  isObject(value) && !types.isProxy(value) && typeof safeGet(value, method) === 'function';
 
-function discoverClass(orchestratorClass, attach) {
-  const prototype = Reflect.getOwnPropertyDescriptor(orchestratorClass, 'prototype')?.value;
-  const prototypes = prototypesToCycle(prototype).filter((each) => !patchedPrototypes.has(each));
-  prototypes.forEach((each) => patchedPrototypes.add(each));
-  new InstanceDetector(attach).patch(prototypes);
+function discoverClass(value, attach, add) {
+  const prototype = Reflect.getOwnPropertyDescriptor(value, 'prototype')?.value;
+  const patch = (marker, found) => {
+    const prototypes = prototypesTo(marker, prototype);
+    const unpatched = prototypes.filter((each) => !patchedPrototypes.has(each));
+    unpatched.forEach((each) => patchedPrototypes.add(each));
+    new InstanceDetector(marker, found).patch(unpatched);
+    return prototypes.length > 0;
+  };
+  if (!patch(CYCLE, attach)) AGENT_METHODS.some((method) => patch(method, add));
 }
 
 /** Methods have no prototype; a function that has one may be a class, which cannot be called through a wrapper. */
 const isMethod = (value) =>
   typeof value === 'function' && !types.isProxy(value) && !Object.hasOwn(value, 'prototype');
 
-/** The prototype chain down to the prototype that defines the cycle; empty if none does. */
-function prototypesToCycle(prototype) {
+/** The prototype chain down to the prototype that defines the marker; empty if none does. */
+function prototypesTo(marker, prototype) {
   const found = [];
   for (let each = prototype; isObject(each) && !types.isProxy(each); each = Object.getPrototypeOf(each)) {
     found.push(each);
-    if (typeof ownValue(each, CYCLE) === 'function') return found;
+    if (typeof ownValue(each, marker) === 'function') return found;
   }
   return [];
 }
 
 /**
  * Detects instances by their first method call: an instance may be older than the patch, and its first cycle may be
- * minutes away. After the first instance only the method of the cycle stays patched.
+ * minutes away. After the first instance only the marker, a method that tells what the class is, stays patched.
  */
 class InstanceDetector {
-  #attach;
+  #marker;
+  #found;
   #unpatch = [];
 
-  constructor(attach) {
-    this.#attach = attach;
+  constructor(marker, found) {
+    this.#marker = marker;
+    this.#found = found;
   }
 
   patch(prototypes) {
@@ -60,10 +68,10 @@ class InstanceDetector {
 
   #patchMethod(prototype, key) {
     const before = Reflect.getOwnPropertyDescriptor(prototype, key);
-    if (!before.configurable || !(key === CYCLE || isMethod(before.value))) return;
+    if (!before.configurable || !(key === this.#marker || isMethod(before.value))) return;
     const value = mimicFunction(this.#passThrough(before.value, key), before.value);
     Reflect.defineProperty(prototype, key, { ...before, value });
-    if (key === CYCLE) return;
+    if (key === this.#marker) return;
     this.#unpatch.push(() => {
       if (ownValue(prototype, key) === value) Reflect.defineProperty(prototype, key, before);
     });
@@ -72,21 +80,21 @@ class InstanceDetector {
   #passThrough(original, key) {
     const detector = this;
     return function (...args) {
-      const bridge = detector.#attachInstance(this);
+      const bridge = detector.#detect(this);
       const method = bridge && key === CYCLE ? wrapFunction(original, bridge.beginCycle) : original;
       return Reflect.apply(method, this, args);
     };
   }
 
   /** Returns the bridge for a newly attached instance: the cycle that it may be about to begin is not wrapped yet. */
-  #attachInstance(instance) {
+  #detect(instance) {
     try {
-      if (discovered.has(instance) || !isOrchestrator(instance) || patchedPrototypes.has(instance)) {
+      if (discovered.has(instance) || !has(instance, this.#marker) || patchedPrototypes.has(instance)) {
         return undefined;
       }
       discovered.add(instance);
       this.#unpatch.splice(0).forEach((unpatch) => unpatch());
-      return this.#attach(instance);
+      return this.#found(instance);
     } catch {
       return undefined;
     }

@@ -1,12 +1,15 @@
 // Bounds on the state document and the time to build it. state.schema.json has the same numbers.
 export const AGENTS = 1000;
+export const DATABASES = 8;
 export const PAIRS = 1000;
 export const ID_LENGTH = 128;
+export const PROCESS_NAME_LENGTH = 40;
 export const REPORT_VALUES = 64;
 export const REPORT_VALUES_TOTAL = 10_000;
 export const REPORT_DEPTH = 4;
 export const REPORT_KEY_LENGTH = 64;
 export const REPORT_KEYS_READ = 2000;
+export const NOISE_CHANGES = 20;
 export const SUCCESS_HISTORY = 1000;
 export const DOCUMENT_BYTES = 8 * 1024 * 1024;
 export const AGENTS_MILLISECONDS = 50;

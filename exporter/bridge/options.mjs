@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
+import path from 'node:path';
 
+import { PROCESS_NAME_LENGTH } from './limits.mjs';
 import { logOnce } from './log.mjs';
 
 export const DEFAULTS = {
@@ -13,6 +15,8 @@ export const DEFAULTS = {
 const ENVIRONMENT = {
   host: 'TWEETBOT_BRIDGE_HOST',
   port: 'TWEETBOT_BRIDGE_PORT',
+  socketDirectory: 'TWEETBOT_BRIDGE_SOCKET_DIRECTORY',
+  processName: 'TWEETBOT_BRIDGE_PROCESS_NAME',
   token: 'TWEETBOT_BRIDGE_TOKEN',
   tokenFile: 'TWEETBOT_BRIDGE_TOKEN_FILE',
   intervalSeconds: 'TWEETBOT_BRIDGE_INTERVAL_SECONDS',
@@ -40,6 +44,8 @@ export function readOptions(given = {}, environment = process.env) {
   const options = {
     host: text('host', value('host')),
     port: within('port', value('port'), 0, 65535),
+    socketDirectory: optionalText('socketDirectory', value('socketDirectory')),
+    processName: readProcessName(value('processName') ?? defaultProcessName()),
     intervalSeconds: within('intervalSeconds', value('intervalSeconds'), 0, 86400),
     timeLimitSeconds: within('timeLimitSeconds', value('timeLimitSeconds'), 0.01, 3600),
     token: readToken('token', value('token'), value('tokenFile')),
@@ -54,6 +60,20 @@ export function readOptions(given = {}, environment = process.env) {
 
 export const isLoopback = (host) =>
   host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+
+const optionalText = (name, value) => (value === undefined ? undefined : text(name, value));
+
+/** The name of the script without its ending: `real-time-server`. */
+function defaultProcessName() {
+  const script = path.parse(process.argv[1] ?? '').name;
+  return script.replace(/[^A-Za-z0-9_-]+/g, '-').slice(0, PROCESS_NAME_LENGTH) || 'node';
+}
+
+/** It is part of a socket's file name, and a label. */
+function readProcessName(name) {
+  if (typeof name === 'string' && /^[A-Za-z0-9_-]+$/.test(name) && name.length <= PROCESS_NAME_LENGTH) return name;
+  throw new Error(`processName must be 1 to ${PROCESS_NAME_LENGTH} letters, digits, _ or -`);
+}
 
 function readToken(name, token, file) {
   if (token === undefined && file === undefined) return undefined;

@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 
 import { REPORT_DEPTH, REPORT_KEYS_READ, REPORT_KEY_LENGTH, REPORT_VALUES } from './limits.mjs';
-import { isObject, ownValue } from './safe-access.mjs';
+import { isArray, isObject, ownValue } from './safe-access.mjs';
 
 const KNOWN_KEYS = [
   'totalDecisions',
@@ -55,7 +55,7 @@ class SelfReport {
     for (const key of keys) {
       if (this.#keysLeft === 0) break;
       this.#keysLeft -= 1;
-      const value = ownValue(tree, key);
+      const value = byName(ownValue(tree, key));
       if (Number.isFinite(value)) this.#addValue(found, key, value);
       else if (isTree(value)) this.#addTree(found, key, value, depth + 1);
     }
@@ -76,6 +76,14 @@ class SelfReport {
     const inner = this.#numbers(tree, keysOf(tree), depth);
     if (Object.keys(inner).length > 0) found[key] = inner;
   }
+}
+
+/** A list of objects that have names, as a tree of them; any other value as it is. */
+function byName(value) {
+  if (!isArray(value) || types.isProxy(value)) return value;
+  const entries = value.slice(0, REPORT_VALUES).map((entry) => [ownValue(entry, 'name'), entry]);
+  const named = entries.filter(([name]) => typeof name === 'string');
+  return named.length > 0 ? Object.fromEntries(named) : undefined;
 }
 
 const keysOf = (tree) => Object.keys(tree).slice(0, REPORT_KEYS_READ);

@@ -1,4 +1,5 @@
 import { logOnce } from './log.mjs';
+import { NoiseMeter } from './noise.mjs';
 import { parseGoalProgress, parseSelfReport } from './poll-results.mjs';
 import { isObject, now, safeGet } from './safe-access.mjs';
 
@@ -13,6 +14,7 @@ const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 /** Polls the agents' methods in the background, round by round, a few agents at a time, with unref'd timers only. */
 export class AgentPoller {
   #agents;
+  #activityOf;
   #interval;
   #timeLimit;
   #timer;
@@ -20,9 +22,11 @@ export class AgentPoller {
 
   /**
    * `agents()` returns the current agents as [id, agent]. Times are in milliseconds; an interval of 0 disables polling.
+   * `activityOf(agent)` is the same as long as the agent has done nothing, and undefined while that cannot be said.
    */
-  constructor(agents, { interval, timeLimit }) {
+  constructor(agents, { interval, timeLimit, activityOf = () => undefined }) {
     this.#agents = agents;
+    this.#activityOf = activityOf;
     this.#interval = interval;
     this.#timeLimit = timeLimit;
   }
@@ -38,8 +42,9 @@ export class AgentPoller {
 
   /** The agent's progress with the `time` of its result, or undefined. */
   goalProgress(agent) {
-    const result = this.#pollers.get(agent)?.goals.latest(this.#interval);
-    return result && { ...result.value, time: result.time };
+    const { goals, noise } = this.#pollers.get(agent) ?? {};
+    const result = goals?.latest(this.#interval);
+    return result && { ...result.value, noise: noise.toJSON(), time: result.time };
   }
 
   hasSelfReport(agent) {
@@ -71,8 +76,10 @@ export class AgentPoller {
   async #work(queue) {
     while (queue.length > 0 && this.#interval > 0) {
       const [id, agent] = queue.shift();
-      const { goals, report } = this.#pollersOf(agent);
-      await goals.poll(id, agent, this.#interval, this.#timeLimit);
+      const { goals, noise, report } = this.#pollersOf(agent);
+      const before = this.#activityOf(agent);
+      const progress = await goals.poll(id, agent, this.#interval, this.#timeLimit);
+      if (progress) noise.observe(progress, steady(before, this.#activityOf(agent)));
       await report.poll(id, agent, this.#interval, this.#timeLimit);
       await sleep(1);
     }
@@ -82,14 +89,22 @@ export class AgentPoller {
     let pollers = this.#pollers.get(agent);
     if (!pollers) {
       pollers = {
+        noise: new NoiseMeter(),
         goals: new MethodPoller('evaluateGoalProgress', parseGoalProgress),
-        report: new MethodPoller('getPerformanceMetrics', parseSelfReport),
+        report: new MethodPoller(reportMethod(agent), parseSelfReport),
       };
       this.#pollers.set(agent, pollers);
     }
     return pollers;
   }
 }
+
+/** The activity during a reading; a value of its own, unlike any other, where something was done. */
+const steady = (before, after) => (before !== undefined && before === after ? before : Symbol('active'));
+
+/** An agent that is a class of its own may tell its numbers as its state. */
+const reportMethod = (agent) =>
+  typeof safeGet(agent, 'getPerformanceMetrics') === 'function' ? 'getPerformanceMetrics' : 'getAgentState';
 
 /**
  * Polls one method of one agent. A call that exceeds the time limit is abandoned, and the method is not called again
@@ -115,10 +130,11 @@ class MethodPoller {
     return age < INTERVALS_UNTIL_STALE * interval + FIRST_ROUND_MILLISECONDS ? this.#latest : undefined;
   }
 
+  /** Returns the answer, if it came in time. */
   async poll(id, agent, interval, timeLimit) {
     const method = safeGet(agent, this.#method);
     this.exists = typeof method === 'function';
-    if (!this.exists || this.#pending || performance.now() < this.#backoffUntil) return;
+    if (!this.exists || this.#pending || performance.now() < this.#backoffUntil) return undefined;
     this.#pending = true;
     const start = performance.now();
     const settled = new Promise((resolve) => resolve(Reflect.apply(method, agent, [])));
@@ -129,13 +145,14 @@ class MethodPoller {
         const value = this.#parse(result);
         blocked += performance.now() - before;
         this.#latest = value === undefined ? undefined : { value, time: now() };
+        return value;
       })
       .catch(() => {})
       .finally(() => {
         this.#pending = false;
         this.#backOff(id, blocked, interval);
       });
-    await Promise.race([finished, sleep(timeLimit)]);
+    return Promise.race([finished, sleep(timeLimit)]);
   }
 
   #backOff(id, blocked, interval) {

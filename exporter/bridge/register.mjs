@@ -2,18 +2,19 @@
 import Module from 'node:module';
 import { isMainThread } from 'node:worker_threads';
 
-import { attachOnce } from './attach.mjs';
+import { addAgent, attachOnce } from './attach.mjs';
 import { discover } from './discovery.mjs';
 import { logOnce } from './log.mjs';
 import { safeGet } from './safe-access.mjs';
-import { instrumentClass, mentionsCycle, transformLoaded } from './transform.mjs';
+import { instrumentClass, mentionsMarker, transformLoaded } from './transform.mjs';
+import { watchProcess } from './watch.mjs';
 import { mimicFunction } from './wrap.mjs';
 
 function discoverSafely(value) {
   try {
-    discover(value, attachOnce);
+    discover(value, attachOnce, addAgent);
   } catch {
-    // a value that cannot be inspected is not an orchestrator
+    // a value that cannot be inspected is neither an orchestrator nor an agent
   }
 }
 
@@ -29,7 +30,7 @@ function hookEsModules() {
 function hookCommonJs() {
   const compile = Module.prototype._compile;
   Module.prototype._compile = mimicFunction(function (content, ...rest) {
-    if (typeof content !== 'string' || !mentionsCycle(content))
+    if (typeof content !== 'string' || !mentionsMarker(content))
       return Reflect.apply(compile, this, [content, ...rest]);
     const result = Reflect.apply(compile, this, [instrumentClass(content), ...rest]);
     discoverSafely(this.exports);
@@ -45,6 +46,7 @@ try {
     Object.defineProperty(globalThis, DISCOVER, { value: discoverSafely });
     hookEsModules();
     hookCommonJs();
+    watchProcess();
   }
 } catch (error) {
   logOnce(`not registered: ${error?.message}`);

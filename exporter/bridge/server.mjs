@@ -1,5 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { chmodSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createConnection } from 'node:net';
+import path from 'node:path';
 
 import {
   ACTION_BYTES,
@@ -29,11 +32,14 @@ export class BridgeServer {
   #timeouts;
   #server;
   #retryTimer;
+  #socket;
   #sockets = new Set();
   #delayed = new WeakSet();
   #token;
   #actionsToken;
-  #nextSlot = 0;
+  /** Whoever has no token cannot use up what those have who do. */
+  #served = new RateLimit();
+  #refused = new RateLimit();
 
   /**
    * `renderState()` returns the document's bytes; `handleAction(bytes, milliseconds)` resolves to the answer to a
@@ -43,6 +49,8 @@ export class BridgeServer {
     this.#options = options;
     this.#renderState = renderState;
     this.#handleAction = handleAction;
+    const { socketDirectory, processName } = options;
+    this.#socket = socketDirectory && path.join(socketDirectory, `${processName}.sock`);
     this.#timeouts = { ...TIMEOUTS, ...timeouts };
     this.#token = bearer(options.token);
     this.#actionsToken = bearer(options.actions?.token);
@@ -65,27 +73,58 @@ export class BridgeServer {
   start() {
     const { host, port } = this.#options;
     try {
-      this.#server.listen({ host, port, exclusive: true }).unref();
+      if (this.#socket) this.#listenOnSocket();
+      else this.#server.listen({ host, port, exclusive: true }).unref();
     } catch (error) {
       this.#onError(error);
     }
   }
 
+  /** Connecting to a socket takes the permission to write it. Node.js removes the file when the server is closed. */
+  #listenOnSocket() {
+    this.#server.listen({ path: this.#socket, exclusive: true }).unref();
+    if (!this.#server.listening) return;
+    chmodSync(this.#socket, 0o600);
+    process.once('exit', this.#removeSocket);
+  }
+
+  #removeSocket = () => rmSync(this.#socket, { force: true });
+
+  /** A process that was killed leaves its socket behind, and nobody answers on it. */
+  #replaceDeadSocket(error) {
+    const probe = createConnection(this.#socket).unref();
+    probe.on('connect', () => {
+      probe.destroy();
+      this.#retryLater(error);
+    });
+    probe.on('error', ({ code }) => {
+      if (code !== 'ECONNREFUSED') return this.#retryLater(error);
+      this.#removeSocket();
+      return this.start();
+    });
+  }
+
   stop() {
+    process.off('exit', this.#removeSocket);
     clearTimeout(this.#retryTimer);
     this.#server.close();
     for (const socket of this.#sockets) socket.destroy();
   }
 
   address() {
-    return this.#server.address();
+    return this.#server.listening ? this.#server.address() : null;
   }
 
   #onError(error) {
     if (this.#server.listening) return; // only one connection could not be accepted
+    if (this.#socket && error.code === 'EADDRINUSE') this.#replaceDeadSocket(error);
+    else this.#retryLater(error);
+  }
+
+  #retryLater(error) {
     const { host, port } = this.#options;
     logOnce(
-      `cannot listen on ${host}:${port} (${error.code ?? error.message}); retrying every ${this.#timeouts.retry / 1000} s`,
+      `cannot listen on ${this.#socket ?? `${host}:${port}`} (${error.code ?? error.message}); retrying every ${this.#timeouts.retry / 1000} s`,
     );
     clearTimeout(this.#retryTimer);
     this.#retryTimer = setTimeout(() => this.start(), this.#timeouts.retry).unref();
@@ -106,7 +145,7 @@ export class BridgeServer {
       socket.destroy();
       return;
     }
-    const delay = this.#rateLimitDelay();
+    const delay = (this.#isAuthorized(request) ? this.#served : this.#refused).delay();
     if (delay === 0) {
       this.#route(request, response);
       return;
@@ -118,28 +157,29 @@ export class BridgeServer {
     }, delay).unref();
   }
 
-  /** Milliseconds to delay a request: the rate limit slows clients down rather than refusing them. */
-  #rateLimitDelay() {
-    const time = performance.now();
-    this.#nextSlot = Math.max(this.#nextSlot + 1000 / REQUESTS_PER_SECOND, time);
-    return Math.max(0, this.#nextSlot - time - (1000 * REQUEST_BURST) / REQUESTS_PER_SECOND);
-  }
-
   #route(request, response) {
     this.#respond(request, response).catch(() => request.socket.destroy());
   }
 
   async #respond(request, response) {
-    const path = request.url.split('?', 1)[0];
-    const isAction = this.#actionsToken !== undefined && path === '/actions';
-    if (!hasToken(request, isAction ? this.#actionsToken : this.#token)) {
+    const target = pathOf(request);
+    const isAction = this.#isAction(request);
+    if (!this.#isAuthorized(request)) {
       return send(response, 401, { 'www-authenticate': 'Bearer' });
     }
     if (!this.#isLocalRequest(request, isAction)) return send(response, 421);
     if (isAction) return this.#respondToAction(request, response);
-    if (path !== '/state') return send(response, 404);
+    if (target !== '/state') return send(response, 404);
     if (request.method !== 'GET') return send(response, 405, { allow: 'GET' });
     return send(response, 200, JSON_HEADERS, this.#renderState());
+  }
+
+  #isAction(request) {
+    return this.#actionsToken !== undefined && pathOf(request) === '/actions';
+  }
+
+  #isAuthorized(request) {
+    return hasToken(request, this.#isAction(request) ? this.#actionsToken : this.#token);
   }
 
   async #respondToAction(request, response) {
@@ -157,10 +197,25 @@ export class BridgeServer {
 
   /** DNS rebinding lets a web page reach a loopback address under its own name; the Host header reveals that. */
   #isLocalRequest(request, isAction) {
+    if (this.#socket) return true;
     if (!isAction && (this.#token || !isLoopback(this.#options.host))) return true;
     return LOCAL_HOST.test(request.headers.host ?? '');
   }
 }
+
+/** Slows clients down rather than refusing them. */
+class RateLimit {
+  #nextSlot = 0;
+
+  /** Milliseconds to delay the next request. */
+  delay() {
+    const time = performance.now();
+    this.#nextSlot = Math.max(this.#nextSlot + 1000 / REQUESTS_PER_SECOND, time);
+    return Math.max(0, this.#nextSlot - time - (1000 * REQUEST_BURST) / REQUESTS_PER_SECOND);
+  }
+}
+
+const pathOf = (request) => request.url.split('?', 1)[0];
 
 const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
 const JSON_HEADERS = { 'content-type': 'application/json' };

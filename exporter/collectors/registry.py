@@ -15,7 +15,7 @@ def build(config: Config) -> list[Collector]:
     collectors: list[Collector] = []
     if config.database.path is not None:
         collectors.append(DatabaseCollector(config.database.path, config))
-    bridge = BridgeClient(config.bridge) if config.bridge.url is not None else None
+    bridge = BridgeClient(config.bridge, config.database.path) if config.bridge.is_configured else None
     if bridge is not None:
         collectors.append(AgentsCollector(bridge, config))
         collectors.append(CommunicationCollector(bridge, config))

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
 from exporter.config.types import (
     BaseUrl,
@@ -22,6 +22,7 @@ from exporter.config.types import (
     RoutePrefix,
     Seconds,
     StateUrl,
+    StateUrls,
     TelemetryPath,
 )
 
@@ -57,16 +58,36 @@ class Storage(_Section):
 
 
 class Bridge(_Section):
-    """The bridge in the bot's process. A document further off than `stale_after_seconds` is refused."""
+    """The bridges in the bot's processes. A document further off than `stale_after_seconds` is refused."""
 
     url: StateUrl | None = None
     """Its address, such as http://127.0.0.1:9465."""
+    urls: StateUrls = ()
+    """Of further processes."""
+    socket_directory: File | None = None
+    """Each socket in it is a process."""
+    verify_database: bool = True
+    """Whether a process that has another database open than `database.path` is refused."""
     token_file: File | None = None
     """Holds its token, if it has one; read at each scrape."""
     timeout_seconds: float = Field(default=3.0, gt=0, le=60)
     """How long a scrape may take of it."""
     stale_after_seconds: float = Field(default=60.0, gt=0, le=86_400)
     """An older document is refused."""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """`url` and `urls`, each once."""
+        return tuple(dict.fromkeys([*filter(None, [self.url]), *self.urls]))
+
+    @property
+    def is_configured(self) -> bool:
+        return bool(self.addresses) or self.socket_directory is not None
+
+    @property
+    def has_several(self) -> bool:
+        """Whether there may be more than one process."""
+        return len(self.addresses) > 1 or self.socket_directory is not None
 
 
 class Bot(_Section):
@@ -93,11 +114,27 @@ class Portfolio(_Section):
         return self
 
 
-class Agents(_Section):
-    """`aliases`: from an agent's name in the data to the name that is exported."""
+KNOWN_ALIASES = MappingProxyType(
+    {
+        "autonomous-market-hunter": "market-hunter",
+        "execution-trading-service": "execution-agent",
+    }
+)
+"""Of the public bot: the hunter's rows and its class, and the class whose rows say 'Execution Agent'."""
 
-    aliases: Annotated[Mapping[Name, Name], AfterValidator(MappingProxyType)] = Field(
-        default_factory=lambda: MappingProxyType({})
+
+def _with_known(aliases: Mapping[str, str], info: ValidationInfo) -> Mapping[str, str]:
+    known = KNOWN_ALIASES if info.data.get("default_aliases") else {}
+    return MappingProxyType({**known, **aliases})
+
+
+class Agents(_Section):
+    """`aliases`: from an agent's name in the data to the name that is exported, on top of those of the public bot."""
+
+    default_aliases: bool = True
+    """Whether the public bot's aliases apply."""
+    aliases: Annotated[Mapping[Name, Name], AfterValidator(_with_known)] = Field(
+        default_factory=dict, validate_default=True
     )
     """From a name in the data to the agent that it is."""
 
@@ -272,11 +309,20 @@ class Config(_Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _process_is_one(self) -> Self:
+        if self.bridge.has_several and (self.bot.pid_file or self.bot.command_pattern):
+            raise ValueError(
+                "bot.pid_file and bot.command_pattern find one process; bridge.urls and bridge.socket_directory "
+                "are for several, which say themselves who they are. Remove the former"
+            )
+        return self
+
     @property
     def has_source(self) -> bool:
         """Whether anything leads to a bot."""
-        targets = (self.database.path, self.bridge.url, self.bot.pid_file, self.bot.command_pattern)
-        return any(target is not None for target in targets)
+        targets = (self.database.path, self.bot.pid_file, self.bot.command_pattern)
+        return self.bridge.is_configured or any(target is not None for target in targets)
 
     def collector_timeouts(self) -> dict[str, float]:
         """Seconds that each collector may take, by the name of its section: those of the sections that have a limit."""

@@ -106,7 +106,8 @@ ListenAddresses = Annotated[
     Field(strict=False, max_length=32),
     AfterValidator(_not_empty),
 ]
-StateUrl = Annotated[str, StringConstraints(max_length=2048), AfterValidator(_state_url)]
+StateUrl = Annotated[str, StringConstraints(max_length=2048, strict=True), AfterValidator(_state_url)]
+StateUrls = Annotated[tuple[StateUrl, ...], Field(strict=False, max_length=32)]
 BaseUrl = Annotated[str, StringConstraints(max_length=2048), AfterValidator(_base_url)]
 ExternalUrl = Annotated[str, StringConstraints(max_length=2048), AfterValidator(_external_url)]
 HostName = Annotated[str, Field(strict=True), AfterValidator(_host_name)]

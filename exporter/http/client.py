@@ -13,6 +13,8 @@ import aiohttp
 
 MAX_BYTES = 8 << 20
 """What the bridge itself keeps to."""
+UNIX = "unix:"
+"""Begins the address of a UNIX socket: unix:/run/bot.sock:/state."""
 _SPOKEN_WITHOUT_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST")
 _LARGE = 1 << 18
 """Parsed in a thread from here on."""
@@ -75,16 +77,14 @@ async def fetch_json(
 async def _body(
     url: str, method: str, request: Mapping[str, Any], limit: int, accepted: Collection[int]
 ) -> bytes:
-    # Nothing is kept from one document to the next, such as a half-dead connection of a bot that restarted.
-    # A TLS connection that is not kept would wait for the other side's goodbye; the session drops it.
-    connector = aiohttp.TCPConnector(force_close=not url.startswith("https:"), limit=1)
+    connector, address = _route(url)
     session = aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,
     )
-    async with session, session.request(method, url, **request) as response:
+    async with session, session.request(method, address, **request) as response:
         _check(response, url, limit, accepted)
         body = bytearray()
         async for chunk in response.content.iter_any():
@@ -92,6 +92,16 @@ async def _body(
             if len(body) > limit:
                 raise _too_large(url, limit)
         return bytes(body)
+
+
+def _route(url: str) -> tuple[aiohttp.BaseConnector, str]:
+    """How to connect, and what to ask for there."""
+    # Nothing is kept from one document to the next, such as a half-dead connection of a bot that restarted.
+    if not url.startswith(UNIX):
+        # A TLS connection that is not kept would wait for the other side's goodbye; the session drops it.
+        return aiohttp.TCPConnector(force_close=not url.startswith("https:"), limit=1), url
+    path, _, target = url.removeprefix(UNIX).rpartition(":")
+    return aiohttp.UnixConnector(path, force_close=True, limit=1), f"http://localhost{target}"
 
 
 def _check(response: aiohttp.ClientResponse, url: str, limit: int, accepted: Collection[int]) -> None:

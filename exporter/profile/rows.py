@@ -1,5 +1,6 @@
 """The rows of a profile, and the family that each of them is. There is no other place that says so."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -19,7 +20,10 @@ GROUPS = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`key` is the name in JSON. `moment` is the family that says when the value was true; None is now."""
+    """`key` is the name in JSON. `moment` is the family that says when the value was true; None is now.
+
+    `combine` makes one value of several series, such as those of the bot's processes.
+    """
 
     group: str
     key: str
@@ -28,6 +32,7 @@ class Row:
     family: Family
     moment: Family | None
     where: dict[str, str] = field(default_factory=dict, hash=False)
+    combine: Callable[[Iterable[float]], float] = sum
 
     @property
     def agent_label(self) -> str | None:
@@ -87,6 +92,7 @@ ROWS: tuple[Row, ...] = (
     Row("goals", "reputation", "Reputation", "ratio", c.AGENT_REPUTATION, _LIVE),
     Row("goals", "autonomyLevel", "Autonomy", "ratio", c.AGENT_AUTONOMY, _LIVE),
     Row("goals", "recordedAutonomy", "Autonomy, in its decisions", "ratio", c.RECENT_AUTONOMY, _DECIDED),
+    Row("goals", "goalProgressNoise", "Goal progress, noise", "ratio", c.AGENT_GOAL_NOISE, None),
     Row("goals", "performanceRatio", "Performance, live", "ratio", c.AGENT_PERFORMANCE, _LIVE),
     Row(
         "goals",
@@ -107,14 +113,15 @@ ROWS: tuple[Row, ...] = (
     Row("process", "residentMemory", "Resident memory", "bytes", c.PROCESS_RESIDENT, None),
     Row("process", "heapUsed", "Heap in use", "bytes", c.PROCESS_HEAP_USED, None),
     Row("process", "cpuSeconds", "CPU time", "seconds", c.PROCESS_CPU, None),
-    Row("process", "eventLoopLag", "Event loop delay, p99", "seconds", c.EVENTLOOP_P99, None),
-    Row("process", "startTime", "Started", "timestamp", c.PROCESS_START, None),
+    Row("process", "eventLoopLag", "Event loop delay, p99", "seconds", c.EVENTLOOP_P99, None, combine=max),
+    Row("process", "startTime", "Started", "timestamp", c.PROCESS_START, None, combine=min),
 )
 
 NO_VALUE_REASONS = {
     c.AGENT_COORDINATION: "it has neither negotiated nor sent a message since the bot's start",
-    c.AGENT_GOAL_PROGRESS: "evaluateGoalProgress() has not answered with it",
-    c.AGENT_PERFORMANCE: "needs reputation, autonomy and overall goal progress",
+    c.AGENT_GOAL_PROGRESS: "evaluateGoalProgress() has not answered with it, or its answers change by themselves",
+    c.AGENT_GOAL_NOISE: "there were no two answers between which the agent did nothing",
+    c.AGENT_PERFORMANCE: "needs reputation, autonomy and overall goal progress that is no noise",
     c.AGENT_REPUTATION: "the orchestrator keeps no reputation of it",
     c.DECISION_BRIER: "no decision has both a confidence and a known outcome",
     c.EVENTLOOP_P99: "measured by the bridge, once the bot has run for a full minute",
@@ -122,6 +129,7 @@ NO_VALUE_REASONS = {
     c.MESSAGES: "it has sent no message since the bot's start",
     c.MESSAGES_FAILED: "it has sent no message since the bot's start",
     c.NEGOTIATIONS: "the bridge knows of no negotiations of it",
+    c.RECENT_RESPONSE_TIME: "no recent execution has a time other than 0: the agent does not measure it",
     c.RESOURCE_EFFICIENCY: "it reports neither a cache hit ratio nor signals and API calls",
 }
 """Why a collector that works may have no value of a family; of the others the bot just has none."""

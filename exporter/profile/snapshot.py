@@ -149,12 +149,12 @@ class Snapshot:
         return Value(*about, number, at)
 
     def _number(self, row: Row, agent: str) -> float | None:
-        """The value of the agent's series; the sum of several, as of an agent's messages to all others."""
+        """The value of the agent's series; of several, as of its messages, what the row makes of them."""
         label = row.agent_label
         where = {**row.where, **({label: agent} if label else {})}
         if row.family.kind != "histogram":
             found = self._matching(row.family.name, where)
-            return sum(found) if found else None
+            return row.combine(found) if found else None
         total = sum(self._matching(f"{row.family.name}_sum", where))
         count = sum(self._matching(f"{row.family.name}_count", where))
         return total / count if count else None

@@ -102,6 +102,8 @@ OUTCOMES = {
     "rollback_failed": ("✖ rollback failed", RED),
     "action_failed": ("✖ action failed", "dark-red"),
     "interrupted": ("! interrupted", PURPLE),
+    "inconclusive": ("≈ inconclusive", "semi-dark-yellow"),
+    "overridden": ("⇄ overridden", "light-purple"),
     "not_enough_data": ("? not enough data", "dark-yellow"),
     "observed": ("◌ observed", BLUE),
     "advised": ("i advised", "light-blue"),

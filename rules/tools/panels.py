@@ -2,6 +2,7 @@
 
 BOARDS = {
     "tweetbot-agent": {
+        "TweetbotAgentActsWhilePaused": "Executions per minute",
         "TweetbotAgentErrorBudgetBurn": "Success and errors",
         "TweetbotAgentGoalProgressLow": "Goal progress by level",
         "TweetbotAgentResponseTimeHigh": "Response time: mean and percentiles",

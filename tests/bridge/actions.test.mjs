@@ -525,6 +525,33 @@ describe('pause and resume', { concurrency: true }, () => {
   });
 });
 
+describe('whether a change still stands', { concurrency: true }, () => {
+  test('asked by the same request', async (context) => {
+    const orchestrator = new FakeOrchestrator('a');
+    const { port } = await bridged(context, orchestrator);
+    const lower = adjust('a', 'lower');
+    const first = await act(port, lower);
+    assert.deepEqual(await act(port, lower), first);
+    orchestrator.autonomyLevels.set('a', 0.95);
+    const again = await act(port, lower);
+    assert.deepEqual(again, { ...first, overridden: ['autonomyLevels'] });
+    assert.deepEqual(schemaErrors([again], ACTIONS_SCHEMA, 'answer'), [null]);
+    orchestrator.agents.get('a').autonomyLevel = 0.95;
+    assert.deepEqual((await act(port, lower)).overridden, ['autonomyLevel', 'autonomyLevels']);
+    orchestrator.agents.delete('a');
+    assert.deepEqual(await act(port, lower), first);
+  });
+
+  test('what was restored does not count', async (context) => {
+    const orchestrator = new FakeOrchestrator('a');
+    const { port } = await bridged(context, orchestrator);
+    const lower = adjust('a', 'lower');
+    const first = await act(port, lower);
+    await act(port, restore(lower));
+    assert.deepEqual(await act(port, lower), first);
+  });
+});
+
 describe('restore', { concurrency: true }, () => {
   test('only what nobody changed since', async (context) => {
     const orchestrator = new FakeOrchestrator('a', 'b');

@@ -94,6 +94,47 @@ test('negotiating agents are bounded', () => {
   assert.deepEqual(negotiations.toJSON().at(-1), { agent: 'other', total: 200, succeeded: 200 });
 });
 
+test('a cycle that settles without the end mark has failed, where the bot has one', () => {
+  const cycles = new CycleCounters();
+  cycles.begin()(true);
+  cycles.marksEnd = true;
+  const complete = cycles.begin();
+  cycles.beginEndMark()(true);
+  complete(true);
+  cycles.begin()(true);
+  const throwing = cycles.begin();
+  cycles.beginEndMark()(false);
+  throwing(true);
+  const { total, failed, skipped, duration } = cycles.toJSON();
+  assert.deepEqual({ total, failed, skipped, ended: duration.count }, { total: 4, failed: 2, skipped: 0, ended: 4 });
+});
+
+test('of two cycles that overlap, one is complete', () => {
+  const cycles = new CycleCounters();
+  cycles.marksEnd = true;
+  const ends = [cycles.begin(), cycles.begin()];
+  cycles.beginEndMark()(true);
+  ends.forEach((end) => end(true));
+  assert.equal(cycles.toJSON().failed, 1);
+});
+
+test('a cycle that finds the system paused is skipped', () => {
+  const cycles = new CycleCounters();
+  cycles.marksEnd = true;
+  const run = (key, value, succeeded) => {
+    const end = cycles.begin();
+    cycles.beginSettingRead([key])(true, value);
+    end(succeeded);
+  };
+  run('system_status', 'paused', true);
+  run('system_status', 'running', true);
+  run('something', 'paused', true);
+  run('system_status', 'paused', false);
+  cycles.beginSettingRead(['system_status'])(true, 'paused');
+  const { total, failed, skipped, duration } = cycles.toJSON();
+  assert.deepEqual({ total, failed, skipped, ended: duration.count }, { total: 4, failed: 3, skipped: 1, ended: 3 });
+});
+
 test('cycles count when they start, fail and end', () => {
   const cycles = new CycleCounters();
   assert.equal(cycles.toJSON().lastStart, undefined);

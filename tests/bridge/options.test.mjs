@@ -11,6 +11,8 @@ test('without anything, the defaults', () => {
   assert.deepEqual(readOptions({}, {}), {
     ...defaults,
     token: undefined,
+    socketDirectory: undefined,
+    processName: 'options-test',
     negotiations: undefined,
     actions: undefined,
   });
@@ -28,6 +30,8 @@ test('options before environment, and an empty variable is none', () => {
     TWEETBOT_BRIDGE_NEGOTIATIONS: 'resolver.negotiate',
     TWEETBOT_BRIDGE_TOKEN: 'secret',
     TWEETBOT_BRIDGE_TIME_LIMIT_SECONDS: '2',
+    TWEETBOT_BRIDGE_SOCKET_DIRECTORY: '/run/bot',
+    TWEETBOT_BRIDGE_PROCESS_NAME: 'hunter_1',
   };
   assert.deepEqual(readOptions({ port: 1234 }, environment), {
     host: '127.0.0.1',
@@ -35,6 +39,8 @@ test('options before environment, and an empty variable is none', () => {
     intervalSeconds: 10,
     timeLimitSeconds: 2,
     token: 'secret',
+    socketDirectory: '/run/bot',
+    processName: 'hunter_1',
     negotiations: { method: 'resolver.negotiate', agent: 0, succeeded: undefined },
     actions: undefined,
   });
@@ -65,6 +71,9 @@ test('what is wrong is said', () => {
     [{ intervalSeconds: -1 }, /intervalSeconds/],
     [{ timeLimitSeconds: 0 }, /timeLimit/],
     [{ host: 5 }, /host must be/],
+    [{ processName: 'a.b' }, /processName must be/],
+    [{ processName: 'x'.repeat(41) }, /processName must be/],
+    [{ socketDirectory: 5 }, /socketDirectory must be/],
     [{ token: '' }, /token must be/],
     [{ negotiations: {} }, /method must be/],
     [{ negotiations: { method: 'x', agent: 'y' } }, /agent must be/],

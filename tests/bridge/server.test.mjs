@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
+import path from 'node:path';
 import { describe, test } from 'node:test';
 
 import { readOptions } from '../../exporter/bridge/options.mjs';
 import { BridgeServer } from '../../exporter/bridge/server.mjs';
-import { BRIDGE, folder, request, run, sleep, until } from './support.mjs';
+import { BRIDGE, folder, request, run, sleep, start, until } from './support.mjs';
 
 const SMALL = Buffer.from('{"version":1}');
 
@@ -41,6 +43,56 @@ describe('server', { concurrency: true }, () => {
       const refused = await request(port, { method });
       assert.deepEqual([refused.status, refused.headers.allow, refused.body], [405, 'GET', '']);
     }
+  });
+
+  test('on a socket, for its owner', async (context) => {
+    const directory = folder(context);
+    const options = { socketDirectory: directory, processName: 'hunter' };
+    const server = new BridgeServer(readOptions(options, {}), { renderState: () => SMALL });
+    server.start();
+    await until(() => server.address(), 'the server');
+    const socketPath = path.join(directory, 'hunter.sock');
+    assert.equal(statSync(socketPath).mode & 0o777, 0o600);
+    const ask = { socketPath, path: '/state', headers: { host: 'anything' } };
+    const status = await new Promise((resolve) =>
+      http.get(ask, (response) => response.resume().on('end', () => resolve(response.statusCode))),
+    );
+    assert.equal(status, 200);
+    server.stop();
+    await until(() => !existsSync(socketPath), 'its removal');
+  });
+
+  test('a socket that a killed process left is replaced, one that is served is not', async (context) => {
+    const directory = folder(context);
+    const source = `
+      import { BridgeServer } from '${BRIDGE}server.mjs';
+      import { readOptions } from '${BRIDGE}options.mjs';
+      const options = readOptions({ socketDirectory: '${directory}', processName: 'hunter' }, {});
+      const server = new BridgeServer(options, { renderState: () => Buffer.from(String(process.pid)) });
+      server.start();
+      setInterval(() => server.address() && console.log('served'), 20);
+      process.on('SIGTERM', () => process.exit());`;
+    const begin = () => {
+      const bot = start(['--input-type=module', '--eval', source]);
+      context.after(() => bot.child.kill('SIGKILL'));
+      return bot;
+    };
+    const served = (bot) => until(() => bot.output.stdout.includes('served'), 'the socket');
+    const killed = begin();
+    await served(killed);
+    killed.child.kill('SIGKILL');
+    await killed.outcome;
+    assert.deepEqual(readdirSync(directory), ['hunter.sock']);
+    const next = begin();
+    await served(next);
+    const late = begin();
+    await until(() => late.output.stderr, 'its line');
+    assert.match(late.output.stderr, /cannot listen on .*hunter\.sock \(EADDRINUSE\)/);
+    assert.equal(late.output.stdout, '');
+    late.child.kill('SIGKILL');
+    next.child.kill('SIGTERM');
+    assert.equal((await next.outcome).stderr, '');
+    assert.deepEqual(readdirSync(directory), []);
   });
 
   test('with a token, only to those who have it', async (context) => {
@@ -152,6 +204,21 @@ describe('server', { concurrency: true }, () => {
     const seconds = (performance.now() - start) / 1000;
     assert.ok(answers.every(({ status }) => status === 200));
     assert.ok(seconds > 1.5, `${seconds} s`);
+  });
+
+  test('who has no token delays nobody who has', async (context) => {
+    const port = await serving(context, { token: 'secret' });
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 8 });
+    context.after(() => agent.destroy());
+    let refused = 0;
+    const flood = Array.from({ length: 500 }, async () => {
+      assert.equal((await request(port, { agent })).status, 401);
+      refused += 1;
+    });
+    await until(() => refused > 30, 'the delay to begin');
+    assert.equal((await request(port, { headers: { authorization: 'Bearer secret' } })).status, 200);
+    assert.ok(refused < 500);
+    await Promise.all(flood);
   });
 
   test('a pipeline without end is cut off', async (context) => {

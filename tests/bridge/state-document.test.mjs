@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import { Bridge } from '../../exporter/bridge/bridge.mjs';
 import { readOptions } from '../../exporter/bridge/options.mjs';
-import { FakeAgent, FakeChannel, FakeOrchestrator } from './fixtures/fakes.mjs';
+import { CatchingOrchestrator, FakeAgent, FakeChannel, FakeOrchestrator } from './fixtures/fakes.mjs';
 import { assertValid, cpuMilliseconds, until } from './support.mjs';
 
 const CYCLE = 'executeStrategicOrchestrationCycle';
@@ -24,6 +24,43 @@ function revoked() {
 }
 
 const documentOf = (bridge) => JSON.parse(JSON.stringify(bridge.document()));
+
+test('cycles that fail without throwing, and those that a pause skips', async (context) => {
+  const orchestrator = new CatchingOrchestrator();
+  const bridge = bridged(context, orchestrator);
+  await orchestrator.executeStrategicOrchestrationCycle();
+  orchestrator.failing = true;
+  await orchestrator.executeStrategicOrchestrationCycle();
+  await orchestrator.executeStrategicOrchestrationCycle();
+  orchestrator.status = 'paused';
+  await orchestrator.executeStrategicOrchestrationCycle();
+  const document = documentOf(bridge);
+  assertValid(document);
+  const { total, failed, skipped, completion, duration } = document.orchestrator.cycles;
+  assert.deepEqual(
+    { total, failed, skipped, completion, ended: duration.count },
+    { total: 4, failed: 2, skipped: 1, completion: 'end_mark', ended: 3 },
+  );
+  bridge.stop();
+  assert.equal(Object.hasOwn(orchestrator, 'logStrategicCycle'), false);
+});
+
+test('a progress that is random is told from one that a cycle changes', async (context) => {
+  const orchestrator = new FakeOrchestrator();
+  let answers = 0;
+  orchestrator.add(new FakeAgent('dice', { evaluateGoalProgress: () => (answers++ % 2 ? 0.9 : 0.5) }));
+  const working = new FakeAgent('working');
+  working.evaluateGoalProgress = () => (working.adaptationCount++ % 2 ? 0.9 : 0.5);
+  orchestrator.add(working);
+  const bridge = bridged(context, orchestrator);
+  const document = await until(() => {
+    const shown = documentOf(bridge);
+    return shown.agents[0].goalProgress?.noise?.pairs >= 3 && shown;
+  }, 'readings');
+  assertValid(document);
+  assert.ok(document.agents[0].goalProgress.noise.medianChange > 0.39);
+  assert.equal(document.agents[1].goalProgress.noise, undefined);
+});
 
 test('everything there is', async (context) => {
   const orchestrator = new FakeOrchestrator();

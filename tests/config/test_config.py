@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.config import Config, ConfigError, load
+from exporter.config.sections import KNOWN_ALIASES
 
 EVERYTHING = """
 database: {path: bot.db, timeout_seconds: 2, window: 20}
@@ -65,7 +66,7 @@ def test_without_file_and_flags_everything_has_its_default() -> None:
     assert config.database.path is None
     assert (config.database.timeout_seconds, config.database.window) == (5, 50)
     assert (config.portfolio.starting_value_usd, config.portfolio.goal_value_usd) == (10000, 10500)
-    assert dict(config.agents.aliases) == {}
+    assert config.agents.aliases == KNOWN_ALIASES
     assert (config.limits.agents, config.limits.label_pairs) == (100, 500)
     assert config.web.addresses == ("127.0.0.1:9464",)
     assert (config.web.telemetry_path, config.web.max_requests) == ("/metrics", 40)
@@ -78,7 +79,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert config.database.path == tmp_path / "bot.db"
     assert (config.database.timeout_seconds, config.database.window) == (2, 20)
     assert (config.portfolio.starting_value_usd, config.portfolio.goal_value_usd) == (500, 600.5)
-    assert dict(config.agents.aliases) == {"intelligent-execution-agent": "executor", "no": "yes"}
+    assert config.agents.aliases == {**KNOWN_ALIASES, "intelligent-execution-agent": "executor", "no": "yes"}
     assert (config.limits.agents, config.limits.label_pairs) == (7, 8)
     assert config.web.listen_addresses == ("127.0.0.1:1", "[::1]:2")
     assert (config.web.telemetry_path, config.web.max_requests) == ("/a/b", 0)
@@ -403,6 +404,13 @@ def test_any_way_to_the_bot_is_enough() -> None:
         "bot.command_pattern": "x",
     }.items():
         assert load(None, {key: value}).has_source
+
+
+def test_the_aliases_of_the_public_bot_can_be_changed_and_switched_off() -> None:
+    hunter = "autonomous-market-hunter"
+    assert load(None, {}).agents.aliases[hunter] == "market-hunter"
+    assert load(None, {"agents.aliases": {hunter: hunter}}).agents.aliases[hunter] == hunter
+    assert load(None, {"agents.default_aliases": False}).agents.aliases == {}
 
 
 def test_beyond_this_machine_only_where_somebody_thought_of_who_may_come(tmp_path: Path) -> None:

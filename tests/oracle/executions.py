@@ -107,7 +107,7 @@ def _put_window(samples: Samples, table: Table, window: list[Execution], agent: 
         errors = mean(int(row.errored) for row in window)
         samples.put_known("tweetbot_recent_error_ratio", errors, agent=agent)
     time = mean(known(row.duration for row in window), values.MICROSECONDS)
-    samples.put_known("tweetbot_recent_response_time_seconds", time, agent=agent)
+    samples.put_known("tweetbot_recent_response_time_seconds", time or None, agent=agent)
     oldest = min(known(row.at for row in window), default=None)
     samples.put_known("tweetbot_recent_window_start_timestamp_seconds", seconds(oldest), agent=agent)
 

@@ -71,8 +71,8 @@ def samples() -> Samples:
     made.add(c.MESSAGES, 4, HUNTER, "b")
     made.add(c.MESSAGES, 99, "b", HUNTER)
     made.add(c.MESSAGE_LATENCY, HistogramValue([0] * 10 + [4], 2.0), HUNTER)
-    made.add(c.PROCESS_CPU, 1.5, "user")
-    made.add(c.PROCESS_CPU, 0.5, "system")
+    made.add(c.PROCESS_CPU, 1.5, "orchestrator", "user")
+    made.add(c.PROCESS_CPU, 0.5, "orchestrator", "system")
     made.add(c.RECENT_SUCCESS, 1.0, "retired")
     made.add(c.EXECUTIONS, 1, "other", "scan")
     return made
@@ -91,6 +91,18 @@ def test_all_that_the_seed_combines_is_there() -> None:
     for group, keys in SEED.items():
         assert set(keys) <= {row.key for row in ROWS if row.group == group}
     assert {row.family.collector for row in ROWS} == set(ALL)
+
+
+def test_of_several_processes() -> None:
+    made = Samples()
+    for name, started, lag in (("orchestrator", 2000.0, 0.1), ("hunter", 1000.0, 0.3)):
+        made.add(c.PROCESS_RESIDENT, 500.0, name)
+        made.add(c.PROCESS_START, started, name)
+        made.add(c.EVENTLOOP_P99, lag, name)
+    shown = Snapshot(made.metrics(), states("system"), NOW).profile(HUNTER)
+    assert value(shown, "residentMemory").value == 1000
+    assert value(shown, "startTime").value == 1000
+    assert value(shown, "eventLoopLag").value == 0.3
 
 
 def test_rows_are_sound() -> None:

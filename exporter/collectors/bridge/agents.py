@@ -9,6 +9,11 @@ from exporter.metrics import catalogue as c
 from exporter.metrics.samples import Samples
 
 MOST_AGENTS = 1000
+LONGEST_COMPLETION = 32
+NOISE_THRESHOLD = 0.05
+"""Of the median change of a progress while nothing is done. Random numbers from 0.5 to 1 change by 0.15."""
+LEAST_NOISE_PAIRS = 5
+"""Of readings, before a progress is called noise."""
 GOALS = ("primary", "secondary", "tactical", "overall")
 ASPECTS = {
     "successRate": "success",
@@ -53,7 +58,13 @@ class AgentsCollector(BridgeCollector):
         self._success_history(reader.part(agent, "successHistory"), page, label)
 
     def _goals(self, progress: dict[str, Any], page: DocumentSamples, label: str) -> float | None:
-        """Returns the overall progress."""
+        """Returns the overall progress; None where it is noise."""
+        noise = self.reader.part(progress, "noise")
+        change = self.reader.positive(noise, "medianChange")
+        page.gauge(c.AGENT_GOAL_NOISE, change, label)
+        pairs = self.reader.count(noise, "pairs") or 0
+        if change is not None and change > NOISE_THRESHOLD and pairs >= LEAST_NOISE_PAIRS:
+            return None
         page.gauge(c.AGENT_GOAL_PROGRESS_TIME, self.reader.positive(progress, "time"), label)
         values = {goal: self.reader.ratio(progress, goal) for goal in GOALS}
         for goal, value in values.items():
@@ -73,6 +84,9 @@ class AgentsCollector(BridgeCollector):
         page.gauge(c.ORCHESTRATOR_RUNNING, reader.flag(orchestrator, "running"))
         page.counter(c.ORCHESTRATOR_CYCLES, reader.count(cycles, "total"), None)
         page.counter(c.ORCHESTRATOR_CYCLES_FAILED, reader.count(cycles, "failed"), None)
+        page.counter(c.ORCHESTRATOR_CYCLES_SKIPPED, reader.count(cycles, "skipped"), None)
+        if (completion := reader.text(cycles, "completion", LONGEST_COMPLETION)) is not None:
+            page.gauge(c.ORCHESTRATOR_INFO, 1.0, completion)
         page.histogram(c.ORCHESTRATOR_CYCLE_DURATION, duration, None)
         page.gauge(c.ORCHESTRATOR_LAST_CYCLE, reader.positive(cycles, "lastStart"))
         page.gauge(c.ORCHESTRATOR_LEARNING_RATE, reader.number(orchestrator, "learningRate"))
@@ -82,6 +96,8 @@ class AgentsCollector(BridgeCollector):
 
     def self_metrics(self) -> list[Metric]:
         samples = Samples()
+        for process, is_up in self.bridge.up.items():
+            samples.add(c.BRIDGE_UP, float(is_up), process)
         if self.bridge.newest is not None:
             samples.add(c.BRIDGE_STATE, self.bridge.newest)
         return [*samples.metrics(), *super().self_metrics()]

@@ -17,6 +17,7 @@ from exporter.metrics.labels import OTHER, LabelBounds
 from exporter.metrics.samples import HistogramValue, Samples
 
 DIAGNOSE_SECONDS = 10.0
+NAMES_SHOWN = 20
 
 
 class DocumentSamples:
@@ -94,9 +95,9 @@ class BridgeCollector:
     def families(self, state: BotState) -> list[Metric]:
         """The families; CollectorError if the part cannot be used at all."""
         self._check(state)
-        if state.run != self._run:
+        if state.runs != self._run:
             self.earlier_overflow += self.labels.overflow
-            self._begin(state.run)
+            self._begin(state.runs)
         page = DocumentSamples(self._counters)
         self.fold(state.document, page)
         return page.metrics()
@@ -105,6 +106,13 @@ class BridgeCollector:
         found = state.document.get(self.part)
         if found is not None and not isinstance(found, self.part_type):
             raise CollectorError(f"{self.part} in the document of {self.bridge.url} is of the wrong type")
+
+    def _names(self, entries: list[Any]) -> str:
+        """As they are spelled on the page, to be compared with those of the other sources."""
+        ids = [entry.get("id", entry.get("agent")) for entry in entries if isinstance(entry, dict)]
+        labels = [self.labels.bound_agent(name, 0) for name in ids[:NAMES_SHOWN] if isinstance(name, str)]
+        more = ", …" if len(entries) > NAMES_SHOWN else ""
+        return f"{len(entries)} agents: {', '.join(dict.fromkeys(labels))}{more}"
 
     def self_metrics(self) -> list[Metric]:
         samples = Samples()
@@ -125,5 +133,5 @@ class BridgeCollector:
         found = state.document.get(self.part)
         if found is None:
             return [Diagnosis(self.part, "missing", self.missing_detail)]
-        detail = f"{len(found)} agents" if isinstance(found, list) else "found"
+        detail = self._names(found) if isinstance(found, list) else "found"
         return [Diagnosis(self.part, "ok", detail)]

@@ -21,9 +21,16 @@ AGENT_AUTONOMY = _declare.gauge(
 )
 AGENT_GOAL_PROGRESS = _declare.gauge(
     "tweetbot_agent_goal_progress_ratio",
-    "evaluateGoalProgress() of the live agent; goal is primary, secondary, tactical or overall.",
+    "evaluateGoalProgress() of the live agent; goal is primary, secondary, tactical or overall. Absent where it is "
+    "noise (tweetbot_agent_goal_progress_noise_ratio).",
     "agent",
     "goal",
+)
+AGENT_GOAL_NOISE = _declare.gauge(
+    "tweetbot_agent_goal_progress_noise_ratio",
+    "Median change of the goal progress between two readings while the agent did nothing, over the newest 20 such "
+    "pairs. Over 0.05, from five pairs on, the progress is noise: it is not exported, and has no part in any score.",
+    "agent",
 )
 AGENT_GOAL_PROGRESS_TIME = _declare.gauge(
     "tweetbot_agent_goal_progress_timestamp_seconds", "When the agent gave its goal progress.", "agent"
@@ -54,7 +61,19 @@ ORCHESTRATOR_CYCLES = _declare.counter(
     "tweetbot_orchestrator_cycles_total", "Orchestration cycles begun since the bridge was attached."
 )
 ORCHESTRATOR_CYCLES_FAILED = _declare.counter(
-    "tweetbot_orchestrator_cycles_failed_total", "Orchestration cycles that threw or rejected."
+    "tweetbot_orchestrator_cycles_failed_total",
+    "Orchestration cycles that threw, rejected, or settled without reaching the bot's end mark where it has one "
+    "(tweetbot_orchestrator_info).",
+)
+ORCHESTRATOR_CYCLES_SKIPPED = _declare.counter(
+    "tweetbot_orchestrator_cycles_skipped_total",
+    "Orchestration cycles that found the system paused; neither failed nor in the durations.",
+)
+ORCHESTRATOR_INFO = _declare.info(
+    "tweetbot_orchestrator_info",
+    "Completion says how a complete cycle is told from a failed one: end_mark where the bot calls "
+    "logStrategicCycle() at the end of a complete cycle, return where it has no such method.",
+    "completion",
 )
 ORCHESTRATOR_CYCLE_DURATION = _declare.histogram(
     "tweetbot_orchestrator_cycle_duration_seconds", "Duration of orchestration cycles.", CYCLE_BUCKETS
@@ -70,6 +89,12 @@ ORCHESTRATOR_PERFORMANCE = _declare.gauge(
     "systemPerformance.metrics of the orchestrator; aspect is success, decision_quality or "
     "adaptation_effectiveness.",
     "aspect",
+)
+BRIDGE_UP = _declare.gauge(
+    "tweetbot_bridge_up",
+    "1 for each process of the bot whose bridge was read, 0 for one that did not answer, or was refused as another "
+    "bot's.",
+    "process",
 )
 BRIDGE_STATE = _declare.gauge(
     "tweetbot_bridge_state_timestamp_seconds",

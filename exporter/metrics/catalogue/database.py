@@ -78,7 +78,8 @@ RECENT_ERROR = _declare.gauge(
 )
 RECENT_RESPONSE_TIME = _declare.gauge(
     "tweetbot_recent_response_time_seconds",
-    "Mean execution_time_ms of the recent executions, in seconds.",
+    "Mean execution_time_ms of the recent executions, in seconds. Absent where all of them are 0: then the "
+    "agent does not measure its time.",
     "agent",
 )
 RECENT_SUCCESS_BOUND = _declare.gauge(

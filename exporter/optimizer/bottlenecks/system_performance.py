@@ -44,7 +44,7 @@ SYSTEM_PERFORMANCE = Bottleneck(
     rules=Rules(
         value="bot:overall_score:avg",
         impact="{threshold} - {value}",
-        condition="unless bot:system_paused:max5m == 1",
+        condition="unless bot:stopped_by_pause:group",
         evidence="bot:overall_score:avg\n      < {threshold} - {margin}",
         lasts="bot:overall_score:avg\n      < {threshold}",
         alert="TweetbotSystemPerformanceLow",

@@ -56,7 +56,9 @@ def whole() -> Document:
             "cycles": {
                 "total": 4,
                 "failed": 1,
+                "skipped": 2,
                 "running": 1,
+                "completion": "end_mark",
                 "duration": histogram(CYCLE_BUCKETS, 0.2, 4.0, 400.0),
                 "lastStart": 1234.5,
             },

@@ -110,7 +110,7 @@ async def test_the_demo_shows_all_five_and_survives_what_is_done_to_it(tmp_path:
             "agent_performance_ratio{market-hunter}",
             "agent_coordination_ratio{market-hunter}",
             "reported_success_ratio{market-hunter}",
-            "process_heap_used_bytes",
+            "process_heap_used_bytes{unknown}",
         )
         assert success(page) == [1] * 5
         os.kill(bot.pid, signal.SIGSTOP)
@@ -180,8 +180,8 @@ async def test_node_with_the_bridge(tmp_path: Path) -> None:
         assert page["orchestrator_cycles_failed_total"] > 0
         assert page["reported_success_ratio{market-hunter}"] == 0.9
         assert page["reported_response_time_seconds{market-hunter}"] == 0.25
-        assert page["process_threads"] > 1
-        assert page["process_start_time_seconds"] == pytest.approx(time.time(), abs=30)
+        assert page["process_threads{bot}"] > 1
+        assert page["process_start_time_seconds{bot}"] == pytest.approx(time.time(), abs=30)
         again = series(await scraper.scrape())
         assert all(again[key] >= page[key] for key in page if key.partition("{")[0].endswith("_total"))
 
@@ -194,7 +194,7 @@ async def test_node_with_the_bridge(tmp_path: Path) -> None:
 
     async with node(module, port, TWEETBOT_BRIDGE_TOKEN_FILE=str(token)):
         restarted = await pages_until(scraper, "agent_cycles_total{market-hunter}")
-        assert restarted["process_start_time_seconds"] > page["process_start_time_seconds"]
+        assert restarted["process_start_time_seconds{bot}"] > page["process_start_time_seconds{bot}"]
     async with node(module, port, TWEETBOT_BRIDGE_TOKEN="another"):
         states: list[str] = []
         async with asyncio.timeout(20):

@@ -1,6 +1,5 @@
 """Documents made from the schema, valid and broken: whatever comes, a page comes of it."""
 
-import asyncio
 import copy
 import random
 import time
@@ -16,12 +15,16 @@ from exporter.collectors.bridge.agents import AgentsCollector
 from exporter.collectors.bridge.client import BotState, BridgeClient
 from exporter.collectors.bridge.collector import BridgeCollector
 from exporter.collectors.bridge.communication import CommunicationCollector
+from exporter.collectors.bridge.document import DocumentReader
+from exporter.collectors.bridge.endpoint import ProcessState
 from exporter.collectors.bridge.self_reports import SelfReportsCollector
-from exporter.collectors.process.collector import SystemCollector
+from exporter.collectors.process.finder import ProcessFinder
+from exporter.collectors.process.view import ProcessView
 from exporter.config import load
 from exporter.http.negotiation import choose_format
 from exporter.metrics.exposition import encode
 from exporter.metrics.merging import merge
+from exporter.metrics.samples import Samples
 
 from .documents import SCHEMA, VALIDATOR, Document, series, whole
 
@@ -47,6 +50,8 @@ def made(schema: Document) -> st.SearchStrategy[Any]:
         return st.deferred(lambda: made(target))
     if "const" in schema:
         return st.just(schema["const"])
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
     match schema["type"]:
         case "object":
             return objects(schema)
@@ -82,20 +87,19 @@ def collected(document: Document, built: list[BridgeCollector] | None = None) ->
     live = built or [
         kind(bridge, CONFIG) for kind in (AgentsCollector, CommunicationCollector, SelfReportsCollector)
     ]
+    process = ProcessState("", document, 0.0, (None, None))
+    state = BotState(document, 0.0, (process,), {})
     metrics = []
     for source in live:
         try:
-            metrics += source.families(BotState(document, 0.0, (None, None)))
+            metrics += source.families(state)
         except CollectorError:
             continue
         finally:
             metrics += source.self_metrics()
-    process = document.get("process")
-    system = SystemCollector(bridge, CONFIG)
-    state = BotState(document, 0.0, (None, None))
-    metrics += system.families(process if isinstance(process, dict) else {}, state, None)
-    asyncio.run(system.close())
-    return merge(metrics)
+    samples = Samples()
+    ProcessView(ProcessFinder(None, None), DocumentReader()).add(samples, process, None)
+    return merge(metrics + samples.metrics())
 
 
 def check_page(metrics: list[Any]) -> None:

@@ -63,6 +63,8 @@ async def test_every_value_of_the_document(bot: Bot) -> None:
         "orchestrator_running": 1,
         "orchestrator_cycles_total": 4,
         "orchestrator_cycles_failed_total": 1,
+        "orchestrator_cycles_skipped_total": 2,
+        "orchestrator_info{end_mark}": 1,
         "orchestrator_cycle_duration_seconds_count": 3,
         "orchestrator_cycle_duration_seconds_sum": pytest.approx(404.2),
         "orchestrator_last_cycle_timestamp_seconds": 1234.5,
@@ -70,19 +72,19 @@ async def test_every_value_of_the_document(bot: Bot) -> None:
         "orchestrator_performance_ratio{success}": 0.7,
         "orchestrator_performance_ratio{decision_quality}": 0.8,
         "orchestrator_performance_ratio{adaptation_effectiveness}": 0.5,
-        "process_cpu_seconds_total{user}": 2.5,
-        "process_cpu_seconds_total{system}": 0.5,
-        "process_start_time_seconds": 1000,
-        "process_resident_memory_bytes": 5000,
-        "process_heap_used_bytes": 1000,
-        "process_heap_size_bytes": 2000,
-        "process_heap_limit_bytes": 4000,
-        "process_open_fds": 20,
-        "process_threads": 11,
-        "process_eventloop_lag_p50_seconds": 0.001,
-        "process_eventloop_lag_p99_seconds": 0.02,
-        "process_eventloop_lag_max_seconds": 0.3,
-        "nodejs_info{v20.1.0,linux}": 1,
+        "process_cpu_seconds_total{unknown,user}": 2.5,
+        "process_cpu_seconds_total{unknown,system}": 0.5,
+        "process_start_time_seconds{unknown}": 1000,
+        "process_resident_memory_bytes{unknown}": 5000,
+        "process_heap_used_bytes{unknown}": 1000,
+        "process_heap_size_bytes{unknown}": 2000,
+        "process_heap_limit_bytes{unknown}": 4000,
+        "process_open_fds{unknown}": 20,
+        "process_threads{unknown}": 11,
+        "process_eventloop_lag_p50_seconds{unknown}": 0.001,
+        "process_eventloop_lag_p99_seconds{unknown}": 0.02,
+        "process_eventloop_lag_max_seconds{unknown}": 0.3,
+        "nodejs_info{unknown,v20.1.0,linux}": 1,
         f"messages_total{{{HUNTER},content-creator}}": 8,
         f"messages_total{{content-creator,{HUNTER}}}": 4,
         f"messages_failed_total{{{HUNTER},content-creator}}": 2,
@@ -111,6 +113,7 @@ async def test_every_value_of_the_document(bot: Bot) -> None:
         f"reported_value{{{HUNTER},queue.retries.total}}": 1,
         f"agent_resource_efficiency_ratio{{{HUNTER}}}": 0.5,
         "agent_resource_efficiency_ratio{content-creator}": 0.25,
+        "bridge_up{unknown}": 1,
         "bridge_state_timestamp_seconds": bot.bridge.document["time"],
     }
     about = {key: value for key, value in page.items() if key not in expected}
@@ -129,7 +132,7 @@ async def test_what_the_bot_does_not_have_is_absent(bot: Bot) -> None:
     )
     page = await bot.page(shown)
     assert [key for key in page if key.startswith(("agent", "orch", "mess", "nego", "rep", "node"))] == []
-    assert {key for key in page if key.startswith("process")} == {"process_start_time_seconds"}
+    assert {key for key in page if key.startswith("process")} == {"process_start_time_seconds{unknown}"}
     assert [value for key, value in page.items() if key.startswith("scrape_collector_success")] == [1] * 4
 
 
@@ -287,8 +290,8 @@ async def test_after_a_restart_of_the_bot_counters_start_anew(bot: Bot) -> None:
     page = await bot.page(shown)
     assert page[f"agent_cycles_total{{{HUNTER}}}"] == 1
     assert page[f"messages_total{{{HUNTER},content-creator}}"] == 0
-    assert page["process_cpu_seconds_total{user}"] == 0.1
-    assert page["process_start_time_seconds"] == 2000
+    assert page["process_cpu_seconds_total{unknown,user}"] == 0.1
+    assert page["process_start_time_seconds{unknown}"] == 2000
 
 
 async def test_a_restart_forgets_names_but_not_overflows(bridge: Any) -> None:
@@ -342,3 +345,19 @@ async def test_the_states_moment_stays_while_no_document_can_be_read(bot: Bot) -
     page = await bot.page(document(time=time.time() - 1000))
     assert page["scrape_collector_success{agents}"] == 0
     assert page["bridge_state_timestamp_seconds"] == pytest.approx(time.time() - 1000, abs=5)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "change", "is_noise"), [(20, 0.15, True), (5, 0.051, True), (4, 0.5, False), (20, 0.05, False)]
+)
+async def test_a_progress_that_is_noise_is_in_no_score(
+    bot: Bot, pairs: int, change: float, is_noise: bool
+) -> None:
+    shown = whole()
+    shown["agents"][0]["goalProgress"]["noise"] = {"pairs": pairs, "medianChange": change}
+    VALIDATOR.validate(shown)
+    page = await bot.page(shown)
+    assert page[f"agent_goal_progress_noise_ratio{{{HUNTER}}}"] == change
+    assert (f"agent_goal_progress_ratio{{{HUNTER},overall}}" not in page) == is_noise
+    assert (f"agent_performance_ratio{{{HUNTER}}}" not in page) == is_noise
+    assert page[f"agent_reputation_ratio{{{HUNTER}}}"] == 0.9

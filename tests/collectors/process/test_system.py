@@ -78,12 +78,12 @@ async def test_psutil_alone_carries_the_collector(spawn: Spawn, tmp_path: Path) 
     page = await Seen(by_pid_file(file)).page()
     known = psutil.Process(child.pid)
     assert page["scrape_collector_success{system}"] == 1
-    assert page["process_start_time_seconds"] == known.create_time()
-    assert page["process_resident_memory_bytes"] == pytest.approx(known.memory_info().rss, rel=0.2)
-    assert page["process_open_fds"] == known.num_fds()
-    assert page["process_threads"] == 1
-    assert 0 <= page["process_cpu_seconds_total{user}"] < 5
-    assert "process_cpu_seconds_total{system}" in page
+    assert page["process_start_time_seconds{unknown}"] == known.create_time()
+    assert page["process_resident_memory_bytes{unknown}"] == pytest.approx(known.memory_info().rss, rel=0.2)
+    assert page["process_open_fds{unknown}"] == known.num_fds()
+    assert page["process_threads{unknown}"] == 1
+    assert 0 <= page["process_cpu_seconds_total{unknown,user}"] < 5
+    assert "process_cpu_seconds_total{unknown,system}" in page
     assert not any(key.startswith(("process_heap", "process_eventloop", "nodejs")) for key in page)
     assert "bridge_malformed_values_total{system}" not in page
 
@@ -104,7 +104,7 @@ async def test_a_bot_that_ends_and_comes_back(spawn: Spawn, tmp_path: Path) -> N
         file.write_text(str(spawn().pid))
         page = await seen.page()
     assert page["scrape_collector_success{system}"] == 1
-    assert page["process_start_time_seconds"] > before["process_start_time_seconds"]
+    assert page["process_start_time_seconds{unknown}"] > before["process_start_time_seconds{unknown}"]
     assert [entry["event"] for entry in logs] == ["collector failed", "collector works again"]
 
 
@@ -149,7 +149,7 @@ async def test_by_command_line(spawn: Spawn) -> None:
     assert seen.error == "no process has a command line that bot.command_pattern matches"
     child = spawn("marker-of-a-bot", "--run")
     page = await seen.page()
-    assert page["process_start_time_seconds"] == psutil.Process(child.pid).create_time()
+    assert page["process_start_time_seconds{unknown}"] == psutil.Process(child.pid).create_time()
     end(child)
     await seen.page()
     assert seen.error
@@ -172,7 +172,7 @@ async def test_what_started_the_bot_is_not_the_bot(spawn: Spawn) -> None:
     wrapper = spawn("bot-with-a-wrapper", code=code)
     (bot,) = psutil.Process(wrapper.pid).children()
     page = await Seen(load(None, {"bot.command_pattern": "bot-with-a-wrapper"})).page()
-    assert page["process_start_time_seconds"] == bot.create_time()
+    assert page["process_start_time_seconds{unknown}"] == bot.create_time()
     bot.kill()
 
 
@@ -197,8 +197,8 @@ async def test_what_may_not_be_seen_is_left_out_and_told_once(
         for _ in range(3):
             page = await seen.page()
     assert page["scrape_collector_success{system}"] == 1
-    assert "process_open_fds" not in page
-    assert page["process_threads"] == 1
+    assert "process_open_fds{unknown}" not in page
+    assert page["process_threads{unknown}"] == 1
     (told,) = logs
     assert told["left_out"] == "open_fds"
 
@@ -209,9 +209,9 @@ async def test_the_bridge_first_then_what_is_seen_from_outside(bridge: Any, spaw
     del process["openFds"]
     bridge.document = document(process=process)
     page = await Seen(bridge.config()).page()
-    assert page["process_threads"] == 77
-    assert page["process_open_fds"] == psutil.Process(child.pid).num_fds()
-    assert page["process_heap_used_bytes"] == 1000
+    assert page["process_threads{unknown}"] == 77
+    assert page["process_open_fds{unknown}"] == psutil.Process(child.pid).num_fds()
+    assert page["process_heap_used_bytes{unknown}"] == 1000
 
 
 async def test_a_bot_that_hangs_is_still_seen_from_outside(bridge: Any, spawn: Spawn) -> None:
@@ -230,9 +230,9 @@ async def test_a_bot_that_hangs_is_still_seen_from_outside(bridge: Any, spawn: S
             page = await seen.page()
     assert page["scrape_collector_success{system}"] == 1
     # Neither a restart nor a counter that falls: both would set off alerts.
-    assert page["process_start_time_seconds"] == start
-    assert page["process_cpu_seconds_total{user}"] == 50
-    assert page["process_open_fds"] == psutil.Process(child.pid).num_fds()
+    assert page["process_start_time_seconds{unknown}"] == start
+    assert page["process_cpu_seconds_total{unknown,user}"] == 50
+    assert page["process_open_fds{unknown}"] == psutil.Process(child.pid).num_fds()
     assert [entry["event"] for entry in logs] == ["bot's process is seen from outside only"]
     end(child)
     page = await seen.page()
@@ -244,10 +244,10 @@ async def test_a_process_id_behind_a_containers_wall(bridge: Any, spawn: Spawn) 
     """The id means another process here, which has another start."""
     bridge.document = document(process=process_of(spawn(), startTime=1234.5))
     page = await Seen(bridge.config()).page()
-    assert page["process_start_time_seconds"] == 1234.5
-    assert page["process_open_fds"] == PROCESS["openFds"]
+    assert page["process_start_time_seconds{unknown}"] == 1234.5
+    assert page["process_open_fds{unknown}"] == PROCESS["openFds"]
     del bridge.document["process"]["openFds"]
-    assert "process_open_fds" not in await Seen(bridge.config()).page()
+    assert "process_open_fds{unknown}" not in await Seen(bridge.config()).page()
 
 
 async def test_an_old_pid_file_beside_a_bridge(bridge: Any, spawn: Spawn, tmp_path: Path) -> None:
@@ -257,8 +257,8 @@ async def test_an_old_pid_file_beside_a_bridge(bridge: Any, spawn: Spawn, tmp_pa
     del shown["process"]["openFds"]
     bridge.document = shown
     page = await Seen(bridge.config(bot__pid_file=file)).page()
-    assert page["process_start_time_seconds"] == PROCESS["startTime"]
-    assert "process_open_fds" not in page
+    assert page["process_start_time_seconds{unknown}"] == PROCESS["startTime"]
+    assert "process_open_fds{unknown}" not in page
 
 
 async def test_a_restart_is_a_new_start(bridge: Any, spawn: Spawn) -> None:
@@ -268,8 +268,8 @@ async def test_a_restart_is_a_new_start(bridge: Any, spawn: Spawn) -> None:
         process = process_of(child, cpu={"user": cpu, "system": cpu})
         bridge.document = document(process=process)
         page = await seen.page()
-        assert page["process_start_time_seconds"] == process["startTime"]
-        assert page["process_cpu_seconds_total{user}"] == cpu
+        assert page["process_start_time_seconds{unknown}"] == process["startTime"]
+        assert page["process_cpu_seconds_total{unknown,user}"] == cpu
         end(child)
 
 

@@ -1,11 +1,12 @@
 """The price of last resort, in the context of decisions: of the newest ones, else of older and older ones."""
 
+from contextlib import suppress
 from typing import Any
 
 from exporter.collectors.sqlite import values
 from exporter.collectors.sqlite.batch import Cleaner, Value
 from exporter.collectors.sqlite.connection import TooLongError
-from exporter.collectors.sqlite.ranges import HIGHEST, LOWEST
+from exporter.collectors.sqlite.ranges import LOWEST
 from exporter.collectors.sqlite.table import Rows
 from exporter.collectors.sqlite.values import UNUSABLE
 
@@ -42,32 +43,27 @@ class PriceSearch:
 
     async def look(self, rows: Rows, now: float) -> None:
         """Sets the price as far as it is known."""
-        try:
-            self.price = await self._newest(rows, now)
-            if self.price is None:
-                self.price = self._older = await self._search(rows, now)
-        except TooLongError:
-            return  # the next look may get through
+        self.price = await self._newest(rows, now)
+        if self.price is None:
+            with suppress(TooLongError):  # the next look may get through
+                await self._search(rows, now)
+            self.price = self._older
 
     async def _newest(self, rows: Rows, now: float) -> float | None:
-        numbers = await self._numbers(rows, HIGHEST)
+        numbers = [row[0] for row in reversed(await rows.newest((AT.column,), ROWS))]
         if numbers and (self._highest is None or numbers[0] > self._highest + 1):
             # Some rows between these and the newest ones of before were never looked at.
             self._older, self._next = None, numbers[0] - 1
         self._highest = numbers[-1] if numbers else self._highest
         return await self._price_of(rows, now, numbers)
 
-    async def _search(self, rows: Rows, now: float) -> float | None:
+    async def _search(self, rows: Rows, now: float) -> None:
         for _ in range(READS):
             if self._older is not None or self._next <= LOWEST:
                 break
-            numbers = await self._numbers(rows, self._next)
+            numbers = [row[0] for row in await rows.before((AT.column,), self._next, ROWS)]
             self._older = await self._price_of(rows, now, numbers)
             self._next = numbers[0] - 1 if numbers else LOWEST
-        return self._older
-
-    async def _numbers(self, rows: Rows, last: int) -> list[int]:
-        return [row[0] for row in await rows.before((AT.column,), last, ROWS)]
 
     async def _price_of(self, rows: Rows, now: float, numbers: list[int]) -> float | None:
         found = await rows.chosen(self._cleaner.columns, numbers)

@@ -21,6 +21,7 @@ from exporter.collectors.sqlite.batch import Batch, By, Value
 from exporter.collectors.sqlite.evidence import ROWS, mean_lower_bound, success_upper_bound
 from exporter.collectors.sqlite.table import GrowingTable
 from exporter.collectors.sqlite.values import MICRO, NANO
+from exporter.collectors.sqlite.window import mean
 from exporter.metrics import catalogue as c
 
 AT = Value("timestamp", values.moment)
@@ -68,7 +69,7 @@ class Executions(GrowingTable):
                 size_of(c.RECENT_EXECUTIONS),
                 mean_of(c.RECENT_SUCCESS, SUCCESS),
                 mean_of(c.RECENT_ERROR, ERRORED),
-                mean_of(c.RECENT_RESPONSE_TIME, DURATION, MICRO),
+                Gauge(c.RECENT_RESPONSE_TIME, _response_time, DURATION),
                 start_of(c.RECENT_WINDOW_START),
             ),
         )
@@ -99,3 +100,9 @@ class Executions(GrowingTable):
         batch.group(PAIR, pairs)
         batch.group(AGENT, [pair[:1] for pair in pairs])
         return batch
+
+
+def _response_time(durations: list[int | None]) -> float | None:
+    """None where all are 0: such an agent does not measure its time."""
+    found = mean(durations)
+    return found / MICRO if found else None
