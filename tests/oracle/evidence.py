@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from math import log, sqrt
 
-ODDS = 200_000
+ODDS = 400_000
 LENGTHS = (
     10,
     12,

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from math import expm1, inf, log, sqrt
 
-ODDS = 200_000
+ODDS = 400_000
 NATS = log(ODDS)
 """The evidence that a bound needs: the logarithm of the likelihood ratio."""
 LENGTHS = (

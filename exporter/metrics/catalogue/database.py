@@ -85,13 +85,13 @@ RECENT_RESPONSE_TIME = _declare.gauge(
 RECENT_SUCCESS_BOUND = _declare.gauge(
     "tweetbot_recent_success_upper_bound_ratio",
     "The agent's true success ratio is at most this, or its newest 10 to 500 executions are a coincidence of 1 in "
-    "200000; 1 where they say nothing against it.",
+    "400000; 1 where they say nothing against it.",
     "agent",
 )
 RECENT_RESPONSE_TIME_BOUND = _declare.gauge(
     "tweetbot_recent_response_time_lower_bound_seconds",
     "The agent's true mean execution time is at least this, or its newest 10 to 500 executions are a coincidence of "
-    "1 in 200000; 0 where they say nothing against it.",
+    "1 in 400000; 0 where they say nothing against it.",
     "agent",
 )
 RECENT_WINDOW_START = _declare.gauge(

@@ -36,8 +36,9 @@ def test_promtool_agrees(tmp_path: Path) -> None:
         (MEDIUM, succeeds(0.9), succeeds(0.2)),
         (CRITICAL, succeeds(0.9), succeeds(0.1)),
         (SLOW, takes(1.2, 0.28), takes(3.5, 0.28)),
-        (MEDIUM, succeeds(0.75), succeeds(0.75)),
+        (MEDIUM, succeeds(0.75), succeeds(0.74)),
     )
+    found = []
     shown: list[dict[str, str]] = []
     cases: list[dict[str, object]] = []
     for number, (judge, before, after) in enumerate(lives):
@@ -46,8 +47,8 @@ def test_promtool_agrees(tmp_path: Path) -> None:
         states = [*judge.states(rows)]
         shown += series(judge, rows, f"a{number}")
         cases += expected(judge, states, f"a{number}")
-        assert any(states) == (before is not after)
-        assert not states[-1]
+        found.append((any(states), states[-1]))
+    assert found == [(True, False), (True, False), (True, False), (False, False)]
     promtool(tmp_path, shown, cases)
 
 
@@ -116,7 +117,7 @@ def test_changes_are_found_as_the_table_says() -> None:
     assert max(delays["success 0.90 → 0.35, ticket"]) <= 70
     assert max(delays["success 0.90 → 0, ticket"]) <= 20
     assert max(delays["success 0.90 → 0, page"]) <= 30
-    assert max(delays["mean 1.2 → 2.8 s, σ 0.28, ticket"]) <= 45
+    assert max(delays["mean 1.2 → 2.8 s, σ 0.28, ticket"]) <= 60
     assert fmean(delays["success 0.90 → 0.55, ticket"]) < 170
 
 
