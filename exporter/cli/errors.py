@@ -3,7 +3,7 @@
 import errno
 import os
 
-_LONGEST_PATH = 100
+_LONGEST_PATH = 200
 _WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 
 

@@ -259,6 +259,7 @@ class Optimizer(_Section):
     interval_seconds: float = Field(default=15.0, ge=0.1, le=300)
     """Between two looks at what is open."""
     guardrails: Guardrails = Field(default_factory=Guardrails)
+    """By how much a change may make each measure worse."""
     loss_cap_usd: float | None = Field(default=None, ge=0)
     """While the portfolio is worth less, nothing is done but a pause."""
     max_drawdown_ratio: float | None = Field(default=None, gt=0, le=1)

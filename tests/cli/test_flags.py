@@ -60,7 +60,7 @@ def test_every_flag_of_a_key_in_the_documentation_exists() -> None:
     mentioned = set(re.findall(r"(?<![\w-])--[a-z-]+(?:\.[a-z-]*[a-z])+", PAGES))
     known = {flag for action in actions() for flag in action.option_strings}
     assert mentioned
-    assert mentioned - known == set()
+    assert mentioned - known == {"--alertmanager.url"}, "but for amtool's"
 
 
 @pytest.mark.parametrize("name", COMMANDS)

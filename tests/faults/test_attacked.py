@@ -28,7 +28,8 @@ def started(
     arguments: tuple[str, ...], folder: Path, level: str = "info"
 ) -> Iterator[tuple["subprocess.Popen[str]", int]]:
     """The program, with FILES to open at most, and its port."""
-    (folder / "token").write_text("sesame")
+    (folder / "token").write_text("sesame-opens-it-all")
+    (folder / "token").chmod(0o600)
     shell = f'ulimit -n {FILES}; exec "$0" -m exporter "$@"'
     away = [f"--optimizer.prometheus-url=http://127.0.0.1:{free_port()}"] if arguments is OPTIMIZER else []
     command = ["sh", "-c", shell, sys.executable, *arguments, *away, f"--log.level={level}"]

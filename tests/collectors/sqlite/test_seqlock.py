@@ -160,6 +160,7 @@ def test_a_commit_in_the_middle_of_a_visit(
 ) -> None:
     """In the log the rows of a visit may be of two states, each whole; without a lock each is read again by itself."""
     writer(f"PRAGMA journal_mode = {journal}", "UPDATE account SET padding = 1")
+    time.sleep(TICK)
     tries = meanwhile(lambda: writer("UPDATE account SET amount = amount + 1"))
     found = reads.read_each([Query(SUM, {}, 10.0), Query(SUM, {}, 10.0)])
     if journal == "DELETE":
