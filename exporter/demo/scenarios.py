@@ -211,9 +211,9 @@ NARRATIVE_ARCHITECT = AgentProfile(
     autonomy_as_percent=True,
     cache_hit_ratio=0.7,
 )
-AUTONOMOUS_MARKET_HUNTER = AgentProfile(
-    "autonomous-market-hunter",
-    ("autonomous_cycle",),
+SENTIMENT_SCOUT = AgentProfile(
+    "sentiment-scout",
+    ("scouting_cycle",),
     ("SOURCE_SELECTION",),
     interval_seconds=25,
     response_ms=610,
@@ -245,7 +245,7 @@ HEALTHY_AGENTS = (
     CONTENT_CREATOR,
     MARKET_ANALYZER,
     NARRATIVE_ARCHITECT,
-    AUTONOMOUS_MARKET_HUNTER,
+    SENTIMENT_SCOUT,
     INTELLIGENT_EXECUTION_AGENT,
     BITCOIN_ORCHESTRATOR,
 )

@@ -116,7 +116,7 @@ def test_signals_are_reported_by_some_agents(history: SimulatedDatabase) -> None
     assert {agent for agent, _ in reporting} == {
         "market-hunter",
         "market-analyzer",
-        "autonomous-market-hunter",
+        "sentiment-scout",
     }
     assert all(signals > 100 for _, signals in reporting)
 
