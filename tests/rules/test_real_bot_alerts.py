@@ -10,6 +10,15 @@ from rulefiles import RULE_FILES, groups_of
 from tools import NO_REAL_DATA, REAL_DATA, needed
 
 DATABASE = REAL_DATA / "three-days.db"
+UNHEEDING = (
+    "autonomous-market-hunter",
+    "content-creator",
+    "execution-agent",
+    "intelligent-execution-agent",
+    "market-analyzer",
+    "market-hunter",
+    "performance-optimizer",
+)
 
 ORDER = ["thresholds-bottlenecks", "thresholds-agents", "thresholds-bots", "thresholds-optimizers", "activity",
          "thresholds-in-force", "intervals", "liveness", "agents", "communication", "scores", "bottlenecks", "slo",
@@ -29,8 +38,8 @@ def test_a_healthy_real_bot_pages_nobody(tmp_path: Path) -> None:
     ticket = {"severity": "warning"}
     expected = [
         {"alertname": "Watchdog", "severity": "none"},
-        # True: outcomes of this agent say nothing for its confidence (0.30).
-        {"alertname": "TweetbotAgentMiscalibrated", "agent": "performance-optimizer", **ticket},
+        # True: it was paused twice for hours, and none of those that act heeds that.
+        *({"alertname": "TweetbotAgentActsWhilePaused", "agent": agent, **ticket} for agent in UNHEEDING),
     ]
     test = {
         "interval": "1m",
