@@ -5,9 +5,10 @@ generalized likelihood ratio, unless what was seen is less likely than 1 in `ODD
 the newest executions of every length in `LENGTHS`, so that a short collapse and a long decline are both found.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
-from math import expm1, inf, log, sqrt
+from math import exp, expm1, inf, log, sqrt
+from operator import mul
 
 ODDS = 400_000
 NATS = log(ODDS)
@@ -37,9 +38,11 @@ LENGTHS = (
     446,
     500,
 )
+DEVIATIONS = {length: sqrt(expm1(2 * NATS / length)) for length in LENGTHS}
+"""By how many standard deviations the mean of a run may be off."""
 ROWS = LENGTHS[-1]
 """How many of an agent's newest rows are looked at."""
-STEPS = 1e-14
+EXACT = 1e-15
 """How exact a ratio's bound is."""
 
 
@@ -49,7 +52,7 @@ def success_upper_bound(newest_first: Sequence[int | None]) -> float | None:
     for length, succeeded in _runs([value for value in newest_first if value is not None]):
         ratio, bound = succeeded / length, 1.0 if bound is None else bound
         if ratio < bound and length * divergence(ratio, bound) > NATS:
-            bound = _farthest(ratio, bound, NATS / length)
+            bound = min(bound, _farthest(ratio, NATS / length))
     return bound
 
 
@@ -57,9 +60,9 @@ def mean_lower_bound(newest_first: Sequence[int | None]) -> float | None:
     """The lowest mean that the values and their spread allow, at least 0; None where too few are known."""
     known = [value for value in newest_first if value is not None]
     bound = None
-    for (length, total), (_, squares) in zip(_runs(known), _runs([v * v for v in known]), strict=True):
+    for (length, total), (_, squares) in zip(_runs(known), _runs(map(mul, known, known)), strict=True):
         deviation = sqrt(length * squares - total * total) / length
-        bound = max(bound or 0.0, total / length - deviation * sqrt(expm1(2 * NATS / length)))
+        bound = max(bound or 0.0, total / length - deviation * DEVIATIONS[length])
     return bound
 
 
@@ -74,16 +77,21 @@ def _term(seen: float, true: float) -> float:
     return seen * log(seen / true) if true else inf
 
 
-def _runs(values: Sequence[int]) -> Iterator[tuple[int, int]]:
+def _runs(values: Iterable[int]) -> Iterator[tuple[int, int]]:
     """The length and the sum of each run of the newest values."""
     sums = [*accumulate(values)]
     return ((length, sums[length - 1]) for length in LENGTHS if length <= len(sums))
 
 
-def _farthest(ratio: float, above: float, evidence: float) -> float:
-    """The highest true ratio against which there is no more than so much evidence; it is below `above`."""
-    below = ratio
-    while above - below > STEPS:
-        middle = (above + below) / 2
-        below, above = (middle, above) if divergence(ratio, middle) <= evidence else (below, middle)
-    return above
+def _farthest(ratio: float, evidence: float) -> float:
+    """The highest true ratio, of one below 1 that was seen, against which there is no more than so much evidence.
+
+    Newton's method: divergence is convex in the true ratio, so that from above the steps never go too far. It begins
+    where the failures alone are so much evidence, whatever the successes say for it.
+    """
+    failed = 1 - ratio
+    of_successes = ratio * log(ratio) if ratio else 0.0
+    true = 1 - failed * exp(-(evidence - of_successes) / failed)
+    while (step := (divergence(ratio, true) - evidence) / (failed / (1 - true) - ratio / true)) > EXACT:
+        true -= step
+    return true

@@ -3,7 +3,7 @@
 A row is (milliseconds since 1970, row number, values …): rows compare by their moment, ties by their number.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from fractions import Fraction
 from math import isfinite
 from typing import Any
@@ -28,12 +28,20 @@ class Window:
         return self.rows[-1] if self.is_full else ()
 
     def merge(self, rows: Iterable[Row]) -> None:
-        merged = {row[:2]: row for row in (*self.rows, *rows)}
-        self.rows = [merged[key] for key in sorted(merged, reverse=True)[: self._size]]
+        new = {row[:2]: row for row in rows}
+        # What is added is nearly always newer than all that is there.
+        if not new or not self.rows or min(new) > self.rows[0][:2]:
+            self.rows = [*_newest_first(new), *self.rows][: self._size]
+        else:
+            self.rows = _newest_first({row[:2]: row for row in self.rows} | new)[: self._size]
 
     def drop(self, row_ids: Collection[int]) -> None:
         """Forgets rows by their numbers."""
         self.rows = [row for row in self.rows if row[1] not in row_ids]
+
+
+def _newest_first(rows: Mapping[Row, Row]) -> list[Row]:
+    return [rows[key] for key in sorted(rows, reverse=True)]
 
 
 def mean(values: Iterable[Any]) -> float | None:
