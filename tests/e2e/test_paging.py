@@ -39,10 +39,8 @@ async def test_a_degraded_agent_is_three_bottlenecks_then_a_page_then_all_is_wel
     receiver_list = {HUNTER_SLOW, HUNTER_FAILING, HUNTER_ALONE}
     async with Stack(tmp_path) as stack:
         await stack.bot("degraded")
-        at_once = {HUNTER_SLOW, HUNTER_FAILING}
-        await stack.until(lambda: stack.receiver.notices >= at_once, SETTLED)
-        assert stack.receiver.notices == at_once
-        # The live bot's negotiations have no history: the evidence is an hour's.
+        await stack.until(lambda: HUNTER_SLOW in stack.receiver.notices, SETTLED)
+        # 62 % and 54 % are so near to what is well that the evidence takes some hundred executions and negotiations.
         await stack.until(lambda: stack.receiver.notices >= receiver_list, 2 * HOUR)
         assert stack.receiver.annotations(HUNTER_SLOW.alert)["impact"] == "40%"
         assert stack.receiver.annotations(HUNTER_FAILING.alert)["impact"] == "8%"
