@@ -215,7 +215,11 @@ def _conclude(
     if target is not None and target.before.value is not None and target.after.value is not None:
         improvement = improvement_ratio(target.measure, target.before.value, target.after.value)
         met = _met(bottleneck, target.after.value, threshold)
-        parts = [_change(target), *_effect(verdict, target), _against(bottleneck, threshold, met)]
+        parts = [
+            _change(target) + _gain(target),
+            *_effect(verdict, target),
+            _against(bottleneck, threshold, met),
+        ]
     for kind, text in (
         ("harmed", "worse"),
         ("unclear", "not shown to be no worse"),
@@ -240,7 +244,8 @@ def _effect(verdict: Verdict, target: Comparison) -> Iterator[str]:
 
 
 def _listed(guardrails: Iterable[Comparison]) -> str:
-    return ", ".join(_change(each) for each in guardrails)
+    """With shares of what was before only where that is what the margin is of: profits may be near 0."""
+    return ", ".join(_change(each) + (_gain(each) if each.measure.relative else "") for each in guardrails)
 
 
 def _change(comparison: Comparison) -> str:
@@ -249,14 +254,20 @@ def _change(comparison: Comparison) -> str:
         return measure.text
     if after.value is None:
         return f"{measure.text} {messages.value(measure, before.value)} -> not known"
-    text = (
+    return (
         f"{measure.text} {messages.value(measure, before.value)} -> {messages.value(measure, after.value)} "
         f"over {after.samples} {after.events or measure.events} (before: {before.samples})"
     )
-    improvement = improvement_ratio(measure, before.value, after.value)
+
+
+def _gain(comparison: Comparison) -> str:
+    before, after = comparison.before.value, comparison.after.value
+    improvement = (
+        None if before is None or after is None else improvement_ratio(comparison.measure, before, after)
+    )
     if improvement is None:
-        return text
-    return f"{text}, {messages.percent(abs(improvement))} {'better' if improvement >= 0 else 'worse'}"
+        return ""
+    return f", {messages.percent(abs(improvement))} {'better' if improvement >= 0 else 'worse'}"
 
 
 def _against(bottleneck: Bottleneck, threshold: float | None, met: bool | None) -> str:
