@@ -22,8 +22,8 @@ Collect = Callable[[float], Awaitable[list[Metric]]]
 THREADS = pytest.StashKey[set[threading.Thread]]()
 ENDING_SECONDS = 5.0
 
-# A test that judges wall time fails by chance on a busy machine. And CI draws the same examples each time: what it says of
-# a change is then about the change. New ones are drawn by whoever runs the tests without CI set.
+# A test that judges wall time fails by chance on a busy machine. And CI draws the same examples each time: what it
+# says of a change is then about the change. New ones are drawn by whoever runs the tests without CI set.
 settings.register_profile("of this project", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("of this project")
 
