@@ -41,7 +41,8 @@ SECONDS = 90.0
 pytestmark = [
     pytest.mark.slow("runs the public bot's five processes"),
     pytest.mark.skipif(
-        "TWEETBOT_DIR" not in os.environ, reason="TWEETBOT_DIR names no copy of the public bot"
+        "TWEETBOT_DIR" not in os.environ,
+        reason="TWEETBOT_DIR names no copy of the public bot, and none is beside this checkout",
     ),
 ]
 
