@@ -209,7 +209,9 @@ def test_closed_streams(closed: str, tmp_path: Path) -> None:
 
 def test_ctrl_c_while_it_imports(tmp_path: Path) -> None:
     (tmp_path / "structlog.py").write_text(
-        "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n"
+        # Where the tests run in the background, Python would leave the signal ignored.
+        "import os, signal, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "os.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     done = subprocess.run(

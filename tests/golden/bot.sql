@@ -9,6 +9,10 @@ INSERT INTO agent_executions (timestamp, agent_name, execution_type, output_data
   ('2025-10-10 15:02:00', 'Market Hunter', 'decision_cycle', '{"confidence":NaN}', 0, 2800.5, 'timeout'),
   ('2025-10-10 15:02:00', 'market-hunter', 'scan', NULL, NULL, NULL, NULL),
   ('not a time', 'Intelligent Execution Agent', 'trading_decision', '{"confidence":"high"}', 1, -5, NULL);
+-- Of as many as it takes to tell a bad agent from bad luck.
+WITH RECURSIVE minute(n) AS (SELECT 10 UNION ALL SELECT n + 1 FROM minute WHERE n < 21)
+INSERT INTO agent_executions (timestamp, agent_name, execution_type, output_data, success, execution_time_ms)
+SELECT '2025-10-10 15:' || n || ':00', 'content-creator', 'creation_cycle', '{"confidence":0.75}', n % 3 = 0, 3000 + n FROM minute;
 
 CREATE TABLE agent_decisions (
   id VARCHAR(50) PRIMARY KEY, timestamp DATETIME, agent VARCHAR(100) NOT NULL, type VARCHAR(100) NOT NULL,

@@ -42,6 +42,8 @@ DEVIATIONS = {length: sqrt(expm1(2 * NATS / length)) for length in LENGTHS}
 """By how many standard deviations the mean of a run may be off."""
 ROWS = LENGTHS[-1]
 """How many of an agent's newest rows are looked at."""
+DIGITS = 9
+"""Of a bound, so that it does not depend on the machine's logarithm."""
 EXACT = 1e-15
 """How exact a ratio's bound is."""
 
@@ -53,7 +55,7 @@ def success_upper_bound(newest_first: Sequence[int | None]) -> float | None:
         ratio, bound = succeeded / length, 1.0 if bound is None else bound
         if ratio < bound and length * divergence(ratio, bound) > NATS:
             bound = min(bound, _farthest(ratio, NATS / length))
-    return bound
+    return None if bound is None else round(bound, DIGITS)
 
 
 def mean_lower_bound(newest_first: Sequence[int | None]) -> float | None:
@@ -63,7 +65,7 @@ def mean_lower_bound(newest_first: Sequence[int | None]) -> float | None:
     for (length, total), (_, squares) in zip(_runs(known), _runs(map(mul, known, known)), strict=True):
         deviation = sqrt(length * squares - total * total) / length
         bound = max(bound or 0.0, total / length - deviation * DEVIATIONS[length])
-    return bound
+    return None if bound is None else round(bound, DIGITS)
 
 
 def divergence(ratio: float, true: float) -> float:
