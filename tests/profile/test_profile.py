@@ -360,9 +360,9 @@ def profiled(*arguments: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "exporter", "bridge", "/srv/bot"],
+        [sys.executable, "-m", "exporter", "bridge", str(tmp_path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
