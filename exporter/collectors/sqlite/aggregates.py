@@ -148,7 +148,7 @@ class Histogram(Grouped):
     def fold(self, batch: Batch) -> None:
         self.start(batch, self.empty)
         totals, bounds = self.totals, self._bounds
-        last: dict[tuple[Group, int], tuple[int, int]] = {}
+        names, last = self._names, dict[tuple[Group, int], tuple[int, int]]()
         assert self.value is not None
         found = zip(batch.groups[self.by], batch.values[self.value], strict=True)
         for place, (group, value) in enumerate(found):
@@ -157,9 +157,10 @@ class Histogram(Grouped):
                 total = totals[group]
                 total[0] += value
                 total[bucket + 1] += 1
-                last[group, bucket] = place, value
-        if self._names is not None:
-            self._take_exemplars(batch, last, self._names)
+                if names is not None:
+                    last[group, bucket] = place, value
+        if names is not None:
+            self._take_exemplars(batch, last, names)
 
     def _take_exemplars(
         self, batch: Batch, last: Mapping[tuple[Group, int], tuple[int, int]], names: "RowNames"

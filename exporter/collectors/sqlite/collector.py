@@ -146,6 +146,8 @@ class DatabaseCollector:
                     await self._guarded(self._step, time.monotonic() + PATIENCE)
                     self._stuck = False
                 self._progress.note(sum(each.unread for each in self._database.growing.values()))
+                if self._saved.is_due:
+                    await self._save()
             except CollectorError:
                 # The next scrape tries the same, and says so.
                 self._stuck = True
@@ -154,8 +156,6 @@ class DatabaseCollector:
                 self._trouble = f"fault in the exporter, please report it: {error!r}"
                 log.exception("catch-up failed")
                 await asyncio.sleep(PATIENCE)
-            if self._saved.is_due:
-                await self._save()
             if self._database.caught_up:
                 await asyncio.sleep(PATIENCE)
 
