@@ -4,6 +4,7 @@ from grafana_foundation_sdk.models import common
 
 from grafana.kit import links, look
 from grafana.kit.base import Panel
+from grafana.kit.board import Board
 from grafana.kit.queries import BOT_KEY, of, of_bot, query, verdict
 from grafana.kit.values import stat
 
@@ -36,6 +37,18 @@ def drawdown_verdict() -> str:
     recorded = "bot:portfolio_drawdown_ratio:threshold"
     bounds = (of(f"{recorded}_warning"), of(f"{recorded}_critical"))
     return verdict(of(DRAWDOWN), ">", *bounds, key=BOT_KEY, by="bot")
+
+
+def row(board: Board) -> None:
+    """Whether the money is all right, on one line."""
+    board.add(
+        4,
+        value(width=4),
+        profit_and_loss(width=7),
+        of_trades(width=5),
+        drawdown(width=4),
+        position(width=4),
+    )
 
 
 def value(width: int) -> Panel:

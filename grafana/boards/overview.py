@@ -35,14 +35,7 @@ def _at_a_glance(board: Board) -> None:
         trouble.alerts_panel(width=4),
         _score(width=5),
     )
-    board.add(
-        4,
-        money.value(width=4),
-        money.profit_and_loss(width=7),
-        money.of_trades(width=5),
-        money.drawdown(width=4),
-        money.position(width=4),
-    )
+    money.row(board)
 
 
 def _score(width: int) -> Panel:

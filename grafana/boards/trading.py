@@ -54,14 +54,7 @@ def _bot(name: str) -> str:
 
 
 def _now(board: Board) -> None:
-    board.add(
-        4,
-        money.value(width=4),
-        money.profit_and_loss(width=7),
-        money.of_trades(width=5),
-        money.drawdown(width=4),
-        money.position(width=4),
-    )
+    money.row(board)
     board.add(
         4,
         stat(
