@@ -27,6 +27,7 @@ NUMBERS = {
     "decisions with a numeric result": "tweetbot_decision_results_total",
     "recent decisions of the live agent": "tweetbot_agent_recent_decisions",
     "all decisions of the live agent": "tweetbot_agent_decision_history",
+    "cycles of the live agent": "tweetbot_agent_cycles_total",
     "adaptations of the live agent": "tweetbot_agent_adaptations_total",
     "negotiations since the bot's start": "tweetbot_negotiations_total",
     "trades in the database": "tweetbot_trades_total",

@@ -4,12 +4,23 @@ from grafana.boards.alerts import OF_THESE_AGENTS, alerts_over_time
 from grafana.kit import links, look, variables
 from grafana.kit.board import Board
 from grafana.kit.graphs import events, heatmap_of_buckets, lines
-from grafana.kit.queries import increase, of, of_agent, per_minute, quantile_of, query, threshold, verdict
+from grafana.kit.queries import (
+    before,
+    increase,
+    of,
+    of_agent,
+    per_minute,
+    quantile_of,
+    query,
+    threshold,
+    verdict,
+)
 from grafana.kit.tables import Key, Value, table
 from grafana.kit.values import node_graph, stat
 
 SENDER = 'from_agent=~"$agent"'
 NEEDS_BRIDGE = "needs the live bot: no bridge is attached, or no message was sent"
+DELIVERED = "bot:messages_succeeded_per_message:ratio_increase1h"
 SENT = increase(of("tweetbot_messages_total", SENDER), "$__range")
 FAILED = increase(of("tweetbot_messages_failed_total", SENDER), "$__range")
 
@@ -35,18 +46,19 @@ def _now(board: Board) -> None:
         stat(
             "Messages (1 h)",
             "Of the chosen agents, as senders.",
-            query(f"sum({of_agent('agent:messages:increase1h')})", "messages"),
+            query(f"sum({of_agent('agent:messages:increase1h')})", "now"),
+            before=f"sum({before(of_agent('agent:messages:increase1h'), 'agent')})",
             neutral="how many are right is the bot's own matter",
             unit=look.NUMBER,
             decimals=0,
-            graph=True,
             empty=NEEDS_BRIDGE,
             width=5,
         ),
         stat(
             "Delivered (1 h)",
             "Share of all messages that arrived, and the verdict of the sender that fails most. Normal: over 90 %.",
-            query(f"max by (bot) ({of('bot:messages_succeeded_per_message:ratio_increase1h')})", "delivered"),
+            query(f"max by (bot) ({of(DELIVERED)})", "now"),
+            before=before(of(DELIVERED), "bot"),
             verdict=_worst(
                 of_agent("agent:messages_failed_per_message:ratio_increase1h"),
                 ">",
@@ -60,7 +72,8 @@ def _now(board: Board) -> None:
         stat(
             "Slowest sender (1 h)",
             "95th percentile of the latency of the slowest sender. Normal: well under a second.",
-            query(f"max({quantile_of(LATENCY, '0.95')})", "95th percentile"),
+            query(f"max({quantile_of(LATENCY, '0.95')})", "now"),
+            before=f"max({before(quantile_of(LATENCY, '0.95'), 'agent')})",
             verdict=_worst(quantile_of(LATENCY, "0.95"), ">", "agent:message_latency_seconds:threshold"),
             unit=look.SECONDS,
             empty=NEEDS_BRIDGE,
@@ -69,7 +82,8 @@ def _now(board: Board) -> None:
         stat(
             "Lowest coordination (1 h)",
             "The agent whose negotiations succeed least. Normal: over 60 %.",
-            query(f"min({of_agent('agent:coordination:ratio_increase1h')})", "coordination"),
+            query(f"min({of_agent('agent:coordination:ratio_increase1h')})", "now"),
+            before=f"min({before(of_agent('agent:coordination:ratio_increase1h'), 'agent')})",
             verdict=_worst(
                 of_agent("agent:coordination:ratio_increase1h"),
                 "<",

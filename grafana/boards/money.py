@@ -44,10 +44,10 @@ def row(board: Board) -> None:
     board.add(
         4,
         value(width=4),
-        profit_and_loss(width=7),
+        profit_and_loss(width=6),
         of_trades(width=5),
         drawdown(width=4),
-        position(width=4),
+        position(width=5),
     )
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from grafana_foundation_sdk.models import dashboard as model
 
+from exporter.optimizer.bottlenecks import BOTTLENECKS
+
 # Units, as Grafana names them.
 RATIO = "percentunit"
 SECONDS = "s"
@@ -66,8 +68,8 @@ PERCENT = [
 """Properties of a ratio among other numbers."""
 
 
-def mapping(states: Mapping[str, tuple[str, str]]) -> list[model.ValueMapping]:
-    """Value → (text, colour)."""
+def mapping(states: Mapping[str, tuple[str, str | None]]) -> list[model.ValueMapping]:
+    """Value → (text, colour); None is the text's own."""
     results = {
         value: model.ValueMappingResult(text=text, color=colour, index=index)
         for index, (value, (text, colour)) in enumerate(states.items())
@@ -110,6 +112,18 @@ OUTCOMES = {
     "over": ("○ over", GREY),
 }
 """How optimizations end: docs/optimizer.md."""
+STATES = {
+    "waiting": ("◔ waiting", GREY),
+    "acting": ("▶ acting", BLUE),
+    "measuring": ("◑ measuring", GREEN),
+    "restoring": ("↩ restoring", ORANGE),
+}
+"""Those of an open optimization."""
+BOTTLENECK = mapping({each.name: (each.measure.text, None) for each in BOTTLENECKS})
+MEASURED = mapping(
+    {each.name: (f"{each.measure.text}{', s' * (each.unit == 'seconds')}", None) for each in BOTTLENECKS}
+)
+"""With the unit of its values."""
 BOTTLENECK_SEVERITY = mapping(
     {
         "critical": ("✖ critical", RED),

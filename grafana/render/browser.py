@@ -11,7 +11,8 @@ from grafana.render.faults import Seen
 PATIENCE_MS = 90_000
 SETTLING_MS = 3_000
 PANEL = '[data-testid^="data-testid Panel header"]'
-LOADING = '[aria-label="Panel loading bar"]'
+LOADING = '[aria-label="Panel loading bar"], button:has-text("Cancel")'
+"""While anything is asked for, the button to ask again says Cancel."""
 CLOSED_ROW = 'button[aria-label="Expand row"]'
 # What a panel shows, and which of its headers are wider than their place.
 PANELS = """panels => panels.map(panel => ({
