@@ -28,7 +28,7 @@ def board() -> Board:
     communication(result)
     actions_of_agent(result)
     result.row("Alerts")
-    result.add(6, alerts_over_time(OF_THESE_AGENTS))
+    result.add(9, alerts_over_time(OF_THESE_AGENTS))
     rest(result)
     return result
 

@@ -36,7 +36,7 @@ def board() -> Board:
     _who(result)
     _how(result)
     result.row("Alerts")
-    result.add(6, alerts_over_time(OF_THESE_AGENTS))
+    result.add(9, alerts_over_time(OF_THESE_AGENTS))
     return result
 
 
@@ -52,7 +52,7 @@ def _now(board: Board) -> None:
             unit=look.NUMBER,
             decimals=0,
             empty=NEEDS_BRIDGE,
-            width=5,
+            width=4,
         ),
         stat(
             "Delivered (1 h)",
@@ -77,7 +77,7 @@ def _now(board: Board) -> None:
             verdict=_worst(quantile_of(LATENCY, "0.95"), ">", "agent:message_latency_seconds:threshold"),
             unit=look.SECONDS,
             empty=NEEDS_BRIDGE,
-            width=5,
+            width=6,
         ),
         stat(
             "Lowest coordination (1 h)",
@@ -92,7 +92,7 @@ def _now(board: Board) -> None:
             unit=look.RATIO,
             decimals=0,
             empty=NEEDS_BRIDGE,
-            width=5,
+            width=6,
         ),
         stat(
             "Queue",
@@ -103,7 +103,7 @@ def _now(board: Board) -> None:
             decimals=0,
             graph=True,
             empty=NEEDS_BRIDGE,
-            width=4,
+            width=3,
         ),
     )
 

@@ -27,7 +27,7 @@ def board() -> Board:
     _outcomes(result)
     calibration_row(result)
     result.row("Alerts")
-    result.add(6, alerts_over_time(OF_THESE_AGENTS))
+    result.add(9, alerts_over_time(OF_THESE_AGENTS))
     return result
 
 

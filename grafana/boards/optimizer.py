@@ -33,7 +33,7 @@ def board() -> Board:
     _actions(result)
     _reaching_it(result)
     result.row("Alerts")
-    result.add(6, alerts_over_time(select=of_optimizer))
+    result.add(9, alerts_over_time(select=of_optimizer))
     return result
 
 
@@ -184,10 +184,10 @@ def _effect(board: Board) -> None:
             "estimate from a histogram. Normal: above 0." + WITHOUT,
             [Key("bottleneck", "Bottleneck", words=look.BOTTLENECK)],
             [
-                Value("Measured", f"{counted} > 0", decimals=0, width=110),
-                Value("Better", f"{counted} - {not_better} {some}", decimals=0, width=75),
-                Value("Worse", f"{worse} {some}", decimals=0, width=75),
-                Value("Median", f"{median} {some}", look.RATIO, 0, width=85),
+                Value("Measured", f"{counted} > 0", decimals=0),
+                Value("Better", f"{counted} - {not_better} {some}", decimals=0),
+                Value("Worse", f"{worse} {some}", decimals=0),
+                Value("Median", f"{median} {some}", look.RATIO, 0),
             ],
             sort="Measured",
             small=True,

@@ -67,15 +67,15 @@ def _what_is_wrong(board: Board) -> None:
                 Key(
                     "bottleneck",
                     "Bottleneck",
-                    120,
+                    108,
                     words=look.BOTTLENECK,
                     links=[links.to("tweetbot-optimizer", "Show what the optimizer did", agent="")],
                 ),
-                Key("bottleneck_severity", "Severity", 95, states=look.BOTTLENECK_SEVERITY),
+                Key("bottleneck_severity", "Severity", 90, states=look.BOTTLENECK_SEVERITY),
             ],
             [
                 Value(
-                    "Impact", f"max by ({keys}) ({trouble.bottlenecks()})", look.RATIO, 0, width=95, bar=True
+                    "Impact", f"max by ({keys}) ({trouble.bottlenecks()})", look.RATIO, 0, width=75, bar=True
                 ),
                 Value("Since", trouble.bottleneck_began(keys), look.MOMENT_AGO, width=115),
             ],
@@ -90,7 +90,7 @@ def _what_is_wrong(board: Board) -> None:
 
 def _course(board: Board) -> None:
     board.row("Since when")
-    board.add(6, alerts_over_time())
+    board.add(9, alerts_over_time())
     board.add(
         8,
         lines(

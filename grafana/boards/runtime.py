@@ -33,7 +33,7 @@ def board() -> Board:
     database(result)
     monitoring(result)
     result.row("Alerts")
-    result.add(6, alerts_over_time())
+    result.add(9, alerts_over_time())
     return result
 
 

@@ -65,6 +65,8 @@ def stat(
     ).show_percent_change(bool(better))
     panel.reduce_options(base.reduce_last()).percent_change_color_mode(CHANGES[better])
     panel.orientation(common.VizOrientation.AUTO).text(_sizes(len(queries)))
+    if before:
+        panel.override_by_name("before", [change("noValue", "–")])
     if verdict:
         panel.override_by_name("verdict", [change("mappings", look.VERDICT), change("unit", "none")])
     for name, properties in (overrides or {}).items():
@@ -76,7 +78,7 @@ def stat(
 def _sizes(values: int) -> build_common.VizTextDisplayOptions:
     """One value fills its panel; several are as large as fits beside each other."""
     sizes = build_common.VizTextDisplayOptions()
-    return sizes if values == 1 else sizes.value_size(18).title_size(13)
+    return sizes if values == 1 else sizes.value_size(18 if values == 2 else 14).title_size(12)
 
 
 CHANGES = {
