@@ -43,11 +43,11 @@ def row(board: Board) -> None:
     """Whether the money is all right, on one line."""
     board.add(
         4,
-        value(width=4),
+        value(width=3),
         profit_and_loss(width=7),
         of_trades(width=5),
         drawdown(width=4),
-        position(width=4),
+        position(width=5),
     )
 
 

@@ -64,7 +64,9 @@ def stat(
         True
     ).show_percent_change(bool(better))
     panel.reduce_options(base.reduce_last()).percent_change_color_mode(CHANGES[better])
-    panel.orientation(common.VizOrientation.AUTO).text(_sizes(len(queries)))
+    panel.orientation(common.VizOrientation.AUTO).text(
+        _sizes(len(queries), change=bool(better), before=bool(before))
+    )
     if before:
         panel.override_by_name("before", [change("noValue", "–")])
     if verdict:
@@ -75,10 +77,15 @@ def stat(
     return result
 
 
-def _sizes(values: int) -> build_common.VizTextDisplayOptions:
-    """One value fills its panel; several are as large as fits beside each other."""
+def _sizes(values: int, *, change: bool, before: bool) -> build_common.VizTextDisplayOptions:
+    """One value fills its panel, but not beside its change: that would push it out.
+
+    Several are as large as fits beside each other on 1280 pixels.
+    """
     sizes = build_common.VizTextDisplayOptions()
-    return sizes if values == 1 else sizes.value_size(18 if values == 2 else 14).title_size(12)
+    if values == 1:
+        return sizes.value_size(28) if change else sizes
+    return sizes.value_size(14 if before else 18).title_size(12)
 
 
 CHANGES = {

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from itertools import combinations
 from typing import Any, get_args
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -392,6 +393,16 @@ def test_every_threshold_line_is_a_recorded_threshold() -> None:
                 if target["legendFormat"].startswith("threshold"):
                     recorded = r"(agent|bot):\w+:threshold|bot:process_heap_limit_bytes:last5m"
                     assert re.search(recorded, target["expr"]), target["expr"]
+
+
+def test_an_exemplar_leads_to_the_profile_of_its_agent() -> None:
+    """At the exporter, which has the runbooks, too; `$$` is a `$` in a provisioned file."""
+    file = ROOT / "grafana" / "provisioning" / "datasources" / "prometheus.yml"
+    (source,) = yaml.safe_load(file.read_text("utf-8"))["datasources"]
+    (link,) = source["jsonData"]["exemplarTraceIdDestinations"]
+    exporter = urlsplit(SETTINGS.runbooks_url).netloc
+    assert link["name"] == "execution_id"
+    assert link["url"] == f"http://{exporter}/api/v1/agents/$${{__data.fields.agent}}"
 
 
 def test_every_outcome_of_an_optimization_has_its_sign() -> None:
