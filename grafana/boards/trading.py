@@ -70,11 +70,23 @@ def _now(board: Board) -> None:
         ),
         stat(
             "Profit factor",
-            "Gains divided by losses of the matched sells of the chosen agents: over 1 they earned, under 1 they lost.",
-            query(f"sum({_each('gains_usd', of='trade')}) / (sum({_each('losses_usd', of='trade')}) > 0)"),
+            "Gains divided by losses of the matched sells of the chosen agents: over 1 they earned, under 1 they lost. "
+            "Won is the share of these sells that earned something: few large gains can be worth many small losses.",
+            query(
+                f"sum({_each('gains_usd', of='trade')}) / (sum({_each('losses_usd', of='trade')}) > 0)",
+                "factor",
+                instant=True,
+            ),
+            query(
+                f"sum({_each('profitable')}) / (sum({_each('profitable')}) + sum({_each('unprofitable')}) > 0)",
+                "won",
+                instant=True,
+            ),
             unit=look.SCORE,
             decimals=2,
             steps=((None, "text"), (0, look.RED), (1, look.GREEN)),
+            show=money.NAMED,
+            overrides={"won": [*look.PERCENT, *look.thresholds(look.NEUTRAL)]},
             empty="no sell has lost anything yet",
             width=6,
         ),
