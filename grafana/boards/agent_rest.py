@@ -63,7 +63,7 @@ def _listed(title: str, names: dict[str, str], unit: str, factor: str) -> Panel:
         "A list of the newest values; what the bot does not say is not in it. Normal: see each metric's "
         "own description.",
         [Key("what", "What")],
-        [Value("Value", f"sum by (what) ({' or '.join(parts)})", unit, width=150)],
+        [Value("Value", f"sum by (what) ({' or '.join(parts)})", unit, width=125)],
         sort="What",
         descending=False,
         small=True,
