@@ -53,7 +53,7 @@ def row(board: Board) -> None:
 
 def value(width: int) -> Panel:
     return stat(
-        "Portfolio value",
+        "Portfolio",
         "Cash plus bitcoin at the newest price, and its change over the time range that is shown.",
         query(VALUE, "value"),
         unit=look.USD,
