@@ -1,8 +1,16 @@
-"""What makes waiting for the exporter shorter."""
+"""How long the exporter waits in these tests, and is waited for."""
 
 import pytest
 
 from exporter.collectors.sqlite import collector as database
+from exporter.collectors.sqlite import connection
+
+from .harness import PATIENCE
+
+
+@pytest.fixture(autouse=True)
+def a_busy_machine_is_no_hanging_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "HANGS_AFTER", PATIENCE)
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ class Followed:
     def __init__(self, source: DatabaseCollector) -> None:
         self.source = source
 
-    async def collect(self, seconds: float = 5.0) -> list[Metric]:
+    async def collect(self, seconds: float = PATIENCE) -> list[Metric]:
         return [*await self.source.collect(seconds), *self.source.self_metrics()]
 
     async def page(self) -> bytes:
