@@ -359,14 +359,30 @@ class Progress:
         """Compares the next `share` of all rows with what was counted."""
         if not self.caught_up or not self._kept:
             return
-        for block in self.rewrites.due(share):
-            first, last = block * BLOCK, min(block * BLOCK + BLOCK - 1, self._first - 1)
-            try:
-                rows = await self.rows.range(self._kept, max(first, LOWEST), last, BLOCK)
-            except TooLongError:
-                continue
+        for first, last in self.rewrites.due(share):
+            rows = await self._rows_of_block(first, last)
             # A row that was not counted yet will be.
-            if all(self._covered.has(row[0]) for row in rows) and self.rewrites.look(block, rows):
+            if rows is None or not all(self._covered.has(row[0]) for row in rows):
+                continue
+            if self.rewrites.look(first, rows):
                 log.warning(
                     "rows that were counted are others now", table=self.table.name, first=first, last=last
                 )
+
+    async def _rows_of_block(self, first: int, last: int) -> list[Row] | None:
+        """What is compared of the rows in a span, up to BLOCK + 1 of them; None where one cannot be read in time."""
+        found: list[Row] = []
+        limit = BLOCK + 1
+        while first <= last and len(found) <= BLOCK:
+            try:
+                rows = await self.rows.range(self._kept, first, last, limit)
+            except TooLongError:
+                if limit == 1:
+                    return None
+                limit //= 2
+                continue
+            found += rows
+            if len(rows) < limit:
+                break
+            first = rows[-1][0] + 1
+        return found
