@@ -275,6 +275,8 @@ class Recent(Aggregate):
         self._by, self._size, self._at, self._gauges = by, size, at, gauges
         self._kept = tuple(dict.fromkeys(gauge.value for gauge in gauges if gauge.value is not None))
         self._windows: dict[Group, Window] = {}
+        self._made: dict[Group, tuple[list[Row], list[float | None]]] = {}
+        """The gauges of each window, and the rows that they were made of."""
         self._waiting: list[list[Any]] = [[] for _ in range(3 + len(self._kept))]
 
     @property
@@ -333,9 +335,16 @@ class Recent(Aggregate):
 
     def samples(self, out: Samples) -> None:
         for group, window in self.windows.items():
-            for gauge in self._gauges:
-                found = window.rows if gauge.value is None else self.column(window.rows, gauge.value)
-                out.add(gauge.family, gauge.make(found), *group)
+            # A window that changes has another list.
+            rows, made = self._made.get(group, (None, []))
+            if rows is not window.rows:
+                made = [gauge.make(self._seen_by(gauge, window.rows)) for gauge in self._gauges]
+                self._made[group] = window.rows, made
+            for gauge, value in zip(self._gauges, made, strict=True):
+                out.add(gauge.family, value, *group)
+
+    def _seen_by(self, gauge: Gauge, rows: list[Row]) -> list[Any]:
+        return rows if gauge.value is None else self.column(rows, gauge.value)
 
     def column(self, rows: Iterable[Row], value: Value) -> list[Any]:
         """One of the values of each row."""
