@@ -6,6 +6,7 @@ the newest executions of every length in `LENGTHS`, so that a short collapse and
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from math import exp, expm1, inf, log, sqrt
 from operator import mul
 
@@ -49,11 +50,8 @@ EXACT = 1e-15
 
 def success_upper_bound(newest_first: Sequence[int | None]) -> float | None:
     """The highest success ratio that the outcomes (1, 0, None where unknown) allow; None where too few are known."""
-    bound = None
-    for length, succeeded in _runs([value for value in newest_first if value is not None]):
-        ratio, bound = succeeded / length, 1.0 if bound is None else bound
-        if ratio < bound and length * divergence(ratio, bound) > NATS:
-            bound = min(bound, _farthest(ratio, NATS / length))
+    runs = _runs([value for value in newest_first if value is not None])
+    bound = min((_highest_ratio(succeeded, length) for length, succeeded in runs), default=None)
     return None if bound is None else round(bound, DIGITS)
 
 
@@ -87,6 +85,13 @@ def _runs(values: Sequence[int]) -> Iterator[tuple[int, int]]:
         total += sum(values[before:length])
         before = length
         yield length, total
+
+
+# An agent's runs change by one outcome at a time, and there are few thousand of them.
+@lru_cache(maxsize=1 << 14)
+def _highest_ratio(succeeded: int, length: int) -> float:
+    """The highest success ratio that one run allows."""
+    return 1.0 if succeeded == length else _farthest(succeeded / length, NATS / length)
 
 
 def _farthest(ratio: float, evidence: float) -> float:
