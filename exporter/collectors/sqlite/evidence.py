@@ -6,7 +6,6 @@ the newest executions of every length in `LENGTHS`, so that a short collapse and
 """
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from math import exp, expm1, inf, log, sqrt
 from operator import mul
 
@@ -50,19 +49,28 @@ EXACT = 1e-15
 
 def success_upper_bound(newest_first: Sequence[int | None]) -> float | None:
     """The highest success ratio that the outcomes (1, 0, None where unknown) allow; None where too few are known."""
-    runs = _runs([value for value in newest_first if value is not None])
-    bound = min((_highest_ratio(succeeded, length) for length, succeeded in runs), default=None)
-    return None if bound is None else round(bound, DIGITS)
+    runs = [*_runs(_known(newest_first))]
+    bound = 1.0
+    # The longest allows least as a rule, so that the others need not be worked out.
+    for length, succeeded in reversed(runs):
+        ratio = succeeded / length
+        if ratio < bound and length * divergence(ratio, bound) > NATS:
+            bound = min(bound, _farthest(ratio, NATS / length))
+    return round(bound, DIGITS) if runs else None
 
 
 def mean_lower_bound(newest_first: Sequence[int | None]) -> float | None:
     """The lowest mean that the values and their spread allow, at least 0; None where too few are known."""
-    known = [value for value in newest_first if value is not None]
+    known = _known(newest_first)
     bound = None
     for (length, total), (_, squares) in zip(_runs(known), _runs([*map(mul, known, known)]), strict=True):
         deviation = sqrt(length * squares - total * total) / length
         bound = max(bound or 0.0, total / length - deviation * DEVIATIONS[length])
     return None if bound is None else round(bound, DIGITS)
+
+
+def _known(values: Sequence[int | None]) -> list[int]:
+    return [value for value in values if value is not None]
 
 
 def divergence(ratio: float, true: float) -> float:
@@ -85,13 +93,6 @@ def _runs(values: Sequence[int]) -> Iterator[tuple[int, int]]:
         total += sum(values[before:length])
         before = length
         yield length, total
-
-
-# An agent's runs change by one outcome at a time, and there are few thousand of them.
-@lru_cache(maxsize=1 << 14)
-def _highest_ratio(succeeded: int, length: int) -> float:
-    """The highest success ratio that one run allows."""
-    return 1.0 if succeeded == length else _farthest(succeeded / length, NATS / length)
 
 
 def _farthest(ratio: float, evidence: float) -> float:
