@@ -9,7 +9,19 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from exporter.cli import bridge, check, demo, export, flags, optimizations, optimizer, profile, serve, setup
+from exporter.cli import (
+    backfill,
+    bridge,
+    check,
+    demo,
+    export,
+    flags,
+    optimizations,
+    optimizer,
+    profile,
+    serve,
+    setup,
+)
 from exporter.cli.command import Command
 from exporter.cli.errors import CommandError, refusal
 from exporter.config import ConfigError
@@ -23,6 +35,7 @@ COMMANDS = {
     "optimizer": optimizer.COMMAND,
     "optimizations": optimizations.COMMAND,
     "bridge": bridge.COMMAND,
+    "backfill": backfill.COMMAND,
     "check": check.COMMAND,
     "setup": setup.COMMAND,
     "export": export.COMMAND,
