@@ -47,6 +47,7 @@ BOARDS = {
         "TweetbotAlertmanagerUnreachable": "Alert deliveries",
         "TweetbotBotDown": "Bot up since",
         "TweetbotBotRestarting": "Bot up since",
+        "TweetbotBridgeDown": "Collectors over time",
         "TweetbotBridgeStale": "Overflow, replaced files, bridge",
         "TweetbotCatchUpSlow": "Rows not yet read",
         "TweetbotCollectorFailing": "Collectors over time",
