@@ -10,6 +10,7 @@ BOARDS = {
         "TweetbotAgentStalled": "Executions per minute",
         "TweetbotAgentStopped": "State",
         "TweetbotAgentSuccessRateLow": "Success and errors",
+        "TweetbotAgentUnmatched": "State",
     },
     "tweetbot-communication": {
         "TweetbotAgentCoordinationLow": "Coordination by agent (1 h)",
