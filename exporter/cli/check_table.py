@@ -25,7 +25,13 @@ async def diagnose(collectors: Iterable[Collector]) -> list[Row]:
 
     An error that several of them meet, such as a bridge that does not answer, is one row.
     """
-    rows = [(each.name, found) for each in collectors for found in await _diagnose(each)]
+    every = list(collectors)
+    try:
+        rows = [(each.name, found) for each in every for found in await _diagnose(each)]
+    finally:
+        # Not one by one: several of them share a bridge.
+        for each in every:
+            await each.close()
     return list(_joined(rows))
 
 
@@ -51,8 +57,6 @@ async def _diagnose(collector: Collector) -> list[Diagnosis]:
         return [Diagnosis("collector", "error", f"did not answer within {DIAGNOSE_SECONDS:g} seconds")]
     except OSError as error:
         return [Diagnosis("collector", "error", refusal(error))]
-    finally:
-        await collector.close()
 
 
 def exit_code(rows: Iterable[Row]) -> int:

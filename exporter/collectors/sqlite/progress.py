@@ -31,6 +31,7 @@ from exporter.collectors.sqlite.ranges import (
 from exporter.collectors.sqlite.rewrites import BLOCK, Rewrites
 from exporter.collectors.sqlite.schema import Shape
 from exporter.collectors.sqlite.table import Context, GrowingTable, LiveTable, Table
+from exporter.metrics.labels import TOO_LONG, UNKNOWN
 
 TARGET_HOLD = READ_BUDGET * 0.2
 """Seconds that a range is made to take. The longer a read, the likelier it is that a busy machine stops it in the
@@ -191,6 +192,19 @@ class Progress:
             self.caught_up = True
             self._head, self._head_metrics = None, []
         return bool(self.unread)
+
+    async def newest_agents(self) -> list[str]:
+        """The labels of the agents in the newest rows, sorted."""
+        agent = self.table.agent
+        if agent is None or agent.column not in self.table.present:
+            return []
+        try:
+            rows = await self.rows.newest([agent.column], HEAD_ROWS)
+        except TooLargeError:
+            return []
+        names = {name for _, cell in rows if isinstance(name := agent.read(cell), str)}
+        labels = set(map(self.table.labels.spelling, names))
+        return sorted(label for label in labels if label not in (TOO_LONG, UNKNOWN))
 
     async def _read_head(self) -> None:
         """The newest rows, a range at a time, into totals of their own."""
