@@ -11,7 +11,7 @@ from exporter.cli.export_files import KINDS, Files, Links
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what and where")
-    group.add_argument("kind", choices=KINDS, metavar="WHAT", help=", ".join(KINDS))
+    group.add_argument("kind", choices=tuple(KINDS), metavar="WHAT", help=", ".join(KINDS))
     group.add_argument("directory", type=flags.path, metavar="DIRECTORY", help="is made if it is not there")
     group.add_argument("--force", action="store_true", help="replace files that differ")
     add_links(parser)

@@ -37,25 +37,28 @@ _HEALTHY = "http://127.0.0.1:9464/-/healthy"
 def install(machine: Machine, wanted: Wanted, dry_run: bool) -> None:
     """Puts everything in place; what is there already is left alone. Prints each step."""
     os.umask(0o022)
-    _packages(machine, dry_run)
     manifest = Manifest.read(machine)
     _check_access(machine, wanted, dry_run)
+    _packages(machine, dry_run)
     changed = [file for file in files(machine, wanted) if machine.differs(file)]
     for file in changed:
         _say(dry_run, f"{'write' if machine.read(file.path) is None else 'change'} {file.path}")
         if not dry_run:
-            machine.write(file)
             manifest.add(file)
             manifest.write(machine)
+            machine.write(file)
     if not changed:
         print("All files are in place.")
-    paths = {file.path for file in changed}
+    paths = {file.path for file in changed} | manifest.pending
     _name_missing_thresholds(machine)
     _services(machine, paths, dry_run)
     _exporter(machine, paths, dry_run)
-    if not dry_run and machine.runs_systemd():
-        _await_exporter()
-        _say_what_is_next(wanted)
+    if dry_run or not machine.runs_systemd():
+        return
+    manifest.pending.clear()
+    manifest.write(machine)
+    _await_exporter()
+    _say_what_is_next(wanted)
 
 
 def _packages(machine: Machine, dry_run: bool) -> None:
@@ -75,9 +78,9 @@ def _packages(machine: Machine, dry_run: bool) -> None:
 
 def _check_access(machine: Machine, wanted: Wanted, dry_run: bool) -> None:
     """That the unit may read the bot's file and start the program; both may lie in a closed directory."""
+    become = ["setpriv", *_identity(wanted)]
     if dry_run or not wanted.database.exists():
         return
-    become = ["setpriv", *_identity(wanted)]
     if not machine.succeeds(*become, "test", "-r", str(wanted.database)):
         raise CommandError(
             f"{wanted.user or 'the exporter'} may not read {wanted.database}: let its group read it (chmod g+r) "
