@@ -1,4 +1,4 @@
-"""`export`: the rules, dashboards and units that are shipped with the program, into a directory."""
+"""`export`: what is shipped with the program, into a directory: rules, dashboards, units."""
 
 import argparse
 from pathlib import Path
@@ -55,4 +55,6 @@ def _differing(directory: Path, files: Files) -> list[Path]:
     ]
 
 
-COMMAND = Command("Write rules, dashboards, units or the Compose stack into a directory.", add_flags, run)
+COMMAND = Command(
+    "Write rules, dashboards, units, the Compose stack or a configuration into a directory.", add_flags, run
+)
