@@ -42,7 +42,7 @@ def run(parsed: argparse.Namespace) -> int:
         target = parsed.directory / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
-    print(f"wrote {len(files)} files into {parsed.directory}")
+    print(f"wrote {len(files)} file{'s' * (len(files) > 1)} into {parsed.directory}")
     return 0
 
 
