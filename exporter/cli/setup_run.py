@@ -135,7 +135,7 @@ def _services(machine: Machine, changed: set[str], dry_run: bool) -> None:
     }
     for name, has_to in restarted.items():
         if has_to:
-            _systemctl(machine, dry_run, "restart", name)
+            _restart(machine, name, dry_run)
         elif name != "grafana-server":
             _reload(machine, name, dry_run)
 
@@ -145,7 +145,15 @@ def _reload(machine: Machine, name: str, dry_run: bool) -> None:
         # `reload` needs /bin/kill, which a minimal Debian does not have.
         _systemctl(machine, dry_run, "kill", "--kill-who=main", "--signal=HUP", name)
     else:
-        _systemctl(machine, dry_run, "restart", name)
+        _restart(machine, name, dry_run)
+
+
+def _restart(machine: Machine, name: str, dry_run: bool) -> None:
+    if not dry_run:
+        # Alertmanager without a private address ends at once, as long as it has a cluster: after five starts within ten
+        # seconds systemd refuses a sixth.
+        machine.succeeds("systemctl", "reset-failed", name)
+    _systemctl(machine, dry_run, "restart", name)
 
 
 def _exporter(machine: Machine, changed: set[str], dry_run: bool) -> None:
@@ -156,7 +164,7 @@ def _exporter(machine: Machine, changed: set[str], dry_run: bool) -> None:
         path.startswith((f"/etc/systemd/system/{UNIT}", "/etc/tweetbot-exporter/")) for path in changed
     )
     if ours or not machine.succeeds("systemctl", "is-active", "--quiet", UNIT):
-        _systemctl(machine, dry_run, "restart", UNIT)
+        _restart(machine, UNIT, dry_run)
 
 
 def _systemctl(machine: Machine, dry_run: bool, *command: str) -> None:

@@ -227,6 +227,11 @@ def test_an_interrupted_run_goes_on(
         run = FakeMachine(machine.root, refused=refused)
         with suppress(CommandError):
             setup_run.install(run, wanted, dry_run=False)
+        assert all(
+            f"systemctl reset-failed {each.split()[-1]}" in run.commands
+            for each in run.commands
+            if "restart" in each
+        )
         return [each for each in run.commands if "reload" in each or "restart" in each]
 
     restarted = [
