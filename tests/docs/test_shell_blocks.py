@@ -33,7 +33,7 @@ EXEMPT: Mapping[str, str] = {
     r"scripts/render-dashboards": "needs a Grafana and a browser",
     r"pip-audit |cyclonedx-py |uvx? |echo ": "of the release procedure; by hand",
     r"systemctl |install .*(prometheus|/etc/systemd)": "changes the machine",
-    r"\.venv/bin/|(LOCK_TEST_SCALE=4 )?pytest -s|.*python -m (tests\.bench|simulation)|cd tests/rules": "developers' tools; by hand",
+    r"\.venv/bin/|(LOCK_TEST_SCALE=4 )?pytest -s|.*python -m (tests\.bench|simulation)|cd tests/rules": "by developers",
     r"amtool silence ": "needs an Alertmanager that runs",
 }
 PROGRAM = "tweetbot-exporter "
