@@ -147,7 +147,7 @@ def self_report(board: Board) -> None:
             width=6,
         ),
         lines(
-            "Response time: said and recorded",
+            "Time: said and recorded",
             "What the agent reports, and what its newest 50 rows say. Normal: close together.",
             query(_max("tweetbot_reported_response_time_seconds"), "self-report"),
             query(_max("tweetbot_recent_response_time_seconds"), "record"),

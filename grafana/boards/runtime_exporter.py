@@ -7,8 +7,8 @@ from grafana.kit.queries import ANY, increase, of, query, threshold
 from grafana.kit.tables import Key, Value, table
 
 NO_DATABASE = "no database is configured"
-NO_PROMETHEUS = "Prometheus does not scrape itself under the job name prometheus"
-PROMETHEUS = f'{ANY}, job="prometheus"'
+NO_PROMETHEUS = "Prometheus does not scrape itself"
+PROMETHEUS = f'{ANY}, job=~"$prometheus_job"'
 OURS = f'{PROMETHEUS}, rule_group=~".*tweetbot.*"'
 
 
