@@ -22,8 +22,10 @@ def exporter(board: Board) -> None:
         8,
         timeline(
             "Collectors over time",
-            "Whether each source delivered at each scrape. Normal: ✓ ok throughout.",
+            "Whether each source, and the bridge in each of the bot's processes, delivered at each scrape. "
+            "Normal: ✓ ok throughout.",
             query(f"min by (collector) ({of('tweetbot_scrape_collector_success')})", "{{collector}}"),
+            query(f"min by (process) ({of('tweetbot_bridge_up')})", "bridge: {{process}}"),
             states=look.HEALTH,
             empty="the exporter is not scraped",
             width=9,
