@@ -13,6 +13,7 @@ from exporter.cli import (
     backfill,
     bridge,
     check,
+    completion,
     demo,
     export,
     flags,
@@ -28,7 +29,7 @@ from exporter.config import ConfigError
 from exporter.http.sockets import ListenError
 from exporter.runtime import logging
 
-COMMANDS = {
+COMMANDS: dict[str, Command] = {
     "serve": serve.COMMAND,
     "demo": demo.COMMAND,
     "profile": profile.COMMAND,
@@ -40,6 +41,7 @@ COMMANDS = {
     "setup": setup.COMMAND,
     "export": export.COMMAND,
 }
+COMMANDS["completion"] = completion.command(COMMANDS)
 BROKEN_PIPE = 141
 """As of a program that SIGPIPE ended."""
 INTERRUPTED = 130
@@ -52,8 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     _open_standard_streams()
     try:
-        code = _run(list(sys.argv[1:] if arguments is None else arguments))
-        sys.stdout.flush()
+        code = _run_and_flush(list(sys.argv[1:] if arguments is None else arguments))
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -68,6 +69,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _discard_output()
         return _failed(refusal(error))
     return code
+
+
+def _run_and_flush(given: list[str]) -> int:
+    try:
+        return _run(given)
+    finally:  # also after --help, which ends by SystemExit
+        sys.stdout.flush()
 
 
 def _run(given: list[str]) -> int:
@@ -89,7 +97,8 @@ def _run_command(name: str, command: Command, given: Sequence[str], is_program: 
 
 def _failed(message: str, code: int = 1) -> int:
     logging.flush()
-    print(f"{flags.PROGRAM}: error: {message}", file=sys.stderr)
+    with suppress(OSError):  # standard error may be full, too
+        print(f"{flags.PROGRAM}: error: {message}", file=sys.stderr)
     return code
 
 

@@ -241,12 +241,13 @@ class DatabaseCollector:
             how = await self._reader.describe()
             with suppress(ReplacedError):
                 await self._database.survey()
+            agents = {name: await each.newest_agents() for name, each in self._database.growing.items()}
         except CollectorError as error:
             return [Diagnosis("database", "error", str(error))]
         size, _ = self._reader.sizes() or (0, 0)
         tables = [
             *(
-                Diagnosis(f"table {name}", "ok", f"up to row {progress.newest}")
+                Diagnosis(f"table {name}", "ok", f"up to row {progress.newest}", tuple(agents[name]))
                 for name, progress in self._database.growing.items()
             ),
             *(Diagnosis(f"table {name}", "ok", "found") for name in self._database.live),
