@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("docs", "exporter", "grafana", "rules", "scripts")
+FOLDERS = ("deploy", "docs", "exporter", "grafana", "rules", "scripts")
 GENERATED = (
+    "deploy/tweetbot-exporter.1",
     "docs/alerts.md",
     "docs/metrics.md",
     "grafana/dashboards/tweetbot-agent.json",

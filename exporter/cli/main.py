@@ -9,24 +9,39 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from exporter.cli import bridge, check, demo, export, flags, optimizations, optimizer, profile, serve, setup
+from exporter.cli import (
+    backfill,
+    bridge,
+    check,
+    completion,
+    demo,
+    export,
+    flags,
+    optimizations,
+    optimizer,
+    profile,
+    serve,
+    setup,
+)
 from exporter.cli.command import Command
 from exporter.cli.errors import CommandError, refusal
 from exporter.config import ConfigError
 from exporter.http.sockets import ListenError
 from exporter.runtime import logging
 
-COMMANDS = {
+COMMANDS: dict[str, Command] = {
     "serve": serve.COMMAND,
     "demo": demo.COMMAND,
     "profile": profile.COMMAND,
     "optimizer": optimizer.COMMAND,
     "optimizations": optimizations.COMMAND,
     "bridge": bridge.COMMAND,
+    "backfill": backfill.COMMAND,
     "check": check.COMMAND,
     "setup": setup.COMMAND,
     "export": export.COMMAND,
 }
+COMMANDS["completion"] = completion.command(COMMANDS)
 BROKEN_PIPE = 141
 """As of a program that SIGPIPE ended."""
 INTERRUPTED = 130
@@ -39,8 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     _open_standard_streams()
     try:
-        code = _run(list(sys.argv[1:] if arguments is None else arguments))
-        sys.stdout.flush()
+        code = _run_and_flush(list(sys.argv[1:] if arguments is None else arguments))
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -55,6 +69,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _discard_output()
         return _failed(refusal(error))
     return code
+
+
+def _run_and_flush(given: list[str]) -> int:
+    try:
+        return _run(given)
+    finally:  # also after --help, which ends by SystemExit
+        sys.stdout.flush()
 
 
 def _run(given: list[str]) -> int:
@@ -76,7 +97,8 @@ def _run_command(name: str, command: Command, given: Sequence[str], is_program: 
 
 def _failed(message: str, code: int = 1) -> int:
     logging.flush()
-    print(f"{flags.PROGRAM}: error: {message}", file=sys.stderr)
+    with suppress(OSError):  # standard error may be full, too
+        print(f"{flags.PROGRAM}: error: {message}", file=sys.stderr)
     return code
 
 

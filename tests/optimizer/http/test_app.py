@@ -518,9 +518,16 @@ async def test_every_family_is_there_and_starts_at_0(client: Client) -> None:
     ours = [each.name for each in FAMILIES if each.collector == "optimizer"]
     declared = {name.removesuffix("_total").removesuffix("_info") for name in ours}
     when_known = ("actions", "actions_failed", "action_last_timestamp_seconds", "change_timestamp_seconds")
+    of_ledger = ("timestamp_seconds", "measured_value", "improvement_ratio")
     later = {
         f"tweetbot_optimizer_{name}"
-        for name in (*when_known, "last_run_timestamp_seconds", "prometheus_up", "bridge_up")
+        for name in (
+            *when_known,
+            *(f"ledger_{name}" for name in of_ledger),
+            "last_run_timestamp_seconds",
+            "prometheus_up",
+            "bridge_up",
+        )
     }
     assert declared - set(families) == later
     assert "process_cpu_seconds" in families
@@ -540,3 +547,38 @@ async def test_every_family_is_there_and_starts_at_0(client: Client) -> None:
     assert found["action_last_timestamp_seconds{execute_adaptation,market-hunter}"] > 0
     assert found["open{agent_response_time,measuring}"] == 1
     assert found["prometheus_up"] == found["bridge_up"] == 1
+
+
+async def ledger_series(client: Client) -> dict[str, float]:
+    return {name: value for name, value in (await client.metrics()).items() if name.startswith("ledger_")}
+
+
+async def test_the_ledger_as_series(client: Client) -> None:
+    world = client.world
+    await world.acted()
+    assert await ledger_series(client) == {
+        "ledger_timestamp_seconds{market-hunter,agent_response_time,1,measuring,}": NOON,
+        "ledger_measured_value{market-hunter,agent_response_time,1,before}": 2.8,
+    }
+    world.metrics.values[SLOW] = (1.4, 400)
+    await world.step(7 * 3600.0)
+    entry = await world.entry()
+    reason = f"{{market-hunter,agent_response_time,1,succeeded,{entry.reason}}}"
+    assert await ledger_series(client) == {
+        f"ledger_timestamp_seconds{reason}": NOON + 7 * 3600.0,
+        "ledger_measured_value{market-hunter,agent_response_time,1,before}": 2.8,
+        "ledger_measured_value{market-hunter,agent_response_time,1,after}": 1.4,
+        "ledger_improvement_ratio{market-hunter,agent_response_time,1}": pytest.approx(0.5),
+    }
+
+
+async def test_no_more_of_the_ledger_than_its_newest(client: Client) -> None:
+    agents = [f"agent-{number}" for number in range(30)]
+    await client.world.receive(
+        *(fakes.alert(Subject(SLOW.bottleneck, agent), fingerprint=agent) for agent in agents)
+    )
+    series = await ledger_series(client)
+    assert series == {
+        f"ledger_timestamp_seconds{{{agent},agent_response_time,{number},waiting,}}": NOON
+        for number, agent in list(enumerate(agents, 1))[-20:]
+    }
