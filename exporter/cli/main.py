@@ -9,7 +9,19 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from exporter.cli import bridge, check, demo, export, flags, optimizations, optimizer, profile, serve, setup
+from exporter.cli import (
+    alerts,
+    bridge,
+    check,
+    demo,
+    export,
+    flags,
+    optimizations,
+    optimizer,
+    profile,
+    serve,
+    setup,
+)
 from exporter.cli.command import Command
 from exporter.cli.errors import CommandError, refusal
 from exporter.config import ConfigError
@@ -25,6 +37,7 @@ COMMANDS = {
     "bridge": bridge.COMMAND,
     "check": check.COMMAND,
     "setup": setup.COMMAND,
+    "alerts": alerts.COMMAND,
     "export": export.COMMAND,
 }
 BROKEN_PIPE = 141

@@ -34,7 +34,7 @@ EXEMPT: Mapping[str, str] = {
     r"pip-audit |cyclonedx-py |uvx? |echo ": "of the release procedure; by hand",
     r"systemctl |install .*(prometheus|/etc/systemd)": "changes the machine",
     r"\.venv/bin/|pytest -s|.*python -m (tests\.bench|simulation)|cd tests/rules": "developers' tools; by hand",
-    r"amtool silence ": "needs an Alertmanager that runs",
+    r"amtool silence |tweetbot-exporter alerts ": "needs an Alertmanager that runs; tests/cli/test_alerts.py",
 }
 PROGRAM = "tweetbot-exporter "
 TEXT = re.compile(
