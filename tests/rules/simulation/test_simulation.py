@@ -30,6 +30,7 @@ GROUPS = (
 SEVERITIES = {MEDIUM: "medium", CRITICAL: "critical", SLOW: "high"}
 
 
+@pytest.mark.timeout(600)
 def test_promtool_agrees(tmp_path: Path) -> None:
     """A row a minute: well, bad, well again."""
     lives: tuple[tuple[Judge, Draw, Draw], ...] = (
