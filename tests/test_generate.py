@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("docs", "exporter", "grafana", "rules", "scripts")
+FOLDERS = ("deploy/kubernetes", "docs", "exporter", "grafana", "rules", "scripts")
 GENERATED = (
+    "deploy/kubernetes/alertmanagerconfig.yml",
+    "deploy/kubernetes/prometheusrules.yml",
     "docs/alerts.md",
     "docs/metrics.md",
     "grafana/dashboards/tweetbot-agent.json",

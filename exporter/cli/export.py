@@ -55,4 +55,6 @@ def _differing(directory: Path, files: Files) -> list[Path]:
     ]
 
 
-COMMAND = Command("Write rules, dashboards, units or the Compose stack into a directory.", add_flags, run)
+COMMAND = Command(
+    "Write rules, dashboards, units, Compose or Kubernetes files into a directory.", add_flags, run
+)

@@ -55,6 +55,11 @@ def units(_: Links) -> Files:
     return _found(str(UNITS), ("",))
 
 
+def kubernetes(links: Links) -> Files:
+    """The Prometheus operator's resources."""
+    return {path: linked(content, links) for path, content in _found("deploy/kubernetes", ("",)).items()}
+
+
 def compose(links: Links) -> Files:
     """The whole stack, with the rules and dashboards that it mounts."""
     stack = _found("", _COMPOSE)
@@ -64,7 +69,7 @@ def compose(links: Links) -> Files:
 
 
 KINDS: Mapping[str, Callable[[Links], Files]] = {
-    each.__name__: each for each in (rules, dashboards, units, compose)
+    each.__name__: each for each in (rules, dashboards, units, compose, kubernetes)
 }
 
 

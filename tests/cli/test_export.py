@@ -51,6 +51,12 @@ def test_the_units_are_all_there(tmp_path: Path) -> None:
     assert files(tmp_path) == files(ROOT / "deploy" / "systemd")
 
 
+def test_the_kubernetes_resources_lead_to_the_addresses_of_the_user(tmp_path: Path) -> None:
+    assert cli.main(["export", "kubernetes", str(tmp_path), "--grafana-url=https://grafana"]) == 0
+    assert files(tmp_path) == files(ROOT / "deploy" / "kubernetes")
+    assert "dashboard_url: https://grafana/d/" in (tmp_path / "prometheusrules.yml").read_text()
+
+
 def test_what_the_stack_mounts_is_there(tmp_path: Path) -> None:
     assert cli.main(["export", "compose", str(tmp_path)]) == 0
     services = yaml.safe_load((tmp_path / "docker-compose.yml").read_text())["services"]
