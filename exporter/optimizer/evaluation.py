@@ -192,6 +192,8 @@ def _standard_error(measure: Measure, before: Measurement, after: Measurement) -
         return None
     if measure.kind == "level":
         return first * sqrt(1 + (before.end - before.start) / (after.end - after.start))
+    if not before.samples or not after.samples:
+        return None
     variance = max(first**2 * before.samples, second**2 * after.samples)
     return sqrt(variance / before.samples + variance / after.samples)
 

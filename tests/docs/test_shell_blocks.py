@@ -34,7 +34,8 @@ EXEMPT: Mapping[str, str] = {
     r"scripts/render-dashboards": "needs a Grafana and a browser",
     r"pip-audit |cyclonedx-py |uvx? |echo ": "of the release procedure; by hand",
     r"systemctl |install .*(prometheus|/etc/systemd)": "changes the machine",
-    r"\.venv/bin/|pytest -s|.*python -m (tests\.bench|simulation)|cd tests/rules": "developers' tools; by hand",
+    r"\.venv/bin/|.*python -m (tests\.bench|simulation)|cd tests/rules": "developers' tools; by hand",
+    r"(LOCK_TEST_SCALE=4 )?pytest -s": "takes minutes; by hand",
     r"amtool silence |tweetbot-exporter alerts ": "needs an Alertmanager that runs; tests/cli/test_alerts.py",
 }
 PROGRAM = "tweetbot-exporter "

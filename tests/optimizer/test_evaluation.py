@@ -106,6 +106,15 @@ def test_what_may_be_chance_is_looked_at_longer_and_is_never_an_effect(before: f
     assert ("may be chance" in found.reason) == (before != after)
 
 
+@pytest.mark.parametrize(("before", "after"), [(60, 0), (0, 60), (0, 0)])
+def test_a_guardrail_that_no_event_was_counted_for_is_unclear(before: int, after: int) -> None:
+    found = compared(SUCCESS_RATE, 0.9, 0.2)
+    empty = replace(found, before=measured(0.9, before), after=measured(0.2, after))
+    evaluation = evaluated(RESPONSE, 2.8, 1.15, 2.0, last_look=True, guardrails=(empty,))
+    assert evaluation is not None
+    assert (evaluation.verdict, evaluation.guardrails) == ("inconclusive", {SUCCESS_RATE.name: "unclear"})
+
+
 def test_what_is_not_known_how_exact_it_is_says_nothing() -> None:
     """As of a ledger that an earlier release wrote."""
     unknown = Comparison(TIME, measured(2.8, error=None), measured(1.0), 0.05)

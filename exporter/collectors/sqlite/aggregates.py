@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, repeat
 from typing import Any
 
 from prometheus_client.samples import Exemplar
@@ -21,9 +21,10 @@ from exporter.metrics.catalogue import Family
 from exporter.metrics.samples import HistogramValue, Samples
 
 Needs = Mapping[Family, frozenset[str]]
-Totals = dict[Group, Any]
+Totals = dict[Any, Any]
 
-ROWS_WAITING = 8192
+ROWS_WAITING = 32768
+"""Rows that are put into windows at once: the more, the fewer of them that later ones push out again."""
 
 
 class Aggregate(ABC):
@@ -143,48 +144,55 @@ class Histogram(Grouped):
         super().__init__(family, by, value)
         self._unit, self._names = unit, names
         self._bounds = [round(bound * unit) for bound in family.buckets]
-        self._exemplars: dict[Group, dict[int, Exemplar]] = {}
+        self._last: dict[tuple[Any, int], tuple[Any, int, int]] = {}
+        """The name, the value and the moment of the rows that are to become exemplars, by group and bucket."""
+        self._exemplars: dict[Any, dict[int, Exemplar]] = {}
 
     def fold(self, batch: Batch) -> None:
         self.start(batch, self.empty)
-        totals, bounds = self.totals, self._bounds
-        names, last = self._names, dict[tuple[Group, int], tuple[int, int]]()
         assert self.value is not None
-        found = zip(batch.groups[self.by], batch.values[self.value], strict=True)
-        for place, (group, value) in enumerate(found):
-            if value is not None and group is not None:
-                bucket = bisect_left(bounds, value)
-                total = totals[group]
-                total[0] += value
-                total[bucket + 1] += 1
-                if names is not None:
-                    last[group, bucket] = place, value
-        if names is not None:
-            self._take_exemplars(batch, last, names)
+        groups, values = batch.groups[self.by], batch.values[self.value]
+        places: Sequence[int] = range(len(batch))
+        if None in values or None in groups:
+            places = [place for place in places if values[place] is not None and groups[place] is not None]
+            groups, values = [groups[place] for place in places], [values[place] for place in places]
+        buckets = [*zip(groups, map(bisect_left, repeat(self._bounds), values), strict=False)]
+        for group, value in zip(groups, values, strict=True):
+            self.totals[group][0] += value
+        for (group, bucket), rows in Counter(buckets).items():
+            self.totals[group][bucket + 1] += rows
+        if self._names is not None:
+            names, found, moments = self._names.of(batch), batch.values[self.value], batch.moments
+            for key, place in dict(zip(buckets, places, strict=True)).items():
+                if names[place] is not None:
+                    self._last[key] = names[place], found[place], moments[place]
 
-    def _take_exemplars(
-        self, batch: Batch, last: Mapping[tuple[Group, int], tuple[int, int]], names: "RowNames"
-    ) -> None:
-        for (group, bucket), (place, value) in last.items():
-            if (labels := names.of(batch, place)) is not None:
-                exemplar = Exemplar(labels, value / self._unit, seconds(batch.moments[place]))
+    @property
+    def exemplars(self) -> Mapping[Any, Mapping[int, Exemplar]]:
+        """By group and bucket. They are made when somebody looks: a catch-up sees thousands for each that stays."""
+        if self._names is not None:
+            for (group, bucket), (name, value, ms) in self._last.items():
+                exemplar = Exemplar(self._names.labels(name), value / self._unit, seconds(ms))
                 self._exemplars.setdefault(group, {})[bucket] = exemplar
+        self._last.clear()
+        return self._exemplars
 
     def empty(self) -> list[int]:
         """The total of no rows."""
         return [0] * (len(self._bounds) + 2)
 
     def samples(self, out: Samples) -> None:
+        exemplars = self.exemplars
         for group, (total, *counts) in self.totals.items():
-            value = HistogramValue([*accumulate(counts)], total / self._unit, self._exemplars.get(group, {}))
+            value = HistogramValue([*accumulate(counts)], total / self._unit, exemplars.get(group, {}))
             out.add(self.family, value, *group)
 
     def dump(self) -> Any:
         return {
             "totals": super().dump(),
             "exemplars": [
-                [list(group), [[bucket, *exemplar[:3]] for bucket, exemplar in exemplars.items()]]
-                for group, exemplars in self._exemplars.items()
+                [list(group), [[bucket, *exemplar[:3]] for bucket, exemplar in of_group.items()]]
+                for group, of_group in self.exemplars.items()
             ],
         }
 
@@ -203,10 +211,13 @@ class RowNames:
     label: str
     value: Value | None = None
 
-    def of(self, batch: Batch, place: int) -> dict[str, str] | None:
-        """The exemplar's labels; None for a row without a name."""
-        name = batch.row_ids[place] if self.value is None else batch.values[self.value][place]
-        return None if name is None else {self.label: str(name).replace("\0", "\ufffd")}
+    def of(self, batch: Batch) -> Sequence[Any]:
+        """What names each row; None for one without a name."""
+        return batch.row_ids if self.value is None else batch.values[self.value]
+
+    def labels(self, name: Any) -> dict[str, str]:
+        """The exemplar's labels."""
+        return {self.label: str(name).replace("\0", "\ufffd")}
 
 
 class Newest(Grouped):
@@ -275,6 +286,8 @@ class Recent(Aggregate):
         self._by, self._size, self._at, self._gauges = by, size, at, gauges
         self._kept = tuple(dict.fromkeys(gauge.value for gauge in gauges if gauge.value is not None))
         self._windows: dict[Group, Window] = {}
+        self._made: dict[Group, list[float | None]] = {}
+        """The gauges of the windows that are as they were when somebody looked last."""
         self._waiting: list[list[Any]] = [[] for _ in range(3 + len(self._kept))]
 
     @property
@@ -305,6 +318,7 @@ class Recent(Aggregate):
         moments, row_ids, groups, *columns = self._waiting
         for group, places in self._choose(moments, groups).items():
             window = self._windows.setdefault(group, Window(self._size))
+            self._made.pop(group, None)
             window.merge(
                 (moments[place], row_ids[place], *(column[place] for column in columns)) for place in places
             )
@@ -316,26 +330,34 @@ class Recent(Aggregate):
         size = self._size
         floors = {group: window.floor[0] for group, window in self._windows.items() if window.is_full}
         chosen: dict[Group, list[int]] = {}
-        newest_first = sorted(range(len(moments) - 1, -1, -1), key=moments.__getitem__, reverse=True)
-        for place in newest_first:
+        left = len({*groups} - {None})
+        for place in sorted(range(len(moments) - 1, -1, -1), key=moments.__getitem__, reverse=True):
             group = groups[place]
             if group is None or moments[place] < floors.get(group, OLDEST):
                 continue
             places = chosen.setdefault(group, [])
             if len(places) < size:
                 places.append(place)
+                left -= len(places) == size
+                if not left:
+                    break
         return chosen
 
     def drop(self, row_ids: Sequence[int]) -> None:
         """Forgets rows by their numbers."""
         for window in self.windows.values():
             window.drop(row_ids)
+        self._made.clear()
 
     def samples(self, out: Samples) -> None:
         for group, window in self.windows.items():
-            for gauge in self._gauges:
-                found = window.rows if gauge.value is None else self.column(window.rows, gauge.value)
-                out.add(gauge.family, gauge.make(found), *group)
+            if group not in self._made:
+                self._made[group] = [self._make(gauge, window.rows) for gauge in self._gauges]
+            for gauge, value in zip(self._gauges, self._made[group], strict=True):
+                out.add(gauge.family, value, *group)
+
+    def _make(self, gauge: Gauge, rows: list[Row]) -> float | None:
+        return gauge.make(rows if gauge.value is None else self.column(rows, gauge.value))
 
     def column(self, rows: Iterable[Row], value: Value) -> list[Any]:
         """One of the values of each row."""

@@ -5,8 +5,7 @@ generalized likelihood ratio, unless what was seen is less likely than 1 in `ODD
 the newest executions of every length in `LENGTHS`, so that a short collapse and a long decline are both found.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Iterator, Sequence
 from math import exp, expm1, inf, log, sqrt
 from operator import mul
 
@@ -50,22 +49,28 @@ EXACT = 1e-15
 
 def success_upper_bound(newest_first: Sequence[int | None]) -> float | None:
     """The highest success ratio that the outcomes (1, 0, None where unknown) allow; None where too few are known."""
-    bound = None
-    for length, succeeded in _runs([value for value in newest_first if value is not None]):
-        ratio, bound = succeeded / length, 1.0 if bound is None else bound
+    runs = [*_runs(_known(newest_first))]
+    bound = 1.0
+    # The longest allows least as a rule, so that the others need not be worked out.
+    for length, succeeded in reversed(runs):
+        ratio = succeeded / length
         if ratio < bound and length * divergence(ratio, bound) > NATS:
             bound = min(bound, _farthest(ratio, NATS / length))
-    return None if bound is None else round(bound, DIGITS)
+    return round(bound, DIGITS) if runs else None
 
 
 def mean_lower_bound(newest_first: Sequence[int | None]) -> float | None:
     """The lowest mean that the values and their spread allow, at least 0; None where too few are known."""
-    known = [value for value in newest_first if value is not None]
+    known = _known(newest_first)
     bound = None
-    for (length, total), (_, squares) in zip(_runs(known), _runs(map(mul, known, known)), strict=True):
+    for (length, total), (_, squares) in zip(_runs(known), _runs([*map(mul, known, known)]), strict=True):
         deviation = sqrt(length * squares - total * total) / length
         bound = max(bound or 0.0, total / length - deviation * DEVIATIONS[length])
     return None if bound is None else round(bound, DIGITS)
+
+
+def _known(values: Sequence[int | None]) -> list[int]:
+    return [value for value in values if value is not None]
 
 
 def divergence(ratio: float, true: float) -> float:
@@ -79,10 +84,15 @@ def _term(seen: float, true: float) -> float:
     return seen * log(seen / true) if true else inf
 
 
-def _runs(values: Iterable[int]) -> Iterator[tuple[int, int]]:
+def _runs(values: Sequence[int]) -> Iterator[tuple[int, int]]:
     """The length and the sum of each run of the newest values."""
-    sums = [*accumulate(values)]
-    return ((length, sums[length - 1]) for length in LENGTHS if length <= len(sums))
+    total = before = 0
+    for length in LENGTHS:
+        if length > len(values):
+            return
+        total += sum(values[before:length])
+        before = length
+        yield length, total
 
 
 def _farthest(ratio: float, evidence: float) -> float:

@@ -30,8 +30,8 @@ STEPS_BETWEEN_CHECKS = 4000
 each the thread may have to wait for Python's interpreter."""
 PATIENCE = 0.1
 """Seconds that a read waits for the bot at a try: it has the file for itself for 91 ms at the most."""
-INTERVAL = 0.002
-"""Seconds between two looks whether the bot has finished."""
+INTERVAL = 0.00025
+"""Seconds between two looks whether the clock that stamps files has ticked."""
 DISCARDS = 3
 """How often a read that the bot wrote into is made again before a smaller one is asked for."""
 LONGEST_VALUE = 2**19
@@ -182,6 +182,7 @@ class Session:
         patience = time.monotonic() + PATIENCE
         discarded = 0
         while True:
+            began = stamping_clock()
             try:
                 return _only(self._attempt([query]))
             except DiscardedError as error:
@@ -193,7 +194,7 @@ class Session:
                     raise
             finally:
                 self._rested = max(self._rested, time.monotonic() + SHORTEST_PAUSE)
-            time.sleep(INTERVAL)
+            _wait_for_a_tick(began)
 
     def _attempt(self, queries: Sequence[Query]) -> list[Row | Exception]:
         with self._opened() as file:
@@ -370,6 +371,13 @@ class Session:
             return connection.row(query)
         finally:
             self._note(read_clock() - began)
+
+
+def _wait_for_a_tick(since: int) -> None:
+    """What was written in this tick of the clock cannot be read before the next, which begins with the longest time
+    until the bot writes again."""
+    while stamping_clock() == since:
+        time.sleep(INTERVAL)
 
 
 def _only(found: list[Row | Exception]) -> Row:

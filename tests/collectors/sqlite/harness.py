@@ -20,7 +20,7 @@ from exporter.metrics.exposition import OPENMETRICS, TEXT, encode
 NOW = 1760531400.0
 """2025-10-15 12:30:00 UTC, a Wednesday: some of the moments that `oracle.rows` makes are of this week."""
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds for anything that should take a second or two, on a busy machine."""
 
 OF_THE_READING = ("tweetbot_database_read_duration_seconds",)
@@ -56,7 +56,7 @@ class Followed:
     def __init__(self, source: DatabaseCollector) -> None:
         self.source = source
 
-    async def collect(self, seconds: float = 5.0) -> list[Metric]:
+    async def collect(self, seconds: float = PATIENCE) -> list[Metric]:
         return [*await self.source.collect(seconds), *self.source.self_metrics()]
 
     async def page(self) -> bytes:

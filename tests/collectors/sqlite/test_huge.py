@@ -4,7 +4,6 @@ import asyncio
 import shutil
 import sqlite3
 import subprocess
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from typing import Any
 import pytest
 from oracle.page import parse
 
-from exporter.collectors.sqlite import session
 from exporter.metrics.catalogue import READ_BUCKETS
 from exporter.metrics.exposition import OPENMETRICS, TEXT, encode
 
@@ -24,13 +22,7 @@ LONGEST_HOLD = 0.25
 """Seconds. SQLite needs a while to get past a huge value, and cannot be cut off there."""
 KNOWN = '{"success":true}'
 
-pytestmark = pytest.mark.usefixtures("impatient", "reads_in_cpu_time")
-
-
-@pytest.fixture
-def reads_in_cpu_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a machine that is busy with something else does not make a read long."""
-    monkeypatch.setattr(session, "read_clock", time.thread_time)
+pytestmark = pytest.mark.usefixtures("impatient")
 
 
 @pytest.fixture

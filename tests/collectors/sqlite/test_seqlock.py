@@ -124,7 +124,14 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
 
 
 def read(reads: Session) -> tuple[int, int]:
-    return reads.read(Query(SUM, {}, 10.0))
+    """On a busy machine all tries of a read may come in the tick of a write."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return reads.read(Query(SUM, {}, 10.0))
+        except BusyError:
+            if time.monotonic() > deadline:
+                raise
 
 
 def test_a_read_that_nobody_wrote_into_is_kept(reads: Session, meanwhile: Meanwhile) -> None:
@@ -210,7 +217,7 @@ def test_what_was_written_before_a_commit_is_not_shown(
     writer("PRAGMA cache_size = 1")
     meanwhile(lambda: writer("BEGIN", MOVE.replace("ELSE 1", "ELSE 0")))
     with pytest.raises(BusyError):
-        read(reads)
+        reads.read(Query(SUM, {}, 10.0))
     writer("COMMIT")
     assert read(reads) == (950, 100)
 
@@ -253,7 +260,7 @@ def test_a_program_that_died_while_it_left_wal_mode(path: Path, reads: Session, 
 def test_exclusive_locking_mode(reads: Session, writer: Writer) -> None:
     writer("PRAGMA locking_mode = EXCLUSIVE", MOVE)
     with pytest.raises(BusyError):
-        read(reads)
+        reads.read(Query(SUM, {}, 10.0))
     writer("PRAGMA locking_mode = NORMAL", SUM)
     assert read(reads) == (1000, 100)
 

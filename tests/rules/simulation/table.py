@@ -132,7 +132,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--weeks", type=float, default=300, help="of each agent, at an execution every 20 s")
-    parser.add_argument("--changes", type=int, default=2000)
+    parser.add_argument("--changes", type=int, default=1000)
     options = parser.parse_args()
     for number, chance in enumerate(CHANCES):
         count = round(options.weeks * WEEK / INTERVALS[0])
