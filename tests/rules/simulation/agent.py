@@ -25,7 +25,6 @@ WINDOW = 50
 MICRO = 10**6
 PENDING_SECONDS = 60.0
 KEPT_SECONDS = 600.0
-LASTING_SECONDS = 3600.0
 
 Draw = Callable[[random.Random], int]
 
@@ -135,7 +134,7 @@ def _within(sums: Sums) -> Iterator[int]:
 MEDIUM, CRITICAL, SLOW = Judge(0.7, 0.05), Judge(0.5, 0.1), Judge(2.0, 0.2, lower_is_better=True)
 
 
-def notifications(states: Iterable[bool], interval: float, pending: float = PENDING_SECONDS) -> Iterator[int]:
+def notifications(states: Iterable[bool], interval: float) -> Iterator[int]:
     """The places of the rows after which an alert began to fire: it waits, and is kept for a while."""
     since: float | None = None
     fired, ended = False, 0.0
@@ -143,7 +142,7 @@ def notifications(states: Iterable[bool], interval: float, pending: float = PEND
         now = place * interval
         if evident:
             since, ended = now if since is None else since, now + interval
-            if not fired and now + interval - since > pending:
+            if not fired and now + interval - since > PENDING_SECONDS:
                 fired = True
                 yield place
         elif not fired or now - ended >= KEPT_SECONDS:
