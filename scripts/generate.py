@@ -45,6 +45,14 @@ def configuration() -> Files:
     return {ROOT / "docs" / "configuration.md": page_of_keys()}
 
 
+def manual() -> Files:
+    """The manual page."""
+    from exporter.cli.main import COMMANDS
+    from exporter.cli.man_page import page as man_page
+
+    return {ROOT / "deploy" / "tweetbot-exporter.1": man_page(COMMANDS)}
+
+
 def page() -> Files:
     """What the exporter shows of the small bot in tests/golden."""
     import structlog
@@ -63,7 +71,7 @@ def dashboards() -> Files:
 
 
 ARTEFACTS: Mapping[str, Callable[[], Files]] = {
-    make.__name__: make for make in (rules, kubernetes, metrics, configuration, page, dashboards)
+    make.__name__: make for make in (rules, kubernetes, metrics, configuration, manual, page, dashboards)
 }
 
 

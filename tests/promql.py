@@ -8,7 +8,7 @@ _TOKEN = re.compile(
     r"""(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
       | (?P<duration>\[[^\]"']*\])
       | (?P<word>[a-zA-Z_:][\w:]*)
-      | (?P<number>[\d.]+(?:e[+-]?\d+)?(?:ms|[smhdwy])?)
+      | (?P<number>[\d.]+(?:e[+-]?\d+)?(?:ms|[smhdwy])?|\$\w+)
       | (?P<mark>=~|!~|!=|==|>=|<=|[-+*/%^<>=(){},@])
       | (?P<space>\s+)""",
     re.VERBOSE,

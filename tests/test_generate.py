@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("deploy/kubernetes", "docs", "exporter", "grafana", "rules", "scripts")
+FOLDERS = ("deploy", "docs", "exporter", "grafana", "rules", "scripts")
 GENERATED = (
     "deploy/kubernetes/alertmanagerconfig.yml",
     "deploy/kubernetes/prometheusrules.yml",
+    "deploy/tweetbot-exporter.1",
     "docs/alerts.md",
     "docs/metrics.md",
     "grafana/dashboards/tweetbot-agent.json",

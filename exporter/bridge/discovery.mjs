@@ -2,7 +2,7 @@ import { types } from 'node:util';
 
 import { isObject, ownValue, safeGet } from './safe-access.mjs';
 import { AGENT_METHODS, CYCLE } from './transform.mjs';
-import { mimicFunction, wrapFunction } from './wrap.mjs';
+import { mimicPassThrough, wrapFunction } from './wrap.mjs';
 
 const patchedPrototypes = new WeakSet();
 const discovered = new WeakSet();
@@ -69,7 +69,7 @@ class InstanceDetector {
   #patchMethod(prototype, key) {
     const before = Reflect.getOwnPropertyDescriptor(prototype, key);
     if (!before.configurable || !(key === this.#marker || isMethod(before.value))) return;
-    const value = mimicFunction(this.#passThrough(before.value, key), before.value);
+    const value = mimicPassThrough(this.#passThrough(before.value, key), before.value);
     Reflect.defineProperty(prototype, key, { ...before, value });
     if (key === this.#marker) return;
     this.#unpatch.push(() => {

@@ -5,6 +5,8 @@ import { isObject, ownValue, safeGet } from './safe-access.mjs';
 const noop = () => {};
 const then = Promise.prototype.then;
 const originals = new WeakMap();
+/** By pass-through: what it passes every call of a known instance on to. */
+const passedThrough = new WeakMap();
 
 /**
  * Wraps a function without changing what it does. begin(args) is called before the original; the function it returns is
@@ -104,6 +106,12 @@ export function mimicFunction(wrapper, original) {
   return wrapper;
 }
 
+/** A pass-through of a method: wrapping the method of an instance leaves it out, and a stack trace has no frame of it. */
+export function mimicPassThrough(passThrough, original) {
+  passedThrough.set(passThrough, original);
+  return mimicFunction(passThrough, original);
+}
+
 /** Wraps one method of one object at a time, and restores it. */
 export class MethodWrapper {
   #begin;
@@ -141,7 +149,7 @@ function wrapMethod(object, name, begin) {
   const before = Reflect.getOwnPropertyDescriptor(object, name);
   const original = before ? before.value : safeGet(object, name);
   if (typeof original !== 'function') return undefined;
-  const wrapped = wrapFunction(original, begin);
+  const wrapped = wrapFunction(passedThrough.get(original) ?? original, begin);
   const enumerable = before?.enumerable ?? false;
   if (
     !Reflect.defineProperty(object, name, { value: wrapped, writable: true, configurable: true, enumerable })

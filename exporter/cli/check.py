@@ -20,13 +20,14 @@ def run(parsed: argparse.Namespace) -> int:
         require_bot(configure(parsed))
         print("The configuration is valid.")
         return 0
-    from exporter.cli import check_table  # rich takes its time to import
+    from exporter.cli import check_names, check_table  # rich takes its time to import
     from exporter.collectors import registry
 
     config = configure(parsed, {"log.level": "warn"})
     require_bot(config)
     rows = asyncio.run(check_table.diagnose(registry.build(config)))
     check_table.show(rows)
+    check_names.show([finding for _, finding in rows])
     return check_table.exit_code(rows)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
@@ -20,13 +21,27 @@ _EXIT_CODES = {"ok": 0, "missing": 1, "error": 2}
 Row = tuple[str, Diagnosis]
 
 
-async def diagnose(collectors: Iterable[Collector]) -> list[Row]:
+async def diagnose(collectors: Sequence[Collector], stream: TextIO | None = None) -> list[Row]:
     """The findings of each collector, with its name; that one fails or takes too long is a finding too.
 
-    An error that several of them meet, such as a bridge that does not answer, is one row.
+    An error that several of them meet, such as a bridge that does not answer, is one row. On a terminal, a bar shows
+    how many collectors have answered until all have.
     """
-    rows = [(each.name, found) for each in collectors for found in await _diagnose(each)]
+    rows = []
+    try:
+        for each in _with_a_bar(collectors, stream or sys.stdout):
+            rows += [(each.name, found) for found in await _diagnose(each)]
+    finally:
+        # Not one by one: several of them share a bridge.
+        for each in collectors:
+            await each.close()
     return list(_joined(rows))
+
+
+def _with_a_bar(collectors: Sequence[Collector], out: TextIO) -> Iterable[Collector]:
+    if not out.isatty():
+        return collectors
+    return track(collectors, "Looking for the bot", console=Console(file=out), transient=True)
 
 
 def _joined(rows: Sequence[Row]) -> Iterator[Row]:
@@ -51,8 +66,6 @@ async def _diagnose(collector: Collector) -> list[Diagnosis]:
         return [Diagnosis("collector", "error", f"did not answer within {DIAGNOSE_SECONDS:g} seconds")]
     except OSError as error:
         return [Diagnosis("collector", "error", refusal(error))]
-    finally:
-        await collector.close()
 
 
 def exit_code(rows: Iterable[Row]) -> int:

@@ -141,8 +141,11 @@ class _Demo:
             lines += [
                 f"  {around.prometheus_url}/alerts  Prometheus: the alerts, and what they wait for",
                 f"  {around.alertmanager_url}  Alertmanager: what it has sent",
+                f"  {around.grafana_url}  Grafana: the dashboards"
+                if around.grafana_url
+                else "  (Where Grafana is installed, the demo starts it, too, with the dashboards.)",
                 f"Bot and rules are {self.factor:g} times faster than real. What would reach a person's phone is",
-                "printed here: a ticket after one or two minutes, a page after three or four.",
+                "printed here: the first ticket within a minute or two, the first page within four.",
             ]
         _say("\n".join([*lines, "Ctrl-C ends it."]))
 

@@ -1,19 +1,19 @@
-"""Prometheus and Alertmanager beside the demo bot, with all rules, as Debian's packages bring them."""
+"""Prometheus and Alertmanager beside the demo bot, with all rules, as Debian's packages bring them; and Grafana."""
 
 import asyncio
 import shutil
 import socket
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from exporter.cli import demo_receiver, demo_rules
+from exporter.cli import demo_grafana, demo_receiver, demo_rules
 from exporter.cli.export_files import Links, linked
 from exporter.config import Address
 
@@ -24,10 +24,11 @@ _LOOKBACK_SECONDS = 300
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """The paths of the programs."""
+    """The paths of the programs, and a Grafana if there is one."""
 
     prometheus: str
     alertmanager: str
+    grafana: demo_grafana.Grafana | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Stack:
 
     prometheus_url: str
     alertmanager_url: str
+    grafana_url: str | None
     ended: "asyncio.Task[str]"
 
 
@@ -52,18 +54,21 @@ def programs() -> Programs | None:
     """Those on the PATH; None if one is missing."""
     prometheus = shutil.which("prometheus")
     alertmanager = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
-    return Programs(prometheus, alertmanager) if prometheus and alertmanager else None
+    if not (prometheus and alertmanager):
+        return None
+    return Programs(prometheus, alertmanager, demo_grafana.installed())
 
 
 @asynccontextmanager
 async def running(found: Programs, target: Target, say: demo_receiver.Print) -> AsyncIterator[Stack]:
     """Runs both on free ports while the block runs. `say` prints what a person would be sent."""
-    prometheus, alertmanager = (f"127.0.0.1:{port}" for port in _free_ports(2))
+    prometheus, alertmanager, grafana = (f"127.0.0.1:{port}" for port in _free_ports(3))
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tweetbot-stack-")))
         demo_rules.write_scaled(folder, target.factor)
         receiver = await stack.enter_async_context(demo_receiver.listening(say))
-        _configure_prometheus(folder, target, prometheus, alertmanager)
+        links = Links(grafana_url=f"http://{grafana}") if found.grafana else Links()
+        _configure_prometheus(folder, target, prometheus, alertmanager, links)
         _configure_alertmanager(folder, receiver)
         commands = (
             [
@@ -81,7 +86,17 @@ async def running(found: Programs, target: Target, say: demo_receiver.Print) -> 
         processes = [await stack.enter_async_context(_process(command)) for command in commands]
         ended = asyncio.create_task(_first_ended(processes))
         stack.callback(ended.cancel)
-        yield Stack(f"http://{prometheus}", f"http://{alertmanager}", ended)
+        if found.grafana is not None:
+            environment = demo_grafana.configure(folder / "grafana", grafana, f"http://{prometheus}")
+            process = await stack.enter_async_context(_process(found.grafana.command, environment))
+            watching = asyncio.create_task(_report_end(process, say))
+            stack.callback(watching.cancel)
+        yield Stack(
+            f"http://{prometheus}",
+            f"http://{alertmanager}",
+            f"http://{grafana}" if found.grafana else None,
+            ended,
+        )
 
 
 def _free_ports(count: int) -> list[int]:
@@ -92,9 +107,11 @@ def _free_ports(count: int) -> list[int]:
     return ports
 
 
-def _configure_prometheus(folder: Path, target: Target, prometheus: str, alertmanager: str) -> None:
+def _configure_prometheus(
+    folder: Path, target: Target, prometheus: str, alertmanager: str, links: Links
+) -> None:
     exporter = str(target.address._replace(host=target.address.host or "127.0.0.1"))
-    links = Links(runbooks_url=f"http://{exporter}/runbooks")
+    links = replace(links, runbooks_url=f"http://{exporter}/runbooks")
     for path in (folder / "alerts").iterdir():
         path.write_bytes(linked(path.read_bytes(), links))
     _write(folder / "targets" / "tweetbot.yml", [{"targets": [exporter], "labels": {"bot": "demo"}}])
@@ -128,11 +145,14 @@ def _write(path: Path, document: Any) -> None:
 
 
 @asynccontextmanager
-async def _process(command: list[str]) -> AsyncIterator[Process]:
+async def _process(
+    command: list[str], environment: Mapping[str, str] | None = None
+) -> AsyncIterator[Process]:
     # Its own session: Ctrl-C is for the demo, which ends them all. Killed, as nothing of theirs is kept.
     process = await asyncio.create_subprocess_exec(
-        *_ends_with_its_parent(command), stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, start_new_session=True
-    )
+        *_ends_with_its_parent(command), stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, start_new_session=True,
+        env=environment,
+    )  # fmt: skip
     try:
         yield process
     finally:
@@ -154,6 +174,11 @@ async def _first_ended(processes: list[Process]) -> str:
     for task in waiting:
         task.cancel()
     return done.pop().result()
+
+
+async def _report_end(grafana: Process, say: demo_receiver.Print) -> None:
+    """The others go on without it."""
+    say(f"Grafana ended: {await _last_line(grafana)}")
 
 
 async def _last_line(process: Process) -> str:

@@ -1,4 +1,4 @@
-"""`export`: the rules, dashboards and units that are shipped with the program, into a directory."""
+"""`export`: what is shipped with the program, into a directory: rules, dashboards, units."""
 
 import argparse
 from pathlib import Path
@@ -11,7 +11,7 @@ from exporter.cli.export_files import KINDS, Files, Links
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what and where")
-    group.add_argument("kind", choices=KINDS, metavar="WHAT", help=", ".join(KINDS))
+    group.add_argument("kind", choices=tuple(KINDS), metavar="WHAT", help=", ".join(KINDS))
     group.add_argument("directory", type=flags.path, metavar="DIRECTORY", help="is made if it is not there")
     group.add_argument("--force", action="store_true", help="replace files that differ")
     add_links(parser)
@@ -42,7 +42,7 @@ def run(parsed: argparse.Namespace) -> int:
         target = parsed.directory / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
-    print(f"wrote {len(files)} files into {parsed.directory}")
+    print(f"wrote {len(files)} file{'s' * (len(files) > 1)} into {parsed.directory}")
     return 0
 
 
@@ -56,5 +56,5 @@ def _differing(directory: Path, files: Files) -> list[Path]:
 
 
 COMMAND = Command(
-    "Write rules, dashboards, units, Compose or Kubernetes files into a directory.", add_flags, run
+    "Write rules, dashboards, units, Compose or Kubernetes files, or a configuration.", add_flags, run
 )

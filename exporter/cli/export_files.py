@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from exporter.cli import export_configuration
 from exporter.runtime.share import share
 
 Files = Mapping[Path, bytes]
@@ -68,8 +69,13 @@ def compose(links: Links) -> Files:
     return {path: content.replace(b"  build: .\n", b"") for path, content in stack.items()} | mounted
 
 
+def configuration(_: Links) -> Files:
+    """Of the exporter: every key, commented out."""
+    return {Path("config.yml"): export_configuration.sample().encode()}
+
+
 KINDS: Mapping[str, Callable[[Links], Files]] = {
-    each.__name__: each for each in (rules, dashboards, units, compose, kubernetes)
+    each.__name__: each for each in (rules, dashboards, units, compose, kubernetes, configuration)
 }
 
 

@@ -3,10 +3,11 @@
 import argparse
 import os
 import platform
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import NoReturn, get_args
+from typing import Any, NoReturn, get_args
 from urllib.parse import urlsplit
 
 from exporter import __version__
@@ -21,6 +22,10 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{PROGRAM}: error: {message}; see {self.prog} --help\n")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Unlike argparse's, does not hide that the output cannot be written."""
+        print(message, end="", file=file or sys.stderr)
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """The flags; does not return if one of them is unknown."""

@@ -11,8 +11,10 @@ from contextlib import suppress
 
 from exporter.cli import (
     alerts,
+    backfill,
     bridge,
     check,
+    completion,
     demo,
     export,
     flags,
@@ -28,18 +30,20 @@ from exporter.config import ConfigError
 from exporter.http.sockets import ListenError
 from exporter.runtime import logging
 
-COMMANDS = {
+COMMANDS: dict[str, Command] = {
     "serve": serve.COMMAND,
     "demo": demo.COMMAND,
     "profile": profile.COMMAND,
     "optimizer": optimizer.COMMAND,
     "optimizations": optimizations.COMMAND,
     "bridge": bridge.COMMAND,
+    "backfill": backfill.COMMAND,
     "check": check.COMMAND,
     "setup": setup.COMMAND,
     "alerts": alerts.COMMAND,
     "export": export.COMMAND,
 }
+COMMANDS["completion"] = completion.command(COMMANDS)
 BROKEN_PIPE = 141
 """As of a program that SIGPIPE ended."""
 INTERRUPTED = 130
@@ -52,8 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     _open_standard_streams()
     try:
-        code = _run(list(sys.argv[1:] if arguments is None else arguments))
-        sys.stdout.flush()
+        code = _run_and_flush(list(sys.argv[1:] if arguments is None else arguments))
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -68,6 +71,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _discard_output()
         return _failed(refusal(error))
     return code
+
+
+def _run_and_flush(given: list[str]) -> int:
+    try:
+        return _run(given)
+    finally:  # also after --help, which ends by SystemExit
+        sys.stdout.flush()
 
 
 def _run(given: list[str]) -> int:
@@ -89,7 +99,8 @@ def _run_command(name: str, command: Command, given: Sequence[str], is_program: 
 
 def _failed(message: str, code: int = 1) -> int:
     logging.flush()
-    print(f"{flags.PROGRAM}: error: {message}", file=sys.stderr)
+    with suppress(OSError):  # standard error may be full, too
+        print(f"{flags.PROGRAM}: error: {message}", file=sys.stderr)
     return code
 
 

@@ -63,7 +63,9 @@ def print_table(profile: Profile, console: Console) -> None:
 
 
 def _title(profile: Profile, reasons: dict[str, int]) -> Text:
-    return Text.assemble((printable(profile.agent), "bold"), "  score ", _shown(profile.score, reasons))
+    parts = f"  of {len(profile.scored)} parts" if profile.score.value is not None else ""
+    score = _shown(profile.score, reasons)
+    return Text.assemble((printable(profile.agent), "bold"), "  score ", score, (parts, "dim"))
 
 
 def _cells(profile: Profile, value: Value, wide: bool, reasons: dict[str, int]) -> Iterator[Text]:

@@ -13,6 +13,8 @@ from exporter.cli.setup_machine import Machine
 from exporter.cli.setup_plan import Wanted
 from exporter.config import ConfigError
 
+_SQLITE = b"SQLite format 3\0"
+
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what to do")
@@ -39,18 +41,23 @@ def run(parsed: argparse.Namespace) -> int:
         raise CommandError(
             "setup changes the machine: run it as root, or with --dry-run to see what it would do"
         )
-    if parsed.uninstall:
-        setup_run.uninstall(machine, parsed.dry_run)
-    else:
-        setup_run.install(machine, _wanted(parsed), parsed.dry_run)
+    wanted = None if parsed.uninstall else _wanted(parsed)
+    try:
+        if wanted is None:
+            setup_run.uninstall(machine, parsed.dry_run)
+        else:
+            setup_run.install(machine, wanted, parsed.dry_run)
+    except KeyboardInterrupt:
+        print("\nInterrupted: run the same command again to finish.", file=sys.stderr)
+        raise
     return 0
 
 
 def _wanted(parsed: argparse.Namespace) -> Wanted:
     given = vars(parsed)
-    database = given["database.path"] or Path(_asked("The bot's SQLite file", "--database.path")).absolute()
+    database = given["database.path"] or _path(_asked("The bot's SQLite file", "--database.path"))
     return Wanted(
-        database,
+        _sqlite_file(database),
         given["bridge.url"],
         parsed.user,
         _program(),
@@ -60,6 +67,26 @@ def _wanted(parsed: argparse.Namespace) -> Wanted:
     )
 
 
+def _path(answer: str) -> Path:
+    return Path(answer).expanduser().absolute()
+
+
+def _sqlite_file(path: Path) -> Path:
+    """The same path. ConfigError where something else stands there; the file itself may be made later."""
+    if path.is_dir():
+        raise ConfigError(f"--database.path: {path} is a directory; name the bot's SQLite file in it")
+    if not path.exists():
+        print(f"{path} does not exist yet: it is read once the bot has made it.")
+    elif _head(path) not in (b"", _SQLITE):
+        raise ConfigError(f"--database.path: {path} is not an SQLite file")
+    return path
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(len(_SQLITE))
+
+
 def _asked(what: str, flag: str) -> str:
     if not sys.stdin.isatty():
         raise ConfigError(f"{flag} is needed")
@@ -67,6 +94,9 @@ def _asked(what: str, flag: str) -> str:
         answer = input(f"{what}: ").strip()
     except EOFError:
         answer = ""
+    except KeyboardInterrupt:
+        print("\nInterrupted: nothing was changed.", file=sys.stderr)
+        raise
     if not answer:
         raise ConfigError(f"{flag} is needed")
     return answer

@@ -108,6 +108,8 @@ class Manifest:
 
     files: dict[str, str] = field(default_factory=dict)
     """Path → SHA-256 of the content."""
+    pending: set[str] = field(default_factory=set)
+    """Paths that were written, and whose services have not been reloaded since."""
 
     @classmethod
     def read(cls, machine: Machine) -> "Manifest":
@@ -117,15 +119,16 @@ class Manifest:
             return cls()
         try:
             found = json.loads(text)
-            return cls(dict(found["files"]))
+            return cls(dict(found["files"]), set(found.get("pending", ())))
         except (ValueError, KeyError, TypeError):
             raise CommandError(f"{MANIFEST} is damaged: remove what setup made by hand") from None
 
     def add(self, file: File) -> None:
         self.files[file.path] = digest(file.content)
+        self.pending.add(file.path)
 
     def write(self, machine: Machine) -> None:
-        content: Mapping[str, object] = {"files": self.files}
+        content: Mapping[str, object] = {"files": self.files, "pending": sorted(self.pending)}
         machine.write(File(MANIFEST, json.dumps(content, indent=1).encode() + b"\n"))
 
 

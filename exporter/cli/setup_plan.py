@@ -11,6 +11,7 @@ import yaml
 from exporter.cli import export_files, setup_alertmanager, setup_prometheus
 from exporter.cli.errors import CommandError
 from exporter.cli.export_files import Links
+from exporter.cli.grafana_provisioning import provisioning
 from exporter.cli.setup_alertmanager import Receiver
 from exporter.cli.setup_machine import File, Machine
 from exporter.cli.setup_prometheus import FOLDER
@@ -129,13 +130,8 @@ def _is_debians(machine: Machine) -> bool:
 def _grafana(links: Links) -> Iterator[File]:
     for path, content in export_files.dashboards(links).items():
         yield File(f"{_DASHBOARDS}/{path}", content)
-    shipped = export_files.compose(links)
-    provider = shipped[Path("grafana/provisioning/dashboards/tweetbot.yml")]
-    provider = provider.replace(b"/var/lib/grafana/dashboards", _DASHBOARDS.encode())
-    yield File(f"{GRAFANA}/dashboards/tweetbot.yml", provider)
-    source = shipped[Path("grafana/provisioning/datasources/prometheus.yml")]
+    shipped = provisioning(_DASHBOARDS, "http://localhost:9090")
+    yield File(f"{GRAFANA}/dashboards/tweetbot.yml", shipped[Path("dashboards/tweetbot.yml")])
     # Grafana does not start with two default data sources.
-    source = source.replace(b"http://prometheus:9090", b"http://localhost:9090").replace(
-        b"isDefault: true", b"isDefault: false"
-    )
+    source = shipped[Path("datasources/prometheus.yml")].replace(b"isDefault: true", b"isDefault: false")
     yield File(f"{GRAFANA}/datasources/tweetbot.yml", source)

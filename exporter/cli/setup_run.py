@@ -37,25 +37,28 @@ _HEALTHY = "http://127.0.0.1:9464/-/healthy"
 def install(machine: Machine, wanted: Wanted, dry_run: bool) -> None:
     """Puts everything in place; what is there already is left alone. Prints each step."""
     os.umask(0o022)
-    _packages(machine, dry_run)
     manifest = Manifest.read(machine)
     _check_access(machine, wanted, dry_run)
+    _packages(machine, dry_run)
     changed = [file for file in files(machine, wanted) if machine.differs(file)]
     for file in changed:
         _say(dry_run, f"{'write' if machine.read(file.path) is None else 'change'} {file.path}")
         if not dry_run:
-            machine.write(file)
             manifest.add(file)
             manifest.write(machine)
+            machine.write(file)
     if not changed:
         print("All files are in place.")
-    paths = {file.path for file in changed}
+    paths = {file.path for file in changed} | manifest.pending
     _name_missing_thresholds(machine)
     _services(machine, paths, dry_run)
     _exporter(machine, paths, dry_run)
-    if not dry_run and machine.runs_systemd():
-        _await_exporter()
-        _say_what_is_next(wanted)
+    if dry_run or not machine.runs_systemd():
+        return
+    manifest.pending.clear()
+    manifest.write(machine)
+    _await_exporter()
+    _say_what_is_next(wanted)
 
 
 def _packages(machine: Machine, dry_run: bool) -> None:
@@ -75,9 +78,9 @@ def _packages(machine: Machine, dry_run: bool) -> None:
 
 def _check_access(machine: Machine, wanted: Wanted, dry_run: bool) -> None:
     """That the unit may read the bot's file and start the program; both may lie in a closed directory."""
+    become = ["setpriv", *_identity(wanted)]
     if dry_run or not wanted.database.exists():
         return
-    become = ["setpriv", *_identity(wanted)]
     if not machine.succeeds(*become, "test", "-r", str(wanted.database)):
         raise CommandError(
             f"{wanted.user or 'the exporter'} may not read {wanted.database}: let its group read it (chmod g+r) "
@@ -132,7 +135,7 @@ def _services(machine: Machine, changed: set[str], dry_run: bool) -> None:
     }
     for name, has_to in restarted.items():
         if has_to:
-            _systemctl(machine, dry_run, "restart", name)
+            _restart(machine, name, dry_run)
         elif name != "grafana-server":
             _reload(machine, name, dry_run)
 
@@ -142,7 +145,15 @@ def _reload(machine: Machine, name: str, dry_run: bool) -> None:
         # `reload` needs /bin/kill, which a minimal Debian does not have.
         _systemctl(machine, dry_run, "kill", "--kill-who=main", "--signal=HUP", name)
     else:
-        _systemctl(machine, dry_run, "restart", name)
+        _restart(machine, name, dry_run)
+
+
+def _restart(machine: Machine, name: str, dry_run: bool) -> None:
+    if not dry_run:
+        # Alertmanager without a private address ends at once, as long as it has a cluster: after five starts within ten
+        # seconds systemd refuses a sixth.
+        machine.succeeds("systemctl", "reset-failed", name)
+    _systemctl(machine, dry_run, "restart", name)
 
 
 def _exporter(machine: Machine, changed: set[str], dry_run: bool) -> None:
@@ -153,7 +164,7 @@ def _exporter(machine: Machine, changed: set[str], dry_run: bool) -> None:
         path.startswith((f"/etc/systemd/system/{UNIT}", "/etc/tweetbot-exporter/")) for path in changed
     )
     if ours or not machine.succeeds("systemctl", "is-active", "--quiet", UNIT):
-        _systemctl(machine, dry_run, "restart", UNIT)
+        _restart(machine, UNIT, dry_run)
 
 
 def _systemctl(machine: Machine, dry_run: bool, *command: str) -> None:

@@ -26,6 +26,8 @@ class Diagnosis:
     subject: str
     state: Literal["ok", "missing", "error"]
     detail: str
+    agents: tuple[str, ...] = ()
+    """Labels of the agents that were found there."""
 
 
 class Collector(Protocol):

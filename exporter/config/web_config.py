@@ -133,6 +133,11 @@ class TlsServerConfig(_Section):
         return [each for each in (self.cert_file, self.key_file, self.client_ca_file) if each is not None]
 
     @property
+    def older_cipher_suites(self) -> list[str]:
+        """Those of TLS 1.2 and before."""
+        return [each for each in self.cipher_suites if "_WITH_" in each]
+
+    @property
     def verifies_clients(self) -> bool:
         """Whether a client's certificate is checked."""
         return self.client_auth_type in ("VerifyClientCertIfGiven", "RequireAndVerifyClientCert")
@@ -152,6 +157,10 @@ class TlsServerConfig(_Section):
             raise ValueError("client_allowed_sans needs the client_auth_type RequireAndVerifyClientCert")
         if self.max_version in ("TLS10", "TLS11"):
             raise ValueError("max_version must be TLS12 or TLS13: those before are not secure")
+        if self.min_version > self.max_version:
+            raise ValueError("min_version must not be above max_version: no client could connect")
+        if self.max_version == "TLS12" and self.cipher_suites and not self.older_cipher_suites:
+            raise ValueError("cipher_suites has those of TLS 1.3 only, which max_version rules out")
         return self
 
 

@@ -18,8 +18,8 @@ HEAD_SECONDS = 10.0
 """For a TLS handshake, and from the connection or the first byte of a later request to the end of its head."""
 ANSWER_SECONDS = 60.0
 """For a client that does not read what it asked for."""
-HALF_CLOSED_SECONDS = 0.1
-"""A request that came just before the end of its client's side has reached its handler by then."""
+HALF_CLOSED_TURNS = 20
+"""Of the event loop: a request that came just before the end of its client's side has reached its handler by then."""
 ACCEPT_RETRY_SECONDS = 0.1
 # For the databases, logs, token files and outgoing connections of the process.
 _RESERVED_FILES = 128
@@ -75,7 +75,7 @@ class Connection(asyncio.Protocol):
         self.half_closed = True
         if self._transport.get_extra_info("sslcontext") is not None:
             return False
-        self._loop.call_later(HALF_CLOSED_SECONDS, self._close_unless_serving)
+        self._close_unless_serving(HALF_CLOSED_TURNS)
         return True
 
     def pause_writing(self) -> None:
@@ -95,7 +95,10 @@ class Connection(asyncio.Protocol):
     def _await_head(self) -> None:
         self._head_timer = self._loop.call_later(HEAD_SECONDS, self.abort)
 
-    def _close_unless_serving(self) -> None:
+    def _close_unless_serving(self, turns: int) -> None:
+        if turns:
+            self._loop.call_soon(self._close_unless_serving, turns - 1)
+            return
         # The rest of a body that is not complete will not come.
         if self._transport is not None and (self.request is None or not self.request.content.is_eof()):
             self._transport.close()

@@ -47,7 +47,15 @@ def systemd_sockets() -> list[socket.socket]:
         raise ListenError(
             "systemd has handed over no socket; start it by its .socket unit, or leave --web.systemd-socket out"
         )
-    sockets = [socket.socket(fileno=_FIRST_FD + number) for number in range(int(environment["LISTEN_FDS"]))]
+    try:
+        sockets = [
+            socket.socket(fileno=_FIRST_FD + number) for number in range(int(environment["LISTEN_FDS"]))
+        ]
+    except OSError as error:
+        reason = (error.strerror or "an error").lower()
+        raise ListenError(
+            f"what systemd has handed over is no socket ({reason}); check its .socket unit"
+        ) from None
     for each in sockets:
         each.set_inheritable(False)
         each.setblocking(False)

@@ -82,7 +82,7 @@ def _load_certificate(context: ssl.SSLContext, config: TlsServerConfig) -> None:
 
 
 def _set_ciphers(context: ssl.SSLContext, config: TlsServerConfig) -> None:
-    names = [_openssl_name(each) for each in config.cipher_suites if "_WITH_" in each]
+    names = [_openssl_name(each) for each in config.older_cipher_suites]
     if names:
         context.set_ciphers(":".join(names))
     elif config.cipher_suites:

@@ -11,7 +11,7 @@ from exporter.config import Optimizer
 from exporter.metrics import catalogue as c
 from exporter.metrics.samples import HistogramValue, Samples
 from exporter.optimizer import bottlenecks
-from exporter.optimizer.ledger.entries import Tally
+from exporter.optimizer.ledger.entries import Entry, Tally
 from exporter.optimizer.model import Outcome, State
 from exporter.optimizer.reconcile.reconciler import Reconciler
 
@@ -44,6 +44,8 @@ def metrics(config: Optimizer, tally: Tally | None, counts: Counts, reconciler: 
     if tally is not None:
         _of_ledger(tally, samples)
         _of_actions(tally, _possible(config, reconciler), samples)
+        for entry in tally.newest:
+            _of_entry(entry, samples)
     for status, requests in counts.requests.items():
         samples.add(c.OPTIMIZER_WEBHOOKS, requests, str(status))
     samples.add(c.OPTIMIZER_ALERTS, counts.alerts)
@@ -74,6 +76,17 @@ def _of_actions(tally: Tally, possible: set[tuple[str, str]], samples: Samples) 
         samples.add(c.OPTIMIZER_ACTION_LAST, tally.last_action_at.get(labels), *labels)
     for (agent, step, became), moment in tally.changes.items():
         samples.add(c.OPTIMIZER_CHANGE, moment, agent, step, became)
+
+
+def _of_entry(entry: Entry, samples: Samples) -> None:
+    labels = str(entry.id), entry.subject.agent, entry.subject.bottleneck.name
+    # What an open one waits for changes at every look: each text would be a series of its own.
+    reason = entry.reason if entry.outcome else ""
+    samples.add(c.OPTIMIZER_LEDGER, entry.state_since, *labels, entry.outcome or entry.state, reason)
+    for phase, measurement in (("before", entry.before), ("after", entry.after)):
+        value = measurement.value if measurement else None
+        samples.add(c.OPTIMIZER_LEDGER_MEASURED, value, *labels, phase)
+    samples.add(c.OPTIMIZER_LEDGER_IMPROVEMENT, entry.improvement_ratio, *labels)
 
 
 def _possible(config: Optimizer, reconciler: Reconciler) -> set[tuple[str, str]]:

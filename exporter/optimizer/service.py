@@ -29,6 +29,7 @@ from exporter.optimizer.ledger.store import Ledger
 from exporter.optimizer.model import UnavailableError
 from exporter.optimizer.reconcile.loop import ReconcileLoop
 from exporter.optimizer.reconcile.reconciler import Reconciler
+from exporter.runtime import systemd
 from exporter.runtime.files import UnreadableFileError
 
 log = structlog.get_logger(__name__)
@@ -105,7 +106,7 @@ async def run(config: Config, token_file: Path, sockets: Sequence[socket], acces
             receiver = AlertReceiver(settings, ledger, lambda: reconciler.agents, clock)
             loop = ReconcileLoop(reconciler, settings.interval_seconds)
             app = make_app(settings, token_file, ledger, receiver, loop)
-            async with running(app, sockets, access), _in_background(loop.run()):
+            async with running(app, sockets, access), _in_background(loop.run()), systemd.notified():
                 _announce(sockets, tls=access.context() is not None)
                 await _say_what_is_possible(bot, settings)
                 await asyncio.Event().wait()

@@ -59,13 +59,16 @@ class Profile:
     time: float
     score: Value
     groups: Mapping[str, Sequence[Value]]
+    scored: Sequence[str] = ()
+    """Keys of the values that the score is the mean of."""
 
     def document(self) -> dict[str, Any]:
         """As JSON: ages in seconds, absent values as null with the reason."""
         groups = {
             name: {value.key: self._shown(value) for value in values} for name, values in self.groups.items()
         }
-        return {"agent": self.agent, "time": self.time, "score": self._shown(self.score), **groups}
+        score = {**self._shown(self.score), "parts": [*self.scored]}
+        return {"agent": self.agent, "time": self.time, "score": score, **groups}
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "Profile":
@@ -86,7 +89,8 @@ class Profile:
             for name, group in document.items()
             if name in GROUPS
         }
-        return cls(str(document["agent"]), time, value("score", document["score"]), groups)
+        scored = [str(key) for key in document["score"].get("parts", ())]
+        return cls(str(document["agent"]), time, value("score", document["score"]), groups, scored)
 
     def age(self, value: Value) -> float | None:
         """Seconds; a clock that is a little ahead makes nothing younger than just now."""
@@ -130,7 +134,7 @@ class Snapshot:
             for group, of_group in groupby(values, key=lambda pair: pair[0].group)
         }
         scored = [value for _, value in values if value.key in SCORED and value.value is not None]
-        return Profile(agent, self.time, self._score(scored), groups)
+        return Profile(agent, self.time, self._score(scored), groups, [value.key for value in scored])
 
     def _score(self, parts: Sequence[Value]) -> Value:
         about = ("score", "Profile score", "ratio", "profile", "")

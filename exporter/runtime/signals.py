@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from exporter.runtime import logging
-from exporter.runtime.limits import raise_file_limit, warn_of_little_memory
+from exporter.runtime.limits import raise_file_limit, share_one_heap, warn_of_little_memory
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +32,7 @@ def run(work: Coroutine[Any, Any, None], hang_up: Callable[[], None] | None = No
     """
     sys.setswitchinterval(SWITCH_SECONDS)
     raise_file_limit()
+    share_one_heap()
     warn_of_little_memory()
     watchdog = _Watchdog()
     code = 1

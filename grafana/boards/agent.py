@@ -9,7 +9,7 @@ from grafana.kit import look, variables
 from grafana.kit.base import Panel
 from grafana.kit.board import Board
 from grafana.kit.graphs import events, heatmap_of_buckets, lines
-from grafana.kit.queries import increase, of_agent, per_minute, quantile_of, query, threshold, verdict
+from grafana.kit.queries import before, increase, of_agent, per_minute, quantile_of, query, threshold, verdict
 from grafana.kit.values import stat
 
 
@@ -28,7 +28,7 @@ def board() -> Board:
     communication(result)
     actions_of_agent(result)
     result.row("Alerts")
-    result.add(6, alerts_over_time(OF_THESE_AGENTS))
+    result.add(9, alerts_over_time(OF_THESE_AGENTS))
     rest(result)
     return result
 
@@ -47,12 +47,13 @@ def _judged(
     return stat(
         title,
         description,
-        query(f"max by (agent) ({of_agent(value)})", "value", instant=True),
+        query(f"max by (agent) ({of_agent(value)})", "now", instant=True),
+        before=before(of_agent(value), "agent"),
         verdict=verdict_expr,
         unit=unit,
         decimals=decimals,
         empty="not known of this agent",
-        width=4,
+        width=5,
     )
 
 
@@ -106,16 +107,6 @@ def _now(board: Board) -> None:
             look.RATIO,
             "<",
             "agent:coordination_ratio:threshold_medium",
-        ),
-        stat(
-            "Cycles",
-            "Cycles counted by the live agent since the bot started.",
-            query(f"max by (agent) ({of_agent('tweetbot_agent_cycles_total')})", "cycles", instant=True),
-            neutral="it only counts",
-            unit=look.NUMBER,
-            decimals=0,
-            empty="the bot does not count them",
-            width=3,
         ),
         stat(
             "Last row",

@@ -75,8 +75,10 @@ def learning(board: Board) -> None:
         lines(
             "Goal progress by level",
             "What evaluateGoalProgress() of the live agent says. Under the dashed line the agent needs "
-            "adaptation.",
+            "adaptation. Noise is how much the answers change while the agent does nothing: over 5 % the "
+            "progress is left out here, and of all scores and alerts.",
             query(f"max by (goal) ({of_agent('tweetbot_agent_goal_progress_ratio')})", "{{goal}}"),
+            query(_max("tweetbot_agent_goal_progress_noise_ratio"), "noise"),
             threshold("agent:goal_progress_ratio:threshold"),
             **look.SHARE,
             empty="needs the live bot",
@@ -145,7 +147,7 @@ def self_report(board: Board) -> None:
             width=6,
         ),
         lines(
-            "Response time: said and recorded",
+            "Time: said and recorded",
             "What the agent reports, and what its newest 50 rows say. Normal: close together.",
             query(_max("tweetbot_reported_response_time_seconds"), "self-report"),
             query(_max("tweetbot_recent_response_time_seconds"), "record"),

@@ -27,6 +27,7 @@ NUMBERS = {
     "decisions with a numeric result": "tweetbot_decision_results_total",
     "recent decisions of the live agent": "tweetbot_agent_recent_decisions",
     "all decisions of the live agent": "tweetbot_agent_decision_history",
+    "cycles of the live agent": "tweetbot_agent_cycles_total",
     "adaptations of the live agent": "tweetbot_agent_adaptations_total",
     "negotiations since the bot's start": "tweetbot_negotiations_total",
     "trades in the database": "tweetbot_trades_total",
@@ -62,7 +63,7 @@ def _listed(title: str, names: dict[str, str], unit: str, factor: str) -> Panel:
         "A list of the newest values; what the bot does not say is not in it. Normal: see each metric's "
         "own description.",
         [Key("what", "What")],
-        [Value("Value", f"sum by (what) ({' or '.join(parts)})", unit, width=150)],
+        [Value("Value", f"sum by (what) ({' or '.join(parts)})", unit, width=125)],
         sort="What",
         descending=False,
         small=True,

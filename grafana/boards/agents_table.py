@@ -21,7 +21,7 @@ def agents(board: Board) -> None:
 
     def mark(header: str, value: str, comparison: str, *thresholds: str) -> Value:
         expr = verdict(of(value), comparison, *(of(name) for name in thresholds))
-        return Value(header, expr, "none", 0, width=38, states=look.MARK)
+        return Value(header, expr, "none", 0, width=50, states=look.MARK)
 
     board.row("Agents")
     board.add(
@@ -31,11 +31,11 @@ def agents(board: Board) -> None:
             "One row for each agent; the sign after a number says whether it is inside its recorded "
             "threshold: ✓ inside, ▲ beyond, ✖ beyond the critical one. A cell without a value: the bot "
             "does not say.",
-            [Key("agent", "Agent", links=[links.to_agent("__value.raw")])],
+            [Key("agent", "Agent", 200, links=[links.to_agent("__value.raw")])],
             [
-                Value("Now", activity(of), "none", 0, width=95, states=look.ACTIVITY),
-                Value("Profile", mean("agent:profile_score:avg"), look.SCORE, 2, width=100, bar=True),
-                Value("Success", mean("agent:recent_success_ratio:last5m"), look.RATIO, 0, width=85),
+                Value("Now", activity(of), "none", 0, states=look.ACTIVITY),
+                Value("Profile", mean("agent:profile_score:avg"), look.SCORE, 2, bar=True),
+                Value("Success", mean("agent:recent_success_ratio:last5m"), look.RATIO, 0),
                 mark(
                     " ",
                     "agent:recent_success_ratio:last5m",
@@ -43,14 +43,14 @@ def agents(board: Board) -> None:
                     "agent:recent_success_ratio:threshold_medium",
                     "agent:recent_success_ratio:threshold_critical",
                 ),
-                Value("Response", mean("agent:recent_response_time_seconds:last5m"), look.SECONDS, width=95),
+                Value("Response", mean("agent:recent_response_time_seconds:last5m"), look.SECONDS),
                 mark(
                     "  ",
                     "agent:recent_response_time_seconds:last5m",
                     ">",
                     "agent:recent_response_time_seconds:threshold_high",
                 ),
-                Value("Confidence", mean("agent:recent_confidence_ratio:last5m"), look.RATIO, 0, width=110),
+                Value("Confidence", mean("agent:recent_confidence_ratio:last5m"), look.RATIO, 0),
                 mark(
                     "   ",
                     "agent:recent_confidence_ratio:last5m",
@@ -64,7 +64,7 @@ def agents(board: Board) -> None:
                     "<",
                     "agent:coordination_ratio:threshold_medium",
                 ),
-                Value("Goal", mean("agent:goal_progress_ratio:last5m"), look.RATIO, 0, width=65),
+                Value("Goal", mean("agent:goal_progress_ratio:last5m"), look.RATIO, 0),
                 mark("     ", "agent:goal_progress_ratio:last5m", "<", "agent:goal_progress_ratio:threshold"),
             ],
             order=_order(),

@@ -4,12 +4,23 @@ from grafana.boards.alerts import OF_THESE_AGENTS, alerts_over_time
 from grafana.kit import links, look, variables
 from grafana.kit.board import Board
 from grafana.kit.graphs import events, heatmap_of_buckets, lines
-from grafana.kit.queries import increase, of, of_agent, per_minute, quantile_of, query, threshold, verdict
+from grafana.kit.queries import (
+    before,
+    increase,
+    of,
+    of_agent,
+    per_minute,
+    quantile_of,
+    query,
+    threshold,
+    verdict,
+)
 from grafana.kit.tables import Key, Value, table
 from grafana.kit.values import node_graph, stat
 
 SENDER = 'from_agent=~"$agent"'
 NEEDS_BRIDGE = "needs the live bot: no bridge is attached, or no message was sent"
+DELIVERED = "bot:messages_succeeded_per_message:ratio_increase1h"
 SENT = increase(of("tweetbot_messages_total", SENDER), "$__range")
 FAILED = increase(of("tweetbot_messages_failed_total", SENDER), "$__range")
 
@@ -25,7 +36,7 @@ def board() -> Board:
     _who(result)
     _how(result)
     result.row("Alerts")
-    result.add(6, alerts_over_time(OF_THESE_AGENTS))
+    result.add(9, alerts_over_time(OF_THESE_AGENTS))
     return result
 
 
@@ -35,18 +46,19 @@ def _now(board: Board) -> None:
         stat(
             "Messages (1 h)",
             "Of the chosen agents, as senders.",
-            query(f"sum({of_agent('agent:messages:increase1h')})", "messages"),
+            query(f"sum({of_agent('agent:messages:increase1h')})", "now"),
+            before=f"sum({before(of_agent('agent:messages:increase1h'), 'agent')})",
             neutral="how many are right is the bot's own matter",
             unit=look.NUMBER,
             decimals=0,
-            graph=True,
             empty=NEEDS_BRIDGE,
-            width=5,
+            width=4,
         ),
         stat(
             "Delivered (1 h)",
             "Share of all messages that arrived, and the verdict of the sender that fails most. Normal: over 90 %.",
-            query(f"max by (bot) ({of('bot:messages_succeeded_per_message:ratio_increase1h')})", "delivered"),
+            query(f"max by (bot) ({of(DELIVERED)})", "now"),
+            before=before(of(DELIVERED), "bot"),
             verdict=_worst(
                 of_agent("agent:messages_failed_per_message:ratio_increase1h"),
                 ">",
@@ -60,16 +72,18 @@ def _now(board: Board) -> None:
         stat(
             "Slowest sender (1 h)",
             "95th percentile of the latency of the slowest sender. Normal: well under a second.",
-            query(f"max({quantile_of(LATENCY, '0.95')})", "95th percentile"),
+            query(f"max({quantile_of(LATENCY, '0.95')})", "now"),
+            before=f"max({before(quantile_of(LATENCY, '0.95'), 'agent')})",
             verdict=_worst(quantile_of(LATENCY, "0.95"), ">", "agent:message_latency_seconds:threshold"),
             unit=look.SECONDS,
             empty=NEEDS_BRIDGE,
-            width=5,
+            width=6,
         ),
         stat(
             "Lowest coordination (1 h)",
             "The agent whose negotiations succeed least. Normal: over 60 %.",
-            query(f"min({of_agent('agent:coordination:ratio_increase1h')})", "coordination"),
+            query(f"min({of_agent('agent:coordination:ratio_increase1h')})", "now"),
+            before=f"min({before(of_agent('agent:coordination:ratio_increase1h'), 'agent')})",
             verdict=_worst(
                 of_agent("agent:coordination:ratio_increase1h"),
                 "<",
@@ -78,7 +92,7 @@ def _now(board: Board) -> None:
             unit=look.RATIO,
             decimals=0,
             empty=NEEDS_BRIDGE,
-            width=5,
+            width=6,
         ),
         stat(
             "Queue",
@@ -89,7 +103,7 @@ def _now(board: Board) -> None:
             decimals=0,
             graph=True,
             empty=NEEDS_BRIDGE,
-            width=4,
+            width=3,
         ),
     )
 
@@ -102,7 +116,7 @@ def _worst(value: str, comparison: str, threshold: str) -> str:
 def _who(board: Board) -> None:
     board.row("Who talks to whom")
     board.add(
-        16,
+        18,
         node_graph(
             "Messages between agents",
             "A node is an agent, with the messages that it sent in this time range and how many of them "

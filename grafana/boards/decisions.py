@@ -5,12 +5,14 @@ from grafana.boards.confidence import calibration_row
 from grafana.kit import links, look, variables
 from grafana.kit.board import Board
 from grafana.kit.graphs import events, heatmap_of_buckets
-from grafana.kit.queries import increase, of_agent, per_minute, query, verdict
+from grafana.kit.queries import before, increase, of_agent, per_minute, query, verdict
 from grafana.kit.tables import Key, Value, table
 from grafana.kit.values import stat
 
 NO_DECISIONS = "these agents log no decisions"
 NO_OUTCOMES = "no outcome of these agents is known yet"
+RISKS = {"low": look.GREEN, "medium": look.ORANGE, "high": look.RED, "other": look.GREY}
+"""From the bottom of the stack."""
 
 
 def board() -> Board:
@@ -25,12 +27,16 @@ def board() -> Board:
     _outcomes(result)
     calibration_row(result)
     result.row("Alerts")
-    result.add(6, alerts_over_time(OF_THESE_AGENTS))
+    result.add(9, alerts_over_time(OF_THESE_AGENTS))
     return result
 
 
 def _total(name: str) -> str:
     return f"sum({of_agent(name)})"
+
+
+def _risky(risk: str) -> str:
+    return per_minute(of_agent("tweetbot_decisions_by_risk_total", f'risk="{risk}"'))
 
 
 def _now(board: Board) -> None:
@@ -43,11 +49,11 @@ def _now(board: Board) -> None:
         stat(
             "Decisions (1 h)",
             "Of all chosen agents.",
-            query(f"sum({of_agent('agent:decisions:increase1h')})", "decisions"),
+            query(f"sum({of_agent('agent:decisions:increase1h')})", "now"),
+            before=f"sum({before(of_agent('agent:decisions:increase1h'), 'agent')})",
             neutral="how many are right is the bot's own matter",
             unit=look.NUMBER,
             decimals=0,
-            graph=True,
             empty=NO_DECISIONS,
             width=4,
         ),
@@ -88,7 +94,8 @@ def _now(board: Board) -> None:
         stat(
             "Worst Brier score",
             "The agent whose stated confidence is least true: 0 is perfect, over 0.25 misleads.",
-            query(f"max({of_agent('tweetbot_decision_brier_score')})", "Brier score"),
+            query(f"max({of_agent('tweetbot_decision_brier_score')})", "now"),
+            before=f"max({before(of_agent('tweetbot_decision_brier_score'), 'agent')})",
             verdict=f"max({misleads})",
             unit=look.SCORE,
             decimals=2,
@@ -138,9 +145,10 @@ def _volume(board: Board) -> None:
         events(
             "Risk of decisions",
             "Decisions per minute by the risk that the agent saw; decisions without one are left out.",
-            query(f"sum by (risk) ({per_minute(of_agent('tweetbot_decisions_by_risk_total'))})", "{{risk}}"),
+            # One query each: a stack has the order of its queries, else that of the alphabet.
+            *(query(f"sum by (risk) ({_risky(risk)})", "{{risk}}") for risk in RISKS),
             empty="no decision states a risk",
-            colours={"low": look.GREEN, "medium": look.ORANGE, "high": look.RED, "other": look.GREY},
+            colours=RISKS,
             width=8,
         ),
         heatmap_of_buckets(
@@ -182,7 +190,7 @@ def _outcomes(board: Board) -> None:
             query(rate("tweetbot_decisions_failed_total"), "failed"),
             empty=NO_OUTCOMES,
             colours={"succeeded": look.GREEN, "failed": look.RED},
-            width=8,
+            width=6,
         ),
         table(
             "Outcomes by agent",
@@ -234,6 +242,6 @@ def _outcomes(board: Board) -> None:
             descending=False,
             small=True,
             empty=NO_DECISIONS,
-            width=16,
+            width=18,
         ),
     )

@@ -42,15 +42,15 @@ def _bots(board: Board) -> None:
             ],
             [
                 Value("", worst),
-                Value("State", trouble.state(), "none", 0, width=90, states=look.VERDICT),
-                Value("Score", of_bot("bot:overall_score:avg"), look.SCORE, 2, width=80),
-                Value("Pages", count(firing(of, severity="critical")), decimals=0, width=75),
-                Value("Tickets", count(firing_warnings(of)), decimals=0, width=85),
-                Value("Value", money.VALUE, look.USD, 0, width=104),
+                Value("State", trouble.state(), "none", 0, states=look.VERDICT),
+                Value("Score", of_bot("bot:overall_score:avg"), look.SCORE, 2),
+                Value("Pages", count(firing(of, severity="critical")), decimals=0),
+                Value("Tickets", count(firing_warnings(of)), decimals=0),
+                Value("Value", money.VALUE, look.USD, 0),
                 _gain("Today", "tweetbot_portfolio_day_start_value_usd"),
-                _gain("Since start", "tweetbot_portfolio_starting_value_usd"),
+                _gain("In all", "tweetbot_portfolio_starting_value_usd"),
                 Value("Under its peak", of_bot(money.DRAWDOWN), look.RATIO, 1, width=130),
-                Value(" ", money.drawdown_verdict(), "none", 0, width=38, states=look.MARK),
+                Value(" ", money.drawdown_verdict(), "none", 0, width=50, states=look.MARK),
             ],
             order=f"{trouble.state()} + on (bot) max by (bot) ({worst} or {known}) / 10",
             empty=NOT_SCRAPED,
@@ -60,9 +60,7 @@ def _bots(board: Board) -> None:
 
 
 def _gain(header: str, start: str) -> Value:
-    return Value(
-        header, money.gained_since(start), look.USD, 0, width=105, extra=look.coloured(look.signed(0.5))
-    )
+    return Value(header, money.gained_since(start), look.USD, 0, extra=look.coloured(look.signed(0.5)))
 
 
 def _course(board: Board) -> None:
@@ -89,4 +87,4 @@ def _course(board: Board) -> None:
             width=12,
         ),
     )
-    board.add(16, alerts_over_time(by="bot, alertname, agent"))
+    board.add(12, alerts_over_time(by="bot, alertname, agent"))

@@ -5,10 +5,10 @@ from grafana.kit.board import Board
 from grafana.kit.graphs import lines
 from grafana.kit.queries import TARGET, query
 
-HOST = f'{TARGET}, job="node"'
+HOST = f'{TARGET}, job=~"$node_job"'
 IDLE = 'mode="idle"'
 REAL = 'fstype!~"tmpfs|devtmpfs|ramfs|squashfs|iso9660"'
-NO_HOST = "no node_exporter is scraped as job node with this bot's label bot"
+NO_HOST = "no node_exporter is scraped with this bot's label bot"
 WITHOUT = " Empty without node_exporter."
 
 
@@ -22,20 +22,29 @@ def host(board: Board) -> None:
         7,
         lines(
             "CPU of the host",
-            "Busy cores as a share of all, and the load (5 min) for each core. Normal: under 100 %."
-            + WITHOUT,
+            "Share of the cores' time in which they were busy. Normal: not for long near 100 %." + WITHOUT,
             query(
                 f"1 - avg by (bot) (rate({_of('node_cpu_seconds_total', IDLE)}[$__rate_interval]))", "busy"
             ),
+            **look.SHARE,
+            fill=10,
+            empty=NO_HOST,
+            width=5,
+        ),
+        lines(
+            "Load of the host",
+            "Processes that run or wait for a core or a disk, for each core (mean of 5 minutes). Normal: under 1."
+            + WITHOUT,
             query(
                 f"max by (bot) ({_of('node_load5')}) / count by (bot) ({_of('node_cpu_seconds_total', IDLE)})",
                 "load per core",
             ),
-            unit=look.RATIO,
+            unit=look.SCORE,
+            decimals=1,
             bounds=(0, None),
             soft_max=1,
             empty=NO_HOST,
-            width=6,
+            width=5,
         ),
         lines(
             "Memory of the host",
@@ -48,7 +57,7 @@ def host(board: Board) -> None:
             **look.SHARE,
             fill=10,
             empty=NO_HOST,
-            width=6,
+            width=5,
         ),
         lines(
             "Disk space",
@@ -60,7 +69,7 @@ def host(board: Board) -> None:
             ),
             **look.SHARE,
             empty=NO_HOST,
-            width=6,
+            width=5,
         ),
         lines(
             "Disk time",
@@ -74,6 +83,6 @@ def host(board: Board) -> None:
             bounds=(0, None),
             soft_max=1,
             empty=NO_HOST,
-            width=6,
+            width=4,
         ),
     )

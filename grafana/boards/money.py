@@ -43,22 +43,21 @@ def row(board: Board) -> None:
     """Whether the money is all right, on one line."""
     board.add(
         4,
-        value(width=4),
+        value(width=3),
         profit_and_loss(width=7),
         of_trades(width=5),
         drawdown(width=4),
-        position(width=4),
+        position(width=5),
     )
 
 
 def value(width: int) -> Panel:
     return stat(
-        "Portfolio value",
+        "Portfolio",
         "Cash plus bitcoin at the newest price, and its change over the time range that is shown.",
         query(VALUE, "value"),
         unit=look.USD,
         decimals=0,
-        graph=True,
         better="higher",
         empty=NO_PORTFOLIO,
         links=[TO_TRADING],
@@ -122,12 +121,12 @@ def position(width: int) -> Panel:
         "Open position",
         "Bitcoin that was bought and is not sold yet, and the share of the portfolio that is in it.",
         query(newest("tweetbot_position_btc"), "bitcoin", instant=True),
-        query(newest("tweetbot_portfolio_deployed_ratio"), "of the portfolio", instant=True),
+        query(newest("tweetbot_portfolio_deployed_ratio"), "share", instant=True),
         neutral="how much is right is the bot's strategy",
         unit=look.BTC,
         decimals=3,
         show=NAMED,
-        overrides={"of the portfolio": look.PERCENT},
+        overrides={"share": look.PERCENT},
         empty=NO_TRADES,
         links=[TO_TRADING],
         width=width,

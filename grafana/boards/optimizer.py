@@ -3,18 +3,19 @@
 from typing import Any
 
 from grafana.boards.alerts import alerts_over_time, firing_alerts
-from grafana.boards.optimizer_actions import FAILURES, WITHOUT, actions_in_all, actions_over_time, by_action
+from grafana.boards.optimizer_actions import FAILURES, WITHOUT, actions_in_all, actions_over_time
+from grafana.boards.optimizer_ledger import ledger
 from grafana.kit import links, look
 from grafana.kit.base import Panel
 from grafana.kit.board import Board
-from grafana.kit.graphs import events, heatmap_of_buckets, lines
+from grafana.kit.graphs import events, lines
 from grafana.kit.queries import increase, of_optimizer, query
 from grafana.kit.tables import Key, Value, table
 from grafana.kit.values import stat
 
 NO_OPTIMIZER = "no optimizer is scraped"
 IMPROVEMENT = "tweetbot_optimizer_improvement_ratio_bucket"
-STATES = {"waiting": look.GREY, "acting": look.BLUE, "measuring": look.GREEN, "restoring": look.ORANGE}
+STATES = {name: colour for name, (_, colour) in look.STATES.items()}
 OUTCOMES = {name: colour for name, (_, colour) in look.OUTCOMES.items()}
 CODES = {"200": look.GREEN, "400": look.PURPLE, "401": look.RED, "429": look.ORANGE}
 
@@ -26,12 +27,13 @@ def board() -> Board:
         "What the optimizer did about bottlenecks, what that brought, and whether it works itself.",
     )
     _now(result)
+    ledger(result)
     _optimizations(result)
     _effect(result)
     _actions(result)
     _reaching_it(result)
     result.row("Alerts")
-    result.add(6, alerts_over_time(select=of_optimizer))
+    result.add(9, alerts_over_time(select=of_optimizer))
     return result
 
 
@@ -119,7 +121,6 @@ def _optimizations(board: Board) -> None:
             "Ended, by outcome",
             "Optimizations that ended in each interval. Normal: succeeded or improved." + WITHOUT,
             query(f"{_grown(ended, 'outcome')} > 0", "{{outcome}}"),
-            interval="5m",
             colours=OUTCOMES,
             empty="none ended in this time range, or no optimizer is scraped",
             width=8,
@@ -131,6 +132,7 @@ def _optimizations(board: Board) -> None:
                 Key(
                     "bottleneck",
                     "Bottleneck",
+                    words=look.BOTTLENECK,
                     links=[links.to("tweetbot-overview", "Show overview", agent="")],
                 ),
                 Key("outcome", "Outcome", 160, states=look.mapping(look.OUTCOMES)),
@@ -148,6 +150,12 @@ def _optimizations(board: Board) -> None:
     )
 
 
+def _measured(bound: str) -> str:
+    """How many were measured at most `bound` better, in each interval."""
+    at_most = increase(of_optimizer(IMPROVEMENT, f'le="{bound}"'))
+    return f"sum by (bot) ({at_most})"
+
+
 def _effect(board: Board) -> None:
     def measured(*matchers: str) -> str:
         return f"sum by (bottleneck) ({of_optimizer(IMPROVEMENT, *matchers)})"
@@ -159,13 +167,14 @@ def _effect(board: Board) -> None:
     board.row("What it brought")
     board.add(
         8,
-        heatmap_of_buckets(
+        events(
             "Measured improvement",
-            "Of each optimization, as a share of the value before; below 0 it got worse, and was rolled back "
-            "where it was more than the margin." + WITHOUT,
-            query(_grown(IMPROVEMENT, "le"), "{{le}}", heatmap=True),
-            unit=look.RATIO,
-            interval="5m",
+            "Optimizations that were measured in each interval. Better and worse: by more than 5 % of the "
+            "value before. Normal: none is worse." + WITHOUT,
+            query(f"{_measured('+Inf')} - {_measured('0.05')}", "better"),
+            query(f"{_measured('0.05')} - {_measured('-0.05')}", "the same"),
+            query(_measured("-0.05"), "worse"),
+            colours={"better": look.GREEN, "the same": look.GREY, "worse": look.RED},
             empty=nothing,
             width=12,
         ),
@@ -173,12 +182,12 @@ def _effect(board: Board) -> None:
             "Effect by bottleneck",
             "All that was measured. Better and worse: by more than 5 % of the value before. The median is an "
             "estimate from a histogram. Normal: above 0." + WITHOUT,
-            [Key("bottleneck", "Bottleneck")],
+            [Key("bottleneck", "Bottleneck", words=look.BOTTLENECK)],
             [
-                Value("Measured", f"{counted} > 0", decimals=0, width=110),
-                Value("Better", f"{counted} - {not_better} {some}", decimals=0, width=75),
-                Value("Worse", f"{worse} {some}", decimals=0, width=75),
-                Value("Median", f"{median} {some}", look.RATIO, 0, width=85),
+                Value("Measured", f"{counted} > 0", decimals=0),
+                Value("Better", f"{counted} - {not_better} {some}", decimals=0),
+                Value("Worse", f"{worse} {some}", decimals=0),
+                Value("Median", f"{median} {some}", look.RATIO, 0),
             ],
             sort="Measured",
             small=True,
@@ -195,9 +204,9 @@ def _actions(board: Board) -> None:
         actions_over_time(width=7),
         events(
             "Actions that failed",
-            "What the bot refused, failed or did not answer in time. Normal: nothing." + WITHOUT,
-            query(by_action(FAILURES, over=increase), "{{agent}}: {{action}}"),
-            interval="5m",
+            "What the bot refused, failed or did not answer in time; the table has the agents. Normal: nothing."
+            + WITHOUT,
+            query(f"sum by (action) ({increase(of_optimizer(FAILURES))})", "{{action}}"),
             soft_max=1,
             empty="✓ no action failed in this time range",
             width=5,

@@ -28,7 +28,6 @@ def actions_over_time(*matchers: str, width: int) -> Panel:
         "Actions",
         "What the bot was asked to do in each interval, rollbacks included." + WITHOUT,
         query(f"{by_action(ACTIONS, *matchers, over=increase)} > 0", "{{agent}}: {{action}}"),
-        interval="5m",
         empty="no action in this time range: it only observes, or no optimizer is scraped",
         width=width,
     )
@@ -36,14 +35,15 @@ def actions_over_time(*matchers: str, width: int) -> Panel:
 
 def actions_in_all(*matchers: str, width: int) -> Panel:
     """How often the bot was asked, how often in vain, and when last."""
+    asked = by_action(ACTIONS, *matchers)
     moment = by_action("tweetbot_optimizer_action_last_timestamp_seconds", *matchers)
     return table(
         "Actions in all",
         "All actions in the ledger, and when the agent was last acted on." + WITHOUT,
         [Key("agent", "Agent", links=[links.to_agent("__value.raw")]), Key("action", "Action", 155)],
         [
-            Value("Asked", by_action(ACTIONS, *matchers), decimals=0, width=70),
-            Value("Failed", by_action(FAILURES, *matchers), decimals=0, width=70),
+            Value("Asked", f"{asked} > 0", decimals=0, width=70),
+            Value("Failed", f"{by_action(FAILURES, *matchers)} and {asked} > 0", decimals=0, width=70),
             Value("Last", f"{moment} * 1000", look.MOMENT_AGO, width=125),
         ],
         sort="Last",

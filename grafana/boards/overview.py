@@ -8,7 +8,7 @@ from grafana.kit import links, look
 from grafana.kit.base import Panel
 from grafana.kit.board import Board
 from grafana.kit.graphs import lines, timeline
-from grafana.kit.queries import BOT_KEY, of, of_bot, query, threshold, verdict
+from grafana.kit.queries import BOT_KEY, before, of, of_bot, query, threshold, verdict
 from grafana.kit.tables import Key, Value, table
 from grafana.kit.values import stat
 
@@ -30,10 +30,10 @@ def _at_a_glance(board: Board) -> None:
     board.add(
         4,
         trouble.bot_panel(width=4),
-        trouble.worst_agent_panel(width=7),
+        trouble.worst_agent_panel(width=6),
         trouble.began_panel(width=4),
         trouble.alerts_panel(width=4),
-        _score(width=5),
+        _score(width=6),
     )
     money.row(board)
 
@@ -44,7 +44,8 @@ def _score(width: int) -> Panel:
         "Overall score",
         "Mean of what is known of the agents, 1 is perfect, and its verdict by the recorded thresholds: 0.75 "
         "and 0.6 as delivered.",
-        query(of_bot("bot:overall_score:avg"), "score", instant=True),
+        query(of_bot("bot:overall_score:avg"), "now", instant=True),
+        before=before(of("bot:overall_score:avg"), "bot"),
         verdict=verdict(of("bot:overall_score:avg"), "<", *thresholds, key=BOT_KEY, by="bot"),
         unit=look.SCORE,
         decimals=2,
@@ -66,29 +67,30 @@ def _what_is_wrong(board: Board) -> None:
                 Key(
                     "bottleneck",
                     "Bottleneck",
-                    165,
+                    108,
+                    words=look.BOTTLENECK,
                     links=[links.to("tweetbot-optimizer", "Show what the optimizer did", agent="")],
                 ),
-                Key("bottleneck_severity", "Severity", 95, states=look.BOTTLENECK_SEVERITY),
+                Key("bottleneck_severity", "Severity", 90, states=look.BOTTLENECK_SEVERITY),
             ],
             [
                 Value(
-                    "Impact", f"max by ({keys}) ({trouble.bottlenecks()})", look.RATIO, 0, width=95, bar=True
+                    "Impact", f"max by ({keys}) ({trouble.bottlenecks()})", look.RATIO, 0, width=75, bar=True
                 ),
                 Value("Since", trouble.bottleneck_began(keys), look.MOMENT_AGO, width=115),
             ],
             order=trouble.bottleneck_rank(keys),
             small=True,
             empty="✓ no bottleneck: everything is inside its thresholds",
-            width=13,
+            width=12,
         ),
-        firing_alerts("Firing alerts", width=11),
+        firing_alerts("Firing alerts", width=12),
     )
 
 
 def _course(board: Board) -> None:
     board.row("Since when")
-    board.add(6, alerts_over_time())
+    board.add(9, alerts_over_time())
     board.add(
         8,
         lines(

@@ -3,7 +3,7 @@
 from grafana.boards.alerts import alerts_over_time
 from grafana.boards.host import host
 from grafana.boards.runtime_exporter import database, exporter, monitoring
-from grafana.kit import look
+from grafana.kit import look, variables
 from grafana.kit.board import Board
 from grafana.kit.graphs import events, heatmap_of_buckets, lines
 from grafana.kit.queries import increase, of, query, threshold
@@ -18,6 +18,12 @@ def board() -> Board:
         "tweetbot-runtime",
         "TweetBot / Runtime and exporter",
         "The bot's process, the exporter's own health, and whether rules and alerts get through.",
+        others=[
+            variables.job_of("node", "node_cpu_seconds_total", "The scrape job of node_exporter."),
+            variables.job_of(
+                "prometheus", "prometheus_rule_group_interval_seconds", "Prometheus's scrape job of itself."
+            ),
+        ],
     )
     _now(result)
     _process(result)
@@ -27,7 +33,7 @@ def board() -> Board:
     database(result)
     monitoring(result)
     result.row("Alerts")
-    result.add(6, alerts_over_time())
+    result.add(9, alerts_over_time())
     return result
 
 

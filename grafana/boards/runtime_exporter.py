@@ -7,8 +7,8 @@ from grafana.kit.queries import ANY, increase, of, query, threshold
 from grafana.kit.tables import Key, Value, table
 
 NO_DATABASE = "no database is configured"
-NO_PROMETHEUS = "Prometheus does not scrape itself under the job name prometheus"
-PROMETHEUS = f'{ANY}, job="prometheus"'
+NO_PROMETHEUS = "Prometheus does not scrape itself"
+PROMETHEUS = f'{ANY}, job=~"$prometheus_job"'
 OURS = f'{PROMETHEUS}, rule_group=~".*tweetbot.*"'
 
 
@@ -22,8 +22,10 @@ def exporter(board: Board) -> None:
         8,
         timeline(
             "Collectors over time",
-            "Whether each source delivered at each scrape. Normal: ✓ ok throughout.",
+            "Whether each source, and the bridge in each of the bot's processes, delivered at each scrape. "
+            "Normal: ✓ ok throughout.",
             query(f"min by (collector) ({of('tweetbot_scrape_collector_success')})", "{{collector}}"),
+            query(f"min by (process) ({of('tweetbot_bridge_up')})", "bridge: {{process}}"),
             states=look.HEALTH,
             empty="the exporter is not scraped",
             width=9,

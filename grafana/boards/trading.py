@@ -45,7 +45,7 @@ def board() -> Board:
     _trades(result)
     market(result)
     result.row("Alerts")
-    result.add(6, alerts_over_time(OF_THESE_AGENTS))
+    result.add(9, alerts_over_time(OF_THESE_AGENTS))
     return result
 
 
@@ -58,24 +58,35 @@ def _now(board: Board) -> None:
     board.add(
         4,
         stat(
-            "Won",
-            "Share of the matched sells of the chosen agents that earned something.",
-            query(
-                f"sum({_each('profitable')}) / (sum({_each('profitable')}) + sum({_each('unprofitable')}) > 0)"
-            ),
-            neutral="few large gains can be worth many small losses; the profit factor has one",
-            unit=look.RATIO,
+            "Made in this time range",
+            "Gains minus losses of the matched sells of the chosen agents. Green is a gain, red a loss.",
+            query(_made(), "now", instant=True),
+            before=_made(" offset $__range"),
+            unit=look.USD,
             decimals=0,
+            steps=look.signed(0.5),
             empty=NO_TRADES,
             width=6,
         ),
         stat(
             "Profit factor",
-            "Gains divided by losses of the matched sells of the chosen agents: over 1 they earned, under 1 they lost.",
-            query(f"sum({_each('gains_usd', of='trade')}) / (sum({_each('losses_usd', of='trade')}) > 0)"),
+            "Gains divided by losses of the matched sells of the chosen agents: over 1 they earned, under 1 they lost. "
+            "Won is the share of these sells that earned something: few large gains can be worth many small losses.",
+            query(
+                f"sum({_each('gains_usd', of='trade')}) / (sum({_each('losses_usd', of='trade')}) > 0)",
+                "factor",
+                instant=True,
+            ),
+            query(
+                f"sum({_each('profitable')}) / (sum({_each('profitable')}) + sum({_each('unprofitable')}) > 0)",
+                "won",
+                instant=True,
+            ),
             unit=look.SCORE,
             decimals=2,
             steps=((None, "text"), (0, look.RED), (1, look.GREEN)),
+            show=money.NAMED,
+            overrides={"won": [*look.PERCENT, *look.thresholds(look.NEUTRAL)]},
             empty="no sell has lost anything yet",
             width=6,
         ),
@@ -102,6 +113,13 @@ def _now(board: Board) -> None:
             width=6,
         ),
     )
+
+
+def _made(when: str = "") -> str:
+    def grown(name: str) -> str:
+        return f"sum(increase({of_agent(f'tweetbot_trade_{name}_usd_total')}[$__range]{when}))"
+
+    return f"{grown('gains')} - {grown('losses')}"
 
 
 def _each(result: str, *, of: str = "trades") -> str:
@@ -242,30 +260,24 @@ def _trades(board: Board) -> None:
             "Trades by agent",
             "Totals of the database. Won is the share of matched sells that earned something; net is gains "
             "minus losses.",
-            [Key("agent", "Agent", links=[links.to_agent("__value.raw")])],
+            [Key("agent", "Agent", 200, links=[links.to_agent("__value.raw")])],
             [
-                Value(
-                    "Trades", f"sum by (agent) ({of_agent('tweetbot_trades_total')})", decimals=0, width=75
-                ),
-                Value(
-                    "In 1 h", f"sum by (agent) ({of_agent('agent:trades:increase1h')})", decimals=0, width=70
-                ),
+                Value("Trades", f"sum by (agent) ({of_agent('tweetbot_trades_total')})", decimals=0),
+                Value("In 1 h", f"sum by (agent) ({of_agent('agent:trades:increase1h')})", decimals=0),
                 Value(
                     "Volume",
                     f"sum by (agent) ({of_agent('tweetbot_trade_volume_usd_total')})",
                     look.USD,
                     0,
-                    width=120,
                 ),
                 Value(
                     "Fees",
                     f"sum by (agent) ({of_agent('tweetbot_trade_fees_usd_total')})",
                     look.USD,
                     2,
-                    width=110,
                 ),
-                Value("Won", WON, look.RATIO, 0, width=110, bar=True),
-                Value("Net", NET, look.USD, 2, width=100),
+                Value("Won", WON, look.RATIO, 0, bar=True),
+                Value("Net", NET, look.USD, 2),
             ],
             sort="Net",
             small=True,

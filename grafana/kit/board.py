@@ -1,6 +1,7 @@
 """A dashboard: a grid that fills itself, from left to right, row by row."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from grafana_foundation_sdk.builders import dashboard as build
@@ -28,11 +29,12 @@ class Board:
         *,
         agent: build.QueryVariable | None = None,
         every_bot: bool = False,
+        others: Sequence[build.QueryVariable] = (),
     ) -> None:
         self.uid = uid
         self._title = title
         self._description = description
-        self._variables = [*variables.target(every_bot=every_bot), *([agent] if agent else [])]
+        self._variables = [*variables.target(every_bot=every_bot), *([agent] if agent else []), *others]
         self._annotations = annotations(of_agents=agent is not None)
         self._panels: list[Any] = []
         self._into = self._panels

@@ -126,6 +126,7 @@ def timeline(
     panel.show_value(common.VisibilityMode.AUTO).row_height(0.85).merge_values(True).line_width(0)
     panel.align_value(common.TimelineValueAlignment.LEFT).fill_opacity(75).hide_from(base.hide_from())
     panel.legend(legend("list")).tooltip(base.tooltip())
+    panel.build().options.per_page = 0  # pages would take the room of four rows, also where there is one page
     base.leave_gaps_blank(panel)
     result: Panel = panel
     return result

@@ -5,6 +5,8 @@ from typing import Any
 
 from grafana_foundation_sdk.models import dashboard as model
 
+from exporter.optimizer.bottlenecks import BOTTLENECKS
+
 # Units, as Grafana names them.
 RATIO = "percentunit"
 SECONDS = "s"
@@ -27,7 +29,7 @@ SHARE: dict[str, Any] = {"unit": RATIO, "bounds": (0, 1)}
 # Well, beyond a threshold, beyond the critical one: chosen so that they differ for the colour-blind, too, and can be
 # read on the light and on the dark theme (tests/grafana/test_colours.py).
 GREEN, ORANGE, RED = "#1f9e89", "#d98e00", "#d4285f"
-BLUE, PURPLE, GREY = "blue", "purple", "#8e8e8e"
+BLUE, PURPLE, GREY, YELLOW = "blue", "purple", "#8e8e8e", "#a98500"
 
 Steps = Sequence[tuple[float | None, str]]
 """Colours from a value on; None is from the lowest."""
@@ -66,8 +68,8 @@ PERCENT = [
 """Properties of a ratio among other numbers."""
 
 
-def mapping(states: Mapping[str, tuple[str, str]]) -> list[model.ValueMapping]:
-    """Value → (text, colour)."""
+def mapping(states: Mapping[str, tuple[str, str | None]]) -> list[model.ValueMapping]:
+    """Value → (text, colour); None is the text's own."""
     results = {
         value: model.ValueMappingResult(text=text, color=colour, index=index)
         for index, (value, (text, colour)) in enumerate(states.items())
@@ -97,24 +99,36 @@ MODE = mapping({"1": ("◌ observe", BLUE), "2": ("▶ act", ORANGE)})
 OUTCOMES = {
     "succeeded": ("✓ succeeded", GREEN),
     "improved": ("△ improved", "semi-dark-green"),
-    "no_effect": ("= no effect", "yellow"),
+    "no_effect": ("= no effect", YELLOW),
     "rolled_back": ("↩ rolled back", ORANGE),
     "rollback_failed": ("✖ rollback failed", RED),
     "action_failed": ("✖ action failed", "dark-red"),
     "interrupted": ("! interrupted", PURPLE),
-    "inconclusive": ("≈ inconclusive", "semi-dark-yellow"),
-    "overridden": ("⇄ overridden", "light-purple"),
-    "not_enough_data": ("? not enough data", "dark-yellow"),
+    "inconclusive": ("≈ inconclusive", "#6f7d00"),
+    "overridden": ("⇄ overridden", "semi-dark-purple"),
+    "not_enough_data": ("? not enough data", "#7a6a5a"),
     "observed": ("◌ observed", BLUE),
-    "advised": ("i advised", "light-blue"),
+    "advised": ("i advised", "semi-dark-blue"),
     "over": ("○ over", GREY),
 }
 """How optimizations end: docs/optimizer.md."""
+STATES = {
+    "waiting": ("◔ waiting", GREY),
+    "acting": ("▶ acting", BLUE),
+    "measuring": ("◑ measuring", GREEN),
+    "restoring": ("↩ restoring", ORANGE),
+}
+"""Those of an open optimization."""
+BOTTLENECK = mapping({each.name: (each.measure.text, None) for each in BOTTLENECKS})
+MEASURED = mapping(
+    {each.name: (f"{each.measure.text}{', s' * (each.unit == 'seconds')}", None) for each in BOTTLENECKS}
+)
+"""With the unit of its values."""
 BOTTLENECK_SEVERITY = mapping(
     {
         "critical": ("✖ critical", RED),
         "high": ("▲ high", ORANGE),
-        "medium": ("△ medium", "dark-yellow"),
+        "medium": ("△ medium", YELLOW),
         "low": ("· low", BLUE),
     }
 )

@@ -12,8 +12,8 @@ ANY = 'job=~"$job", instance=~"$instance"'
 TARGET = f'{ANY}, bot=~"$bot"'
 """The target's labels: every query has them, also of a process beside the exporter, whose job then is named, too."""
 AGENT = 'agent=~"$agent"'
-OPTIMIZER = f'{TARGET}, job="tweetbot-optimizer"'
-"""The optimizer is a process of its own, scraped under the job name of rules/prometheus.yml. One bot has one."""
+OPTIMIZER = f'{TARGET}, job=~"$optimizer_job"'
+"""The optimizer is a process of its own, with a job of its own. One bot has one."""
 
 AGENT_KEY = "job, instance, agent"
 BOT_KEY = "job, instance, bot"
@@ -37,6 +37,11 @@ def of_agent(name: str, *matchers: str) -> str:
 def of_optimizer(name: str, *matchers: str) -> str:
     """A selector of the optimizer's own series."""
     return f"{name}{{{', '.join((OPTIMIZER, *matchers))}}}"
+
+
+def before(selector: str, by: str) -> str:
+    """The mean over the period before, which is as long as the time range that is shown."""
+    return f"max by ({by}) (avg_over_time({selector}[$__range] offset $__range))"
 
 
 def quantile_of(recorded: str, quantile: str) -> str:

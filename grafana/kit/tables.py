@@ -13,6 +13,9 @@ from grafana.kit import base, look
 from grafana.kit.base import Panel, change, start, transformation
 from grafana.kit.queries import query
 
+LEAST_WIDTH = 98
+"""Of a column that takes its share of what is left; no column is narrower than 50 pixels, whatever it says."""
+
 Mappings = Sequence[model.ValueMapping]
 
 
@@ -25,9 +28,13 @@ class Key:
     width: int = 0
     """0: what the others leave."""
     states: Mappings = ()
+    words: Mappings = ()
+    """What is written instead of a label's value, in the colour of the rest."""
     links: Sequence[dict[str, object]] = ()
     hidden: bool = False
     """Not shown, but there for links."""
+    wrap: bool = False
+    """A long text takes several lines."""
 
 
 @dataclass(frozen=True)
@@ -103,13 +110,17 @@ def table(
 
 
 def _properties(column: Key | Value) -> list[model.DynamicConfigValue]:
-    size = change("custom.width", column.width) if column.width else change("custom.minWidth", 110)
+    size = change("custom.width", column.width) if column.width else change("custom.minWidth", LEAST_WIDTH)
     result = [size, change("noValue", "–")]
     if column.states:
         result += [
             change("mappings", list(column.states)),
             change("custom.cellOptions", {"type": "color-text"}),
         ]
+    if isinstance(column, Key) and column.words:
+        result.append(change("mappings", list(column.words)))
+    if isinstance(column, Key) and column.wrap:
+        result.append(change("custom.cellOptions", {"type": "auto", "wrapText": True}))
     if column.links:
         result.append(change("links", list(column.links)))
     if isinstance(column, Key):

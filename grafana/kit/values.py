@@ -24,6 +24,7 @@ def stat(
     unit: str,
     graph: bool = False,
     states: Sequence[model.ValueMapping] = (),
+    before: str = "",
     verdict: str = "",
     show: common.BigValueTextMode = common.BigValueTextMode.VALUE,
     better: str = "",
@@ -33,14 +34,18 @@ def stat(
 ) -> Panel:
     """A number, or a state in words where `states` are given; `graph` draws its course below it.
 
-    `verdict` is the PromQL of its verdict, which stands beside it in words. `better` is `higher` or `lower`: the change
-    over the time range is shown, coloured by it. `neutral` says why a number has no colour.
+    `before` is the PromQL of the value in the period before, `verdict` that of its verdict, in words; both stand
+    beside it. `better` is `higher` or `lower`: the change over the time range is shown, coloured by it. `neutral` says
+    why a number has no colour.
     """
     if not (states or verdict or better or neutral or "steps" in common_options):
         raise ValueError(f"{title}: give its colour a meaning, or say why it has none")
     if neutral:
         description = f"{description} No colour: {neutral}."
     scheme = model.FieldColorModeId.THRESHOLDS
+    if before:
+        description = f"{description} Before: the period before, as long as the time range that is shown."
+        queries = (*queries, query(before, "before", instant=True))
     if verdict:
         queries = (*queries, query(verdict, "verdict", instant=True))
     panel = start(
@@ -55,9 +60,15 @@ def stat(
     )
     panel.graph_mode(common.BigValueGraphMode.AREA if graph else common.BigValueGraphMode.NONE)
     panel.color_mode(common.BigValueColorMode.VALUE).justify_mode(common.BigValueJustifyMode.AUTO)
-    panel.text_mode(show).wide_layout(True).show_percent_change(bool(better))
+    panel.text_mode(common.BigValueTextMode.VALUE_AND_NAME if before else show).wide_layout(
+        True
+    ).show_percent_change(bool(better))
     panel.reduce_options(base.reduce_last()).percent_change_color_mode(CHANGES[better])
-    panel.orientation(common.VizOrientation.AUTO).text(_sizes(len(queries)))
+    panel.orientation(common.VizOrientation.AUTO).text(
+        _sizes(len(queries), change=bool(better), before=bool(before))
+    )
+    if before:
+        panel.override_by_name("before", [change("noValue", "–")])
     if verdict:
         panel.override_by_name("verdict", [change("mappings", look.VERDICT), change("unit", "none")])
     for name, properties in (overrides or {}).items():
@@ -66,10 +77,15 @@ def stat(
     return result
 
 
-def _sizes(values: int) -> build_common.VizTextDisplayOptions:
-    """One value fills its panel; several are as large as fits beside each other."""
+def _sizes(values: int, *, change: bool, before: bool) -> build_common.VizTextDisplayOptions:
+    """One value fills its panel, but not beside its change: that would push it out.
+
+    Several are as large as fits beside each other on 1280 pixels.
+    """
     sizes = build_common.VizTextDisplayOptions()
-    return sizes if values == 1 else sizes.value_size(18).title_size(13)
+    if values == 1:
+        return sizes.value_size(24) if change else sizes
+    return sizes.value_size(14 if before else 18).title_size(12)
 
 
 CHANGES = {
@@ -124,6 +140,7 @@ def calibration(title: str, description: str, query: Query, **common_options: An
     dashes = [base.coloured(look.GREEN), base.change("custom.show", "lines")]
     style = base.change("custom.lineStyle", {"fill": "dash", "dash": [10, 6]})
     panel.override_by_name("perfect calibration", [*dashes, style])
+    panel.override_by_name("succeeded", [base.coloured(look.BLUE)])
     panel.override_by_name("stated confidence", [base.change("custom.axisLabel", "stated confidence")])
     result: Panel = panel
     return result

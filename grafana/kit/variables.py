@@ -65,7 +65,14 @@ def target(*, every_bot: bool = False) -> list[build.QueryVariable]:
         _hidden("job", "Job", f"label_values({KNOWN_BOT}, job)", "The scrape job of the exporter."),
         _all(bot, ".+") if every_bot else bot,
         _hidden("instance", "Instance", instances, "The exporter's address; usually there is one for a bot."),
+        job_of("optimizer", "tweetbot_optimizer_info", "The scrape job of the optimizer."),
     ]
+
+
+def job_of(program: str, series: str, description: str) -> build.QueryVariable:
+    """The job of a process beside the exporter, found by a series that only it has; none without it."""
+    hidden = model.VariableHide.HIDE_VARIABLE
+    return _label(f"{program}_job", f"Job ({program})", f"label_values({series}, job)", description, hidden)
 
 
 def _hidden(name: str, label: str, query: str, description: str) -> build.QueryVariable:

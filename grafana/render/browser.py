@@ -3,15 +3,19 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 
 from playwright.sync_api import Page, sync_playwright
 
 from grafana.render.faults import Seen
 
 PATIENCE_MS = 90_000
-SETTLING_MS = 3_000
+LOOK_EVERY_MS = 500
+QUIET_LOOKS = 6
+"""How often in a row nothing may be loading until all is taken as drawn: a panel begins a while after it is in view."""
 PANEL = '[data-testid^="data-testid Panel header"]'
-LOADING = '[aria-label="Panel loading bar"]'
+LOADING = '[aria-label="Panel loading bar"], button:has-text("Cancel"), :text("Computing layout")'
+"""While anything is asked for, the button to ask again says Cancel."""
 CLOSED_ROW = 'button[aria-label="Expand row"]'
 # What a panel shows, and which of its headers are wider than their place.
 PANELS = """panels => panels.map(panel => ({
@@ -57,5 +61,12 @@ def _show_all(page: Page, width: int) -> None:
     while (needed := int(page.eval_on_selector_all(PLACE, BOTTOM)) + 40) > height:
         height = needed
         page.set_viewport_size({"width": width, "height": height})
-        page.wait_for_timeout(SETTLING_MS)
-        page.wait_for_selector(LOADING, state="detached")
+        _settle(page)
+
+
+def _settle(page: Page) -> None:
+    quiet = 0
+    deadline = monotonic() + PATIENCE_MS / 1000
+    while quiet < QUIET_LOOKS and monotonic() < deadline:
+        page.wait_for_timeout(LOOK_EVERY_MS)
+        quiet = 0 if page.query_selector(LOADING) else quiet + 1

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 WORDS = {
     r"\bErr\b": "an error of the panel",
+    r"Computing layout": "a picture that is not finished",
     r"-∞\+": "a state timeline by thresholds",
     r"\b(percentunit|dateTimeFromNow|dateTimeAsIso|currency:|suffix:)|\d short\b": "the name of a unit",
     r"\b(arc__\w+|mainstat|secondarystat|Value #[A-Z])": "the name of an internal field",

@@ -10,6 +10,7 @@ BOARDS = {
         "TweetbotAgentStalled": "Executions per minute",
         "TweetbotAgentStopped": "State",
         "TweetbotAgentSuccessRateLow": "Success and errors",
+        "TweetbotAgentUnmatched": "State",
     },
     "tweetbot-communication": {
         "TweetbotAgentCoordinationLow": "Coordination by agent (1 h)",
@@ -47,6 +48,7 @@ BOARDS = {
         "TweetbotAlertmanagerUnreachable": "Alert deliveries",
         "TweetbotBotDown": "Bot up since",
         "TweetbotBotRestarting": "Bot up since",
+        "TweetbotBridgeDown": "Collectors over time",
         "TweetbotBridgeStale": "Overflow, replaced files, bridge",
         "TweetbotCatchUpSlow": "Rows not yet read",
         "TweetbotCollectorFailing": "Collectors over time",

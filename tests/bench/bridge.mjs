@@ -9,6 +9,7 @@ import { EventLoopLag } from '../../exporter/bridge/process.mjs';
 import { FakeOrchestrator } from '../bridge/fixtures/fakes.mjs';
 
 const REGISTER = fileURLToPath(new URL('../../exporter/bridge/register.mjs', import.meta.url));
+const ATTACH = new URL('../../exporter/bridge/attach.mjs', import.meta.url).href;
 const BOT = fileURLToPath(new URL('../bridge/fixtures/orchestrator.mjs', import.meta.url));
 const QUICK = process.argv.includes('--quick');
 const ROUNDS = QUICK ? 3 : 15;
@@ -174,6 +175,31 @@ function starting() {
   );
 }
 
+/** Resident memory of a bot that uses node:http itself, as the public bot does. */
+function memory() {
+  const load = (text) => ['--import', `data:text/javascript,${encodeURIComponent(text)}`];
+  const measured = load(
+    `import http from 'node:http'; http.createServer().listen(0).unref();
+    process.on('exit', () => console.log('rss', process.memoryUsage.rss()));`,
+  );
+  const attached = load(
+    `import { attach } from ${JSON.stringify(ATTACH)}; attach({ agents: new Map() }, { port: 0 });`,
+  );
+  const run = (...args) => {
+    const env = { ...process.env, TWEETBOT_BRIDGE_PORT: '0', WORK_MILLISECONDS: '1500' };
+    const { stdout } = spawnSync(process.execPath, [...measured, ...args, BOT], { env, encoding: 'utf8' });
+    return Number(/rss (\d+)/.exec(stdout)[1]) / 2 ** 20;
+  };
+  const megabytes = { bare: [], attached: [], registered: [] };
+  for (let round = 0; round < (QUICK ? 1 : 5); round += 1) {
+    megabytes.bare.push(run());
+    megabytes.attached.push(run(...attached));
+    megabytes.registered.push(run('--import', REGISTER));
+  }
+  const [bare, ...with_] = Object.values(megabytes).map((values) => median(values).toFixed(1));
+  report('memory', `${bare} MiB; ${with_[0]} with attach(), ${with_[1]} with --import`);
+}
+
 console.log(`node ${process.version}, ${QUICK ? 'quick' : `median of ${ROUNDS} rounds`}`);
 await sendMessage('sync, empty', () => ({ sendMessage() {} }), false);
 await sendMessage(
@@ -201,3 +227,4 @@ await state(1000);
 await action();
 await eventLoop();
 starting();
+memory();

@@ -108,7 +108,7 @@ test('a result that is late counts when it comes', async (context) => {
 test('a result is dropped when no new one comes for three intervals', async (context) => {
   let calls = 0;
   const agent = { evaluateGoalProgress: () => (calls++ === 0 ? 1 : new Promise(() => {})) };
-  const poller = polling(context, { agent });
+  const poller = polling(context, { agent }, { interval: 500 });
   await until(() => poller.goalProgress(agent), 'the answer');
   await until(() => !poller.goalProgress(agent), 'its end');
 });

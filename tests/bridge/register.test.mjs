@@ -55,6 +55,23 @@ describe('register', { concurrency: 4 }, () => {
     });
   }
 
+  test('a cycle has one frame of the bridge in its stack trace, the first one two', async (context) => {
+    const bot = await startBot(context, {
+      'bot.mjs': `
+        const isOurs = (line) => /\\/(wrap|discovery)\\.mjs/.test(line);
+        class Bot {
+          agents = new Map();
+          async executeStrategicOrchestrationCycle() {
+            console.log(new Error().stack.split('\\n').filter(isOurs).length);
+          }
+        }
+        const bot = new Bot();
+        for (let cycle = 0; cycle < 3; cycle += 1) await bot.executeStrategicOrchestrationCycle();
+        export default Bot;`,
+    });
+    assert.equal((await bot.outcome).stdout, '2\n1\n1\n');
+  });
+
   test('the document fits the schema', async (context) => {
     const bot = await startBot(
       context,

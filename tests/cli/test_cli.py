@@ -375,11 +375,21 @@ async def test_a_collector_that_cannot_be_diagnosed_is_a_finding(
     assert source.calls == ["close"]
 
 
-def test_on_a_terminal_the_table_is_drawn_and_markup_is_text() -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
+
+async def test_on_a_terminal_a_bar_shows_how_far_the_check_is(fake_collector: Fake) -> None:
+    sources = [fake_collector("database"), fake_collector("agents")]
+    terminal, pipe = Terminal(), io.StringIO()
+    assert await check_table.diagnose(sources, terminal) == await check_table.diagnose(sources, pipe)
+    assert "Looking for the bot" in terminal.getvalue()
+    assert "100%" in terminal.getvalue()
+    assert pipe.getvalue() == ""
+
+
+def test_on_a_terminal_the_table_is_drawn_and_markup_is_text() -> None:
     out = Terminal()
     check_table.show([("database", Diagnosis("[red]trades[/red]", "missing", "no table"))], out)
     assert "[red]trades[/red]" in out.getvalue()

@@ -9,6 +9,7 @@ from tools import ROOT, needed
 
 from exporter.cli import main as cli
 from exporter.cli.export_files import KINDS, Links
+from exporter.config import Config, load
 
 
 def files(folder: Path) -> set[str]:
@@ -55,6 +56,22 @@ def test_the_kubernetes_resources_lead_to_the_addresses_of_the_user(tmp_path: Pa
     assert cli.main(["export", "kubernetes", str(tmp_path), "--grafana-url=https://grafana"]) == 0
     assert files(tmp_path) == files(ROOT / "deploy" / "kubernetes")
     assert "dashboard_url: https://grafana/d/" in (tmp_path / "prometheusrules.yml").read_text()
+
+
+def test_the_configuration_has_every_key_with_its_default(tmp_path: Path) -> None:
+    """Nothing is set until a # is taken away."""
+    assert cli.main(["export", "configuration", str(tmp_path)]) == 0
+    file = tmp_path / "config.yml"
+    assert load(file, {}) == load(None, {})
+    head, *lines = file.read_text().splitlines()
+    file.write_text("\n".join([head, *(line.removeprefix("#") for line in lines)]))
+    document = yaml.safe_load(file.read_text())
+    assert {name: set(section) for name, section in document.items()} == {
+        name: set(type(getattr(Config(), name)).model_fields) for name in Config.model_fields
+    }
+    # A relative path is one of the file's folder.
+    same = {"optimizer.ledger": tmp_path / "optimizer.db"}
+    assert load(file, same) == load(None, same)
 
 
 def test_what_the_stack_mounts_is_there(tmp_path: Path) -> None:

@@ -97,6 +97,18 @@ def until(condition: Callable[[], Any], seconds: float = 40.0) -> Any:
     return found
 
 
+def test_systemd_is_told_when_the_ledger_is_there(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(60)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        start()
+        assert manager.recv(100) == b"READY=1"
+    assert (tmp_path / "optimizer.db").exists()
+
+
 def test_it_serves_without_prometheus_until_a_signal(start: Start, tmp_path: Path) -> None:
     away = f"http://127.0.0.1:{free_port()}"
     process = start(f"--optimizer.prometheus-url={away}", "--optimizer.bot=main")

@@ -1,6 +1,7 @@
 """What the user or the system gets in the way with: one line that names it, never a traceback."""
 
 import asyncio
+import io
 import os
 import sqlite3
 import ssl
@@ -183,7 +184,7 @@ async def test_http_where_https_is_spoken(tls: ssl.SSLContext) -> None:
     assert answer.endswith("; if it speaks TLS, write https:// for http://")
 
 
-@pytest.mark.parametrize("command", [["bridge"], ["check", "--database.path=none.db"]])
+@pytest.mark.parametrize("command", [["bridge"], ["check", "--database.path=none.db"], ["check", "--help"]])
 def test_a_full_disk_under_the_output(command: list[str], tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
@@ -192,6 +193,27 @@ def test_a_full_disk_under_the_output(command: list[str], tmp_path: Path) -> Non
     assert done.returncode == 1
     expected = "tweetbot-exporter: error: cannot write the output: no space left on device\n"
     assert done.stderr == expected
+
+
+@pytest.mark.parametrize("unbuffered", [False, True])
+@pytest.mark.parametrize("command", [["--help"], ["--version"], *([each, "--help"] for each in cli.COMMANDS)])
+def test_a_full_disk_under_the_help(
+    command: list[str],
+    unbuffered: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Written at once, as with PYTHONUNBUFFERED, or at the end."""
+    with Path("/dev/full").open("wb", buffering=0) as raw:
+        full = io.TextIOWrapper(raw if unbuffered else io.BufferedWriter(raw), write_through=unbuffered)
+        monkeypatch.setattr("sys.stdout", full)
+        monkeypatch.setattr(cli, "_discard_output", lambda: None)
+        assert cli.main(command) == 1
+        monkeypatch.undo()
+        with suppress(OSError):
+            full.close()
+    expected = "tweetbot-exporter: error: cannot write the output: no space left on device\n"
+    assert capsys.readouterr().err == expected
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])

@@ -3,6 +3,7 @@
 import argparse
 import re
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from exporter.cli import setup_alertmanager, setup_prometheus, setup_receivers, 
 from exporter.cli.errors import CommandError
 from exporter.cli.export_files import Links
 from exporter.cli.setup_alertmanager import Receiver, discord, email, pagerduty, slack, telegram, webhook
-from exporter.cli.setup_machine import Machine
-from exporter.cli.setup_plan import ALERTMANAGER, CONFIG, PROMETHEUS, Wanted
+from exporter.cli.setup_machine import MANIFEST, File, Machine
+from exporter.cli.setup_plan import ALERTMANAGER, ALERTMANAGER_DROP_IN, CONFIG, PROMETHEUS, Wanted
 from exporter.config import ConfigError, load
 
 SAMPLE = """\
@@ -204,6 +205,61 @@ def test_an_alertmanager_yml_of_the_users_is_not_replaced(machine: FakeMachine, 
 
 
 @dataclass(frozen=True, slots=True)
+class InterruptedMachine(FakeMachine):
+    """Ctrl-C is pressed when the file at `path` is to be written, or has been."""
+
+    path: str = ""
+    is_written: bool = False
+
+    def write(self, file: File) -> None:
+        if file.path != self.path or self.is_written:
+            FakeMachine.write(self, file)
+        if file.path == self.path:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("is_written", [False, True])
+@pytest.mark.parametrize("path", [MANIFEST, CONFIG, PROMETHEUS, ALERTMANAGER, ALERTMANAGER_DROP_IN])
+def test_wherever_it_is_interrupted_it_can_be_taken_off(
+    machine: FakeMachine, wanted: Wanted, path: str, is_written: bool
+) -> None:
+    before = machine.snapshot()
+    interrupted = InterruptedMachine(machine.root, path=path, is_written=is_written)
+    with pytest.raises(KeyboardInterrupt):
+        setup_run.install(interrupted, wanted, dry_run=False)
+    setup_run.uninstall(machine, dry_run=False)
+    assert machine.snapshot() == before
+
+
+def test_an_interrupted_run_goes_on(
+    machine: FakeMachine, wanted: Wanted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the services have not read yet is read, though the files are there."""
+    machine.at("/run/systemd/system").mkdir(parents=True)
+    monkeypatch.setattr(setup_run, "_await_exporter", lambda: None)
+
+    def commands(refused: tuple[str, ...] = ()) -> list[str]:
+        run = FakeMachine(machine.root, refused=refused)
+        with suppress(CommandError):
+            setup_run.install(run, wanted, dry_run=False)
+        assert all(
+            f"systemctl reset-failed {each.split()[-1]}" in run.commands
+            for each in run.commands
+            if "restart" in each
+        )
+        return [each for each in run.commands if "reload" in each or "restart" in each]
+
+    restarted = [
+        "systemctl daemon-reload",
+        "systemctl restart prometheus-alertmanager",
+        "systemctl restart tweetbot-exporter.service",
+    ]
+    assert commands(refused=("systemctl daemon-reload",)) == restarted[:1]
+    assert commands() == restarted
+    assert commands() == []
+
+
+@dataclass(frozen=True, slots=True)
 class DebianMachine(FakeMachine):
     """Answers as dpkg-query and md5sum do."""
 
@@ -270,6 +326,9 @@ def test_grafana_is_provisioned_where_there_is_one(machine: FakeMachine, wanted:
         ),
         (["--database.path=x", "--email-to=me@example.org"], "--email-smarthost is needed"),
         (["--database.path=x", "--telegram-chat=me"], "--telegram-chat: invalid int value"),
+        (["--database.path=/", "--keep-alertmanager"], "/ is a directory; name the bot's SQLite file in it"),
+        (["--database.path=/etc/passwd", "--keep-alertmanager"], "/etc/passwd is not an SQLite file"),
+        (["--database.path=x", "--user=nobody-here", "--keep-alertmanager"], "there is no user"),
         (["--database.path=x", "--webhook-url=localhost"], "--webhook-url: must be an address"),
     ],
 )

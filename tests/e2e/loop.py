@@ -67,7 +67,7 @@ class Loop:
                 sys.executable, "-m", "exporter", "optimizer", f"--config.file={self._config_file}",
                 f"--optimizer.mode={self._mode}", stdout=log, stderr=log, cwd=ROOT,
             )  # fmt: skip
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while await self.status("/-/healthy") != 200:
                 await asyncio.sleep(0.1)
 

@@ -28,8 +28,11 @@ class Query:
         """With values in the place of the variables, as Grafana sends it."""
         values = {
             "$__rate_interval": "1m",
-            "$__range": "5m",
+            "$__range": "1m",
             "$job": ".+",
+            "$optimizer_job": "tweetbot-optimizer",
+            "$node_job": "node",
+            "$prometheus_job": "prometheus",
             "$instance": ".+",
             "$bot": "tweetbot",
             "$agent": "market-hunter" if self.board == "tweetbot-agent" else ".*",

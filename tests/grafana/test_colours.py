@@ -5,7 +5,7 @@ from itertools import combinations
 import pytest
 from grafana_files import ROOT
 
-from grafana.kit.look import GREEN, ORANGE, RED
+from grafana.kit.look import GREEN, ORANGE, OUTCOMES, RED
 
 assert ROOT  # `grafana` is found through grafana_files
 
@@ -76,3 +76,11 @@ def test_states_can_be_read(background: str) -> None:
     """Large text needs 3; the orange, which is the lightest, comes with a sign."""
     assert [round(contrast(colour, background), 1) for colour in STATES if colour != ORANGE] >= [3, 3]
     assert contrast(ORANGE, background) > 2.6
+
+
+@pytest.mark.parametrize("background", ["#181b1f", "#ffffff"])
+def test_outcomes_can_be_read(background: str) -> None:
+    """Grafana's own yellows and light shades are made for the dark theme; each outcome comes with a sign."""
+    given = [colour for _, colour in OUTCOMES.values()]
+    assert [colour for colour in given if "yellow" in colour or "light" in colour] == []
+    assert {colour for colour in given if colour[0] == "#" and contrast(colour, background) <= 2.6} == set()

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from itertools import combinations
 from typing import Any, get_args
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -20,7 +21,7 @@ from rules.tools.panels import BOARDS as LED_TO
 BOARDS = ROOT / "grafana" / "boards"
 TARGET = {'job=~"$job"', 'instance=~"$instance"', 'bot=~"$bot"'}
 # Prometheus, beside the exporter, knows of no bot.
-PROMETHEUS = {'job=~"$job"', 'instance=~"$instance"', 'job="prometheus"'}
+PROMETHEUS = {'job=~"$job"', 'instance=~"$instance"', 'job=~"$prometheus_job"'}
 every_board = pytest.mark.parametrize("board", boards(), ids=lambda board: board["uid"])
 
 
@@ -276,6 +277,24 @@ def test_a_number_has_a_colour_that_means_something(board: dict[str, Any], panel
     )
 
 
+@pytest.mark.parametrize(
+    ("uid", "title"),
+    [
+        ("tweetbot-overview", "Overall score"),
+        *(("tweetbot-agent", title) for title in ("Success", "Response time", "Coordination")),
+        ("tweetbot-decisions", "Worst Brier score"),
+        ("tweetbot-trading", "Made in this time range"),
+        ("tweetbot-communication", "Delivered (1 h)"),
+    ],
+)
+def test_a_main_number_stands_beside_that_of_the_period_before(uid: str, title: str) -> None:
+    (board,) = (each for each in boards() if each["uid"] == uid)
+    (panel,) = (each for each in panels(board) if each["title"] == title)
+    targets = {target["legendFormat"]: target["expr"] for target in panel["targets"]}
+    assert "[$__range] offset $__range)" in targets["before"]
+    assert panel["options"]["textMode"] == "value_and_name"
+
+
 @every_panel
 def test_headers_of_a_table_fit(board: dict[str, Any], panel: dict[str, Any]) -> None:
     """A character takes up to eight pixels and the margins sixteen; the column that is sorted has an arrow, too."""
@@ -286,6 +305,7 @@ def test_headers_of_a_table_fit(board: dict[str, Any], panel: dict[str, Any]) ->
         given = {each["id"]: each["value"] for each in override["properties"] if "value" in each}
         width = given.get("custom.width") or given.get("custom.minWidth", 110)
         assert 8 * len(header.strip()) + 16 <= width, header
+        assert width >= 50, "Grafana makes no column narrower, so that the last one would not fit"
 
 
 @every_panel
@@ -373,6 +393,16 @@ def test_every_threshold_line_is_a_recorded_threshold() -> None:
                 if target["legendFormat"].startswith("threshold"):
                     recorded = r"(agent|bot):\w+:threshold|bot:process_heap_limit_bytes:last5m"
                     assert re.search(recorded, target["expr"]), target["expr"]
+
+
+def test_an_exemplar_leads_to_the_profile_of_its_agent() -> None:
+    """At the exporter, which has the runbooks, too; `$$` is a `$` in a provisioned file."""
+    file = ROOT / "grafana" / "provisioning" / "datasources" / "prometheus.yml"
+    (source,) = yaml.safe_load(file.read_text("utf-8"))["datasources"]
+    (link,) = source["jsonData"]["exemplarTraceIdDestinations"]
+    exporter = urlsplit(SETTINGS.runbooks_url).netloc
+    assert link["name"] == "execution_id"
+    assert link["url"] == f"http://{exporter}/api/v1/agents/$${{__data.fields.agent}}"
 
 
 def test_every_outcome_of_an_optimization_has_its_sign() -> None:

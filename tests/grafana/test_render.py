@@ -18,6 +18,7 @@ assert ROOT  # `grafana` is found through grafana_files
         "0.00 percentunit",
         "arc__failed",
         "Value #A",
+        "Computing layout",
     ],
 )
 def test_what_is_a_fault(text: str) -> None:

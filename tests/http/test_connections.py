@@ -45,7 +45,7 @@ async def answer(port: int, request: bytes = REQUEST, *, half_close: bool = Fals
     if half_close:
         writer.write_eof()
     try:
-        return await asyncio.wait_for(reader.read(), 10)
+        return await asyncio.wait_for(reader.read(), 60)
     finally:
         writer.close()
 
@@ -56,7 +56,7 @@ def last(request: bytes = REQUEST) -> bytes:
 
 async def is_closed(reader: asyncio.StreamReader) -> bool:
     try:
-        return await asyncio.wait_for(reader.read(), 10) == b""
+        return await asyncio.wait_for(reader.read(), 60) == b""
     except ConnectionError:
         return True
 
@@ -137,16 +137,21 @@ async def test_the_head_of_a_request_must_come_in_time(
     requests_before: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.3)
     async with served() as port:
         reader, writer = await connect(port)
         for _ in range(requests_before):
             writer.write(REQUEST)
             await reader.readuntil(b"hello")
+        monkeypatch.setattr(connections, "HEAD_SECONDS", 0.3)
+        if not requests_before:
+            # The time of the first connection has begun with the usual limit.
+            writer.close()
+            reader, writer = await connect(port)
         sending = asyncio.ensure_future(send(writer))
         if send is nothing and requests_before:
             # A kept connection may be idle for as long as Prometheus's scrapes are apart.
             await asyncio.sleep(0.6)
+            monkeypatch.undo()
             writer.write(last())
             assert b"hello" in await reader.read()
         else:
@@ -157,10 +162,12 @@ async def test_the_head_of_a_request_must_come_in_time(
 
 
 async def test_a_slow_handler_is_not_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.1)
+    loop = asyncio.get_running_loop()
+    now = loop.time
 
     async def slow(request: web.Request) -> web.Response:
-        await asyncio.sleep(0.4)
+        monkeypatch.setattr(loop, "time", lambda: now() + 2 * connections.HEAD_SECONDS)
+        await asyncio.sleep(0.1)
         return await hello(request)
 
     async with served(slow) as port:
@@ -197,7 +204,7 @@ async def test_a_body_that_will_not_come_ends_the_request() -> None:
     async with served(read) as port:
         request = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf"
         assert await answer(port, request, half_close=True) == b""
-        await asyncio.wait_for(ended.wait(), 10)
+        await asyncio.wait_for(ended.wait(), 60)
 
 
 async def test_an_answer_that_is_not_read_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:

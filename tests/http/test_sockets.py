@@ -1,9 +1,12 @@
 """Listen addresses: how they are written, and real sockets on them."""
 
 import errno
+import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from hypothesis import given
@@ -168,7 +171,7 @@ assert not any(name.startswith("LISTEN_") for name in os.environ)
 """
 
 
-def handed_over(listener: socket.socket, pid: str = "str(os.getpid())", number: str = "1") -> str:
+def handed_over(listener: socket.socket | BinaryIO, pid: str = "str(os.getpid())", number: str = "1") -> str:
     """What a process with this socket, as systemd hands one over, prints."""
     code = HANDED_OVER.format(fd=listener.fileno(), pid=pid, number=number)
     done = subprocess.run(
@@ -190,3 +193,6 @@ def test_a_socket_of_systemd() -> None:
         assert "no socket; start it by its .socket unit" in handed_over(listener, number="")
     with socket.socket(socket.AF_UNIX) as other:
         assert "a socket that is not TCP" in handed_over(other)
+        assert "is no socket" in handed_over(other, number="900")
+    with Path(os.devnull).open("rb") as file:
+        assert "is no socket (socket operation on non-socket)" in handed_over(file)

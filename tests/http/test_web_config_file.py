@@ -116,6 +116,12 @@ BAD = [
         new=True,
     ),
     Case(TLS + ", max_version: TLS11}", "max_version must be", toolkit=True),
+    Case(TLS + ", min_version: TLS13, max_version: TLS12}", "must not be above max_version", toolkit=True),
+    Case(
+        TLS + ", cipher_suites: [TLS_AES_128_GCM_SHA256], max_version: TLS12}",
+        "those of TLS 1.3 only",
+        toolkit=True,
+    ),
     Case("basic_auth_users: {alice: $2y$10$" + "x" * 60 + "}", "must hold a bcrypt hash", toolkit=True),
     Case(
         'http_server_config: {headers: {Content-Security-Policy: "a\\nb"}}', "must be one line", toolkit=True

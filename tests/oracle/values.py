@@ -23,6 +23,7 @@ TIMESTAMP = re.compile(
     r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d+))?(?:Z| ?([+-])(\d\d):?(\d\d))?", re.ASCII
 )
 WHOLE = re.compile(r"(\d{10}|\d{13})(\.0+)?", re.ASCII)
+DEEP_ARRAY = re.compile(r"(\[{100,})(\]{100,})")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -148,14 +149,21 @@ def _whole_number(number: float) -> int:
 
 
 def json_object(value: Any) -> dict[str, Any] | None:
-    """Strict JSON, the last of duplicate keys, and only an object will do; null is None: missing."""
+    """Strict JSON of any depth, the last of duplicate keys, and only an object will do; null is None: missing."""
+    shallow = DEEP_ARRAY.sub(_shallow_array, text(value))
     try:
-        document = json.loads(text(value), parse_constant=_refuse, parse_int=_integer)
-    except (ValueError, RecursionError):
+        document = json.loads(shallow, parse_constant=_refuse, parse_int=_integer)
+    except ValueError:
         raise UnusableError(value) from None
     if document is not None and not isinstance(document, dict):
         raise UnusableError(value)
     return document
+
+
+def _shallow_array(found: re.Match[str]) -> str:
+    """Python's parser is recursive. Such an array has one entry, however deep that is."""
+    opened, closed = map(len, found.groups())
+    return "[[]]" if opened == closed else found[0]
 
 
 def _refuse(constant: str) -> None:

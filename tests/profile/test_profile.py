@@ -188,12 +188,21 @@ def test_values_with_source_and_age() -> None:
         assert (found.value, found.source, profile.age(found)) == (number, source, age), key
     assert profile.score.value == pytest.approx((0.62 + 0.8 + 0.54 + 0.5 + 0.7) / 5)
     assert profile.age(profile.score) == 200_000, "a score is as old as the oldest of its parts"
+    assert sorted(profile.scored) == [
+        "avgConfidence",
+        "coordinationScore",
+        "goalProgress",
+        "resourceEfficiency",
+        "successRate",
+    ]
+    assert profile.document()["score"]["parts"] == profile.scored
 
 
 def test_a_score_needs_two_parts() -> None:
     profile = snapshot().profile("retired")
     assert profile.score.value is None
     assert profile.score.reason.startswith("fewer than 2 of successRate, avgConfidence")
+    assert len(profile.scored) < 2
 
 
 def test_agents_and_who_knows_them() -> None:

@@ -22,6 +22,7 @@ from collectors.bridge.documents import VALIDATOR, Document, series
 from tools import free_port
 
 import exporter
+from exporter.cli.check_table import diagnose
 from exporter.collectors import registry
 from exporter.collectors.scrape import Scraper
 from exporter.config import load
@@ -36,6 +37,7 @@ PROCESSES = {
     "execution-agent": ("node", "execution-agent.js"),
     "start-autonomous-market-hunter": ("node_modules/.bin/tsx", "start-autonomous-market-hunter.ts"),
 }
+AGENTS_OF_THE_ORCHESTRATOR = 5
 SECONDS = 90.0
 
 pytestmark = [
@@ -141,7 +143,33 @@ async def test_five_processes_against_an_independent_probe(bot: RealBot) -> None
     assert page["agent_autonomy_ratio{content-creator}"] > 0
     assert page["orchestrator_info{end_mark}"] == 1
     await check_the_database(bot, scraper)
+    await check_that_noise_is_left_out(scraper)
     await scraper.close()
+    await check_that_names_meet(settings)
+
+
+async def check_that_noise_is_left_out(scraper: Scraper) -> None:
+    """The bot's evaluateGoalProgress() is a random number: five pairs of readings tell so."""
+    end = time.monotonic() + SECONDS
+    while True:
+        page = series(await scraper.scrape())
+        noise = [value for key, value in page.items() if key.startswith("agent_goal_progress_noise_ratio")]
+        made_of_it = [
+            key for key in page if key.startswith(("agent_goal_progress_ratio", "agent_performance"))
+        ]
+        if len(noise) == AGENTS_OF_THE_ORCHESTRATOR and not made_of_it:
+            assert min(noise) > 0.05
+            return
+        assert time.monotonic() < end, made_of_it
+        await asyncio.sleep(1)
+
+
+async def check_that_names_meet(settings: dict[str, Path]) -> None:
+    rows = await diagnose(registry.build(load(None, settings)))
+    stored = {agent for name, finding in rows if name == "database" for agent in finding.agents}
+    live = {agent for name, finding in rows if name != "database" for agent in finding.agents}
+    assert "strategic-orchestrator" in stored
+    assert stored <= live
 
 
 async def check_the_database(bot: RealBot, scraper: Scraper) -> None:

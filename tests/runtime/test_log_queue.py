@@ -5,7 +5,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import pytest
+
+from exporter.runtime import log_queue
 from exporter.runtime.log_queue import QueueHandler
+
+GENEROUS_SECONDS = 60.0
+"""For the thread that writes, which a busy machine lets wait."""
 
 
 @contextmanager
@@ -19,7 +25,8 @@ def logger_to(
     handler.close()
 
 
-def test_lines_come_in_order() -> None:
+def test_lines_come_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_queue, "FLUSH_SECONDS", GENEROUS_SECONDS)
     lines: list[str] = []
     with logger_to(lines.append, 100) as (logger, handler):
         for number in range(50):
@@ -29,30 +36,34 @@ def test_lines_come_in_order() -> None:
     assert handler.dropped == 0
 
 
-def test_what_nobody_reads_is_dropped_and_counted_and_reported_once_it_is_read() -> None:
+def test_what_nobody_reads_is_dropped_and_counted_and_reported_once_it_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     lines: list[str] = []
     reading, read = threading.Event(), threading.Event()
 
     def write(line: str) -> None:
         reading.set()
-        read.wait(10)
+        read.wait(GENEROUS_SECONDS)
         lines.append(line)
 
     with logger_to(write, 10) as (logger, handler):
         logger.info("first")
-        assert reading.wait(10)
+        assert reading.wait(GENEROUS_SECONDS)
         for number in range(30):
             logger.info("line %d", number)
         assert handler.dropped == 20
         # It waits for room, though not for long.
         handler.flush()
+        monkeypatch.setattr(log_queue, "FLUSH_SECONDS", GENEROUS_SECONDS)
         read.set()
         handler.flush()
     assert lines[:3] == ["first\n", "20 log lines were dropped: they were not read\n", "line 0\n"]
     assert len(lines) == 12
 
 
-def test_a_stream_that_fails_for_a_while_does_not_end_the_logging() -> None:
+def test_a_stream_that_fails_for_a_while_does_not_end_the_logging(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_queue, "FLUSH_SECONDS", GENEROUS_SECONDS)
     lines: list[str] = []
 
     def write(line: str) -> None:

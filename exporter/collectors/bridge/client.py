@@ -115,8 +115,12 @@ class BridgeClient:
             task.exception()  # retrieved, so that asyncio does not warn where all callers are gone
 
     async def _fetch(self, seconds: float) -> BotState:
-        addresses = await asyncio.to_thread(self._addresses)
-        sent = await asyncio.to_thread(headers, self._settings.token_file)
+        try:
+            addresses = await asyncio.to_thread(self._addresses)
+            sent = await asyncio.to_thread(headers, self._settings.token_file)
+        except CollectorError:
+            self.up = dict.fromkeys(self.up or (UNKNOWN,), False)
+            raise
         limit = min(seconds, self._settings.timeout_seconds)
         self._endpoints = {address: self._endpoint(address) for address in addresses}
         answers = await asyncio.gather(

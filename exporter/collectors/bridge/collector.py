@@ -17,7 +17,6 @@ from exporter.metrics.labels import OTHER, LabelBounds
 from exporter.metrics.samples import HistogramValue, Samples
 
 DIAGNOSE_SECONDS = 10.0
-NAMES_SHOWN = 20
 
 
 class DocumentSamples:
@@ -107,12 +106,11 @@ class BridgeCollector:
         if found is not None and not isinstance(found, self.part_type):
             raise CollectorError(f"{self.part} in the document of {self.bridge.url} is of the wrong type")
 
-    def _names(self, entries: list[Any]) -> str:
-        """As they are spelled on the page, to be compared with those of the other sources."""
+    def _agents(self, entries: list[Any]) -> tuple[str, ...]:
+        """As they are spelled on the page."""
         ids = [entry.get("id", entry.get("agent")) for entry in entries if isinstance(entry, dict)]
-        labels = [self.labels.bound_agent(name, 0) for name in ids[:NAMES_SHOWN] if isinstance(name, str)]
-        more = ", …" if len(entries) > NAMES_SHOWN else ""
-        return f"{len(entries)} agents: {', '.join(dict.fromkeys(labels))}{more}"
+        labels = [self.labels.bound_agent(name, 0) for name in ids if isinstance(name, str)]
+        return tuple(dict.fromkeys(labels))
 
     def self_metrics(self) -> list[Metric]:
         samples = Samples()
@@ -133,5 +131,6 @@ class BridgeCollector:
         found = state.document.get(self.part)
         if found is None:
             return [Diagnosis(self.part, "missing", self.missing_detail)]
-        detail = self._names(found) if isinstance(found, list) else "found"
-        return [Diagnosis(self.part, "ok", detail)]
+        if not isinstance(found, list):
+            return [Diagnosis(self.part, "ok", "found")]
+        return [Diagnosis(self.part, "ok", f"{len(found)} agents", self._agents(found))]

@@ -34,6 +34,14 @@ REVISIT_ALL_WITHIN = 2700.0
 log = structlog.get_logger()
 
 
+def configured(config: Config) -> list[Metric]:
+    """The families that the configuration alone tells."""
+    samples = Samples()
+    samples.add(c.PORTFOLIO_START_VALUE, config.portfolio.starting_value_usd)
+    samples.add(c.PORTFOLIO_GOAL_VALUE, config.portfolio.goal_value_usd)
+    return samples.metrics()
+
+
 class DatabaseCollector:
     """Collector `database`. Labels and units stand in the catalogue."""
 
@@ -80,7 +88,7 @@ class DatabaseCollector:
             await self._guarded(self._refresh, deadline)
             if self._stuck:
                 await self._guarded(self._step, deadline)
-            metrics = [*self._configured(), *self._database.metrics()]
+            metrics = [*configured(self._config), *self._database.metrics()]
             if faults := self._database.faults:
                 raise IncompleteError(f"{self._reader.path}: {'; '.join(faults)}", metrics)
             return metrics
@@ -192,12 +200,6 @@ class DatabaseCollector:
             await self._database.revisit(REVISIT_INTERVAL / REVISIT_ALL_WITHIN)
             self._share_left -= REVISIT_INTERVAL / REVISIT_ALL_WITHIN
 
-    def _configured(self) -> list[Metric]:
-        samples = Samples()
-        samples.add(c.PORTFOLIO_START_VALUE, self._config.portfolio.starting_value_usd)
-        samples.add(c.PORTFOLIO_GOAL_VALUE, self._config.portfolio.goal_value_usd)
-        return samples.metrics()
-
     def self_metrics(self) -> list[Metric]:
         samples = Samples()
         overflow = 0
@@ -239,12 +241,13 @@ class DatabaseCollector:
             how = await self._reader.describe()
             with suppress(ReplacedError):
                 await self._database.survey()
+            agents = {name: await each.newest_agents() for name, each in self._database.growing.items()}
         except CollectorError as error:
             return [Diagnosis("database", "error", str(error))]
         size, _ = self._reader.sizes() or (0, 0)
         tables = [
             *(
-                Diagnosis(f"table {name}", "ok", f"up to row {progress.newest}")
+                Diagnosis(f"table {name}", "ok", f"up to row {progress.newest}", tuple(agents[name]))
                 for name, progress in self._database.growing.items()
             ),
             *(Diagnosis(f"table {name}", "ok", "found") for name in self._database.live),

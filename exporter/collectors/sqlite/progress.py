@@ -31,6 +31,7 @@ from exporter.collectors.sqlite.ranges import (
 from exporter.collectors.sqlite.rewrites import BLOCK, Rewrites
 from exporter.collectors.sqlite.schema import Shape
 from exporter.collectors.sqlite.table import Context, GrowingTable, LiveTable, Table
+from exporter.metrics.labels import TOO_LONG, UNKNOWN
 
 TARGET_HOLD = READ_BUDGET * 0.2
 """Seconds that a range is made to take. The longer a read, the likelier it is that a busy machine stops it in the
@@ -191,6 +192,19 @@ class Progress:
             self.caught_up = True
             self._head, self._head_metrics = None, []
         return bool(self.unread)
+
+    async def newest_agents(self) -> list[str]:
+        """The labels of the agents in the newest rows, sorted."""
+        agent = self.table.agent
+        if agent is None or agent.column not in self.table.present:
+            return []
+        try:
+            rows = await self.rows.newest([agent.column], HEAD_ROWS)
+        except TooLargeError:
+            return []
+        names = {name for _, cell in rows if isinstance(name := agent.read(cell), str)}
+        labels = set(map(self.table.labels.spelling, names))
+        return sorted(label for label in labels if label not in (TOO_LONG, UNKNOWN))
 
     async def _read_head(self) -> None:
         """The newest rows, a range at a time, into totals of their own."""
@@ -359,14 +373,30 @@ class Progress:
         """Compares the next `share` of all rows with what was counted."""
         if not self.caught_up or not self._kept:
             return
-        for block in self.rewrites.due(share):
-            first, last = block * BLOCK, min(block * BLOCK + BLOCK - 1, self._first - 1)
-            try:
-                rows = await self.rows.range(self._kept, max(first, LOWEST), last, BLOCK)
-            except TooLongError:
-                continue
+        for first, last in self.rewrites.due(share):
+            rows = await self._rows_of_block(first, last)
             # A row that was not counted yet will be.
-            if all(self._covered.has(row[0]) for row in rows) and self.rewrites.look(block, rows):
+            if rows is None or not all(self._covered.has(row[0]) for row in rows):
+                continue
+            if self.rewrites.look(first, rows):
                 log.warning(
                     "rows that were counted are others now", table=self.table.name, first=first, last=last
                 )
+
+    async def _rows_of_block(self, first: int, last: int) -> list[Row] | None:
+        """What is compared of the rows in a span, up to BLOCK + 1 of them; None where one cannot be read in time."""
+        found: list[Row] = []
+        limit = BLOCK + 1
+        while first <= last and len(found) <= BLOCK:
+            try:
+                rows = await self.rows.range(self._kept, first, last, limit)
+            except TooLongError:
+                if limit == 1:
+                    return None
+                limit //= 2
+                continue
+            found += rows
+            if len(rows) < limit:
+                break
+            first = rows[-1][0] + 1
+        return found

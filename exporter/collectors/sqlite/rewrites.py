@@ -1,23 +1,44 @@
-"""Whether rows that were counted are still those: of each block of row numbers a checksum, compared at a second look.
+"""Whether rows that were counted are still those: of each block of rows a checksum, compared at a second look.
 
 A file may hold other rows in the place of some that were read, in the middle of a table, where no bounded reader sees
 them at once. The blocks are looked at in turn, each well within an hour.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
-from operator import itemgetter
+from dataclasses import dataclass
+from operator import attrgetter, itemgetter
 from typing import Any
 from zlib import crc32
 
 import msgspec
 
 BLOCK = 1024
-"""Row numbers that share a checksum."""
+"""The most rows that share a checksum. However far apart their numbers are, there are as few blocks as rows allow."""
 
 Row = Sequence[Any]
 """A row number and cells."""
+Span = tuple[int, int]
+"""The first and the last number that a row of a block may have."""
 
 _encode = msgspec.json.Encoder().encode
+_first = attrgetter("first")
+
+
+@dataclass(slots=True)
+class Block:
+    """The rows from number `first` on, up to the next block."""
+
+    first: int
+    rows: int = 0
+    checksum: int | None = 0
+    """None until the next look, where rows came among others: it is over the rows in their order."""
+
+    def add(self, rows: Sequence[Any]) -> None:
+        """Takes rows that follow those it has: wherever they are cut, the checksum is the same."""
+        if rows and self.checksum is not None:
+            self.rows += len(rows)
+            self.checksum = crc32(_encode(rows)[1:-1] + b",", self.checksum)
 
 
 class Rewrites:
@@ -27,76 +48,79 @@ class Rewrites:
 
     def __init__(self) -> None:
         self.found = 0
-        self._blocks: dict[int, tuple[int, int] | None] = {}
+        self._blocks: list[Block] = []
         self._highest: int | None = None
         self._next = 0
         self._due = 0.0
 
     def add(self, rows: Sequence[Row], places: Sequence[int]) -> None:
         """Takes rows that are counted, in rising order of their numbers."""
-        chosen = _chooser(places)
-        first = 0
-        while first < len(rows):
-            block = rows[first][0] // BLOCK
-            last = _end(rows, first, block)
-            self._add(block, rows[first][0], [chosen(row) for row in rows[first:last]])
-            first = last
+        if self._highest is None or rows[0][0] > self._highest:
+            self._append(rows, _chooser(places))
+        else:
+            self._insert(rows)
         self._highest = rows[-1][0] if self._highest is None else max(self._highest, rows[-1][0])
 
-    def _add(self, block: int, first: int, rows: list[Any]) -> None:
-        before = self._blocks.get(block, (0, 0))
-        # Checksums are over the rows in their order: of a block that is filled from below, the next look takes it.
-        is_in_order = before is not None and (self._highest is None or first > self._highest)
-        self._blocks[block] = _checksum(rows, *before) if is_in_order and before is not None else None
+    def _append(self, rows: Sequence[Row], chosen: Callable[[Row], Any]) -> None:
+        start = 0
+        while start < len(rows):
+            last = self._blocks[-1] if self._blocks else None
+            if last is None or last.checksum is None or last.rows >= BLOCK:
+                last = Block(rows[start][0])
+                self._blocks.append(last)
+            some = rows[start : start + BLOCK - last.rows]
+            last.add([chosen(row) for row in some])
+            start += len(some)
 
-    def due(self, share: float) -> list[int]:
+    def _insert(self, rows: Sequence[Row]) -> None:
+        if not self._blocks:
+            self._blocks.append(Block(rows[0][0]))
+        self._blocks[0].first = min(self._blocks[0].first, rows[0][0])
+        for row in rows:
+            self._blocks[bisect_right(self._blocks, row[0], key=_first) - 1].checksum = None
+
+    def due(self, share: float) -> list[Span]:
         """The next blocks to look at, of which `share` of all are due."""
-        blocks = list(self._blocks)
-        self._due = min(self._due + share * len(blocks), float(len(blocks)))
-        chosen = [blocks[(self._next + place) % len(blocks)] for place in range(int(self._due))]
-        self._next = (self._next + len(chosen)) % len(blocks) if blocks else 0
+        number = len(self._blocks)
+        self._due = min(self._due + share * number, float(number))
+        place = bisect_left(self._blocks, self._next, key=_first)
+        chosen = [(place + further) % number for further in range(int(self._due))]
+        if chosen:
+            self._next = self._blocks[(chosen[-1] + 1) % number].first
         self._due -= len(chosen)
-        return chosen
+        return [self._span(each) for each in chosen]
 
-    def look(self, block: int, rows: Sequence[Row]) -> bool:
-        """Takes all rows that a block has now, of those that were counted; whether others are among them.
+    def _span(self, place: int) -> Span:
+        assert self._highest is not None
+        is_last = place + 1 == len(self._blocks)
+        return self._blocks[place].first, self._highest if is_last else self._blocks[place + 1].first - 1
+
+    def look(self, first: int, rows: Sequence[Row]) -> bool:
+        """Takes the rows of a due block as they are now, all of them or more than BLOCK; whether others are among
+        those that were counted.
 
         Where there are fewer than before, some were deleted, and what else happened to them cannot be seen.
         """
-        before, now = self._blocks[block], _checksum([tuple(row) for row in rows], 0, 0)
-        is_other = before is not None and now != before and now[0] >= before[0]
+        place = bisect_left(self._blocks, first, key=_first)
+        before, now = self._blocks[place], Block(first)
+        now.add(rows[:BLOCK])
+        is_other = before.checksum not in (None, now.checksum) and now.rows >= before.rows
         self.found += is_other
-        if rows:
-            self._blocks[block] = now
-        else:
-            del self._blocks[block]
+        rest = [Block(row[0], checksum=None) for row in rows[BLOCK : BLOCK + 1]]
+        self._blocks[place : place + 1] = [now, *rest] if rows else []
         return is_other
 
     def dump(self) -> Any:
         """As plain values."""
-        blocks = [[block, *(checksum or ())] for block, checksum in self._blocks.items()]
+        blocks = [[block.first, block.rows, block.checksum] for block in self._blocks]
         return {"found": self.found, "highest": self._highest, "blocks": blocks}
 
     def load(self, found: Any) -> None:
         """Takes what `dump` gave."""
         self.found, self._highest = found["found"], found["highest"]
-        self._blocks = {
-            block: (checksum[0], checksum[1]) if checksum else None for block, *checksum in found["blocks"]
-        }
+        self._blocks = [Block(*block) for block in found["blocks"]]
 
 
 def _chooser(places: Sequence[int]) -> Callable[[Row], Any]:
     """Also of one place a tuple."""
     return itemgetter(*places) if len(places) > 1 else lambda row: (row[places[0]],)
-
-
-def _end(rows: Sequence[Row], first: int, block: int) -> int:
-    """The place after the last row of a block that begins at `first`."""
-    if rows[-1][0] // BLOCK == block:
-        return len(rows)
-    return next(place for place in range(first, len(rows)) if rows[place][0] // BLOCK != block)
-
-
-def _checksum(rows: Sequence[Any], count: int, checksum: int) -> tuple[int, int]:
-    """Of some rows and all before them, of which there are `count`: wherever they are cut, it is the same."""
-    return count + len(rows), crc32(_encode(rows)[1:-1] + b",", checksum) if rows else checksum

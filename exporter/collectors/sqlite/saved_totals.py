@@ -16,7 +16,7 @@ import structlog
 from exporter.config import Config
 from exporter.runtime.state_file import StateFile, StateFileError
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 """Of the document. Raise it with every change of what an aggregate dumps."""
 SAVE_INTERVAL = 300.0
 """Seconds."""

@@ -138,6 +138,8 @@ class GrowingTable(Table):
 
     values: ClassVar[tuple[Value, ...]]
     """All that is read of a row."""
+    agent: ClassVar[Value | None] = None
+    """Whose row it is."""
     at: ClassVar[Value | None] = None
     """The row's moment."""
 

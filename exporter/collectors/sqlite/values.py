@@ -197,9 +197,9 @@ def seconds(ms: int | None) -> float | None:
 # JSON
 
 
-def parse_json(text: str) -> Any:
-    """As Node's JSON.parse: the last of two equal keys, no NaN, numbers as doubles. ValueError where it throws."""
-    return json.loads(text, parse_constant=_refuse, parse_int=_integer)
+LEVELS = 100
+"""Deeper than anything that is read here."""
+_BRACKET_OR_STRING = re.compile(r'[\[\]{}]|"(?:[^"\\]+|\\.?)*"?', re.DOTALL)
 
 
 def _refuse(constant: str) -> None:
@@ -208,6 +208,40 @@ def _refuse(constant: str) -> None:
 
 def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) < 25 else float(digits)
+
+
+_parse_at_once = json.JSONDecoder(parse_constant=_refuse, parse_int=_integer).decode
+
+
+def parse_json(text: str) -> Any:
+    """As Node's JSON.parse: the last of two equal keys, no NaN, numbers as doubles. ValueError where it throws.
+
+    Where the text is nested too deeply for Python's parser, what is over LEVELS deep reads as null.
+    """
+    try:
+        return _parse_at_once(text)
+    except RecursionError:
+        return _parse_deep(text)
+
+
+def _parse_deep(text: str) -> Any:
+    """Parses pieces of LEVELS levels, the innermost first; each is null in the piece around it."""
+    pieces: list[list[str]] = [[]]
+    level = start = 0
+    for found in _BRACKET_OR_STRING.finditer(text):
+        opens, closes = found[0] in "[{", found[0] in "]}"
+        level += opens
+        if (opens or closes) and level > 0 and level % LEVELS == 0:
+            end = found.start() if opens else found.end()
+            pieces[-1].append(text[start:end])
+            start = end
+            if opens:
+                pieces.append([])
+            else:
+                _parse_at_once("".join(pieces.pop()))
+                pieces[-1].append("null")
+        level -= closes
+    return _parse_at_once("".join(pieces.pop()) + text[start:])
 
 
 def json_object(*members: str) -> Reader:
@@ -231,7 +265,7 @@ def json_object(*members: str) -> Reader:
     def read_again(cell: str) -> Any:
         try:
             document = parse_json(cell)
-        except (ValueError, RecursionError):
+        except ValueError:
             return UNUSABLE
         if document is None:
             return None

@@ -55,7 +55,7 @@ DATABASE_UNREAD = _declare.gauge(
 )
 DATABASE_REWRITES = _declare.counter(
     "tweetbot_database_rewrites_total",
-    "Ranges of 1,024 row numbers in which a second look, within an hour, found other rows than those counted; the "
+    "Ranges of up to 1,024 rows in which a second look, within an hour, found other rows than those counted; the "
     "totals still hold the former ones.",
     "table",
 )

@@ -47,6 +47,32 @@ OPTIMIZER_CHANGE = _declare.gauge(
     "step",
     "outcome",
 )
+OPTIMIZER_LEDGER = _declare.gauge(
+    "tweetbot_optimizer_ledger_timestamp_seconds",
+    "When each of the newest 20 optimizations in the ledger came into its state. The outcome is that state while it "
+    "is open; why it ended as it did is there once it has ended.",
+    "id",
+    "agent",
+    "bottleneck",
+    "outcome",
+    "reason",
+)
+OPTIMIZER_LEDGER_MEASURED = _declare.gauge(
+    "tweetbot_optimizer_ledger_measured_value",
+    "What each of the newest 20 optimizations is about, as it was measured before and after: seconds for "
+    "agent_response_time, else a ratio. Absent while it is not measured.",
+    "id",
+    "agent",
+    "bottleneck",
+    "phase",
+)
+OPTIMIZER_LEDGER_IMPROVEMENT = _declare.gauge(
+    "tweetbot_optimizer_ledger_improvement_ratio",
+    "By how much each of the newest 20 optimizations made it better, as a share of the value before.",
+    "id",
+    "agent",
+    "bottleneck",
+)
 OPTIMIZER_SUSPENDED = _declare.gauge(
     "tweetbot_optimizer_suspended", "1 while nothing new is done until somebody resumes it, else 0."
 )

@@ -143,6 +143,8 @@ class Tally:
     last_action_at: Mapping[tuple[str, str], float] = field(default_factory=dict)
     changes: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
     """By agent, action and what became of it: when the newest such change of values was made."""
+    newest: Sequence[Entry] = ()
+    """The newest few, newest first."""
     suspended: bool = False
 
 

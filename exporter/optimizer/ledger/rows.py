@@ -57,6 +57,9 @@ _REQUESTS: Mapping[str, RequestName] = {name: name for name in get_args(RequestN
 _ACTIONS: Mapping[str, ActionName] = {name: name for name in get_args(ActionName)}
 _GUARDED: Mapping[str, Guarded] = {name: name for name in get_args(Guarded)}
 
+SHOWN = 20
+"""How many optimizations have series of their own."""
+
 ENTRIES = """
 SELECT o.*, coalesce((SELECT min(resolved) FROM alerts WHERE optimization_id = o.id), 0) AS alert_resolved
 FROM optimizations o
@@ -123,6 +126,7 @@ async def tally(database: aiosqlite.Connection) -> Tally:
         failed_actions={(agent, name): failed for agent, name, _, failed, _ in sent},
         last_action_at={(agent, name): moment for agent, name, _, _, moment in sent},
         changes=await _changes(database),
+        newest=await entries(database, "ORDER BY o.id DESC LIMIT :limit", {"limit": SHOWN}),
         suspended=bool(next(iter(await database.execute_fetchall(SUSPENDED)))[0]),
     )
 

@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
+from exporter.cli import check_table
 from exporter.collectors import registry
 from exporter.collectors.scrape import Scraper
 from exporter.config import Config, load
@@ -286,6 +287,18 @@ async def test_the_largest_document_is_taken_in_time(bridge: Any) -> None:
     assert await errors(config, seconds=60.0) == {""}
     watching.cancel()
     assert longest < 20, "the event loop was held up"
+
+
+async def test_check_asks_all_collectors_that_share_a_bridge(bridge: Any) -> None:
+    """It goes on being read until the last of them has been asked."""
+    bridge.document = whole()
+    rows = await check_table.diagnose(registry.build(bridge.config()))
+    assert [(name, finding.subject) for name, finding in rows if finding.state == "ok"] == [
+        ("agents", "agents"),
+        ("communication", "communication"),
+        ("self_reports", "selfReports"),
+        ("system", "bridge"),
+    ]
 
 
 @pytest.mark.parametrize("part", ["agents", "communication", "selfReports"])

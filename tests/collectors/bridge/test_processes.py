@@ -50,6 +50,11 @@ class Processes:
         left.bind(str(path))
         left.close()
 
+    async def end(self, name: str) -> None:
+        """It takes its socket away."""
+        await self._runners.pop(name).cleanup()
+        (self.directory / f"{name}.sock").unlink(missing_ok=True)
+
     async def stop(self) -> None:
         for runner in self._runners.values():
             await runner.cleanup()
@@ -119,6 +124,33 @@ async def test_a_process_that_is_gone_costs_only_itself(processes: Processes) ->
     assert "process_start_time_seconds{hunter}" not in page
     assert "agent_running{autonomous-hunter}" not in page
     assert page["agent_running{market-hunter}"] == 1
+
+
+def bridges(page: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in page.items() if name.startswith("bridge_up")}
+
+
+async def test_where_the_sockets_are_gone_every_process_is_down(processes: Processes) -> None:
+    await processes.start("hunter", hunter())
+    scraper = processes.scraper()
+    assert bridges(series(await scraper.scrape())) == {"bridge_up{hunter}": 1}
+    await processes.end("hunter")
+    page = series(await scraper.scrape())
+    assert bridges(page) == {"bridge_up{hunter}": 0}
+    assert page["scrape_collector_success{agents}"] == 0
+
+
+async def test_where_there_was_never_a_socket_a_bridge_of_no_name_is_down(processes: Processes) -> None:
+    assert bridges(series(await processes.scraper().scrape())) == {"bridge_up{unknown}": 0}
+
+
+async def test_a_process_that_took_its_socket_away_is_no_longer_one(processes: Processes) -> None:
+    await processes.start("orchestrator", named("orchestrator", whole()))
+    await processes.start("hunter", hunter())
+    scraper = processes.scraper()
+    await scraper.scrape()
+    await processes.end("hunter")
+    assert bridges(series(await scraper.scrape())) == {"bridge_up{orchestrator}": 1}
 
 
 async def test_the_counters_of_a_process_survive_another_ones_restart(processes: Processes) -> None:

@@ -1,7 +1,6 @@
 """Following a file as the exporter does, and what its page says of it."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,6 +21,11 @@ NOW = 1760531400.0
 
 PATIENCE = 60.0
 """Seconds for anything that should take a second or two, on a busy machine."""
+LOOKS = 6000
+"""How often `until` looks before it gives up. A count, not a time: on a machine that leaves the tests one percent of
+itself, what is waited for gets as little of it as the looks do."""
+INTERVAL = 0.01
+"""Seconds between two of them."""
 
 OF_THE_READING = ("tweetbot_database_read_duration_seconds",)
 """How long reads took is of the machine and the ranges, not of the file."""
@@ -76,11 +80,12 @@ class Followed:
         return found.get((f"tweetbot_{name}", tuple(sorted(labels.items()))))
 
     async def caught_up(self) -> "Followed":
-        """Waits until everything has been read; fails as soon as that fails."""
+        """Waits until everything has been read. A read that a busy machine makes too slow is no failure: the exporter
+        tries again."""
 
         def done() -> bool:
             left = self.source.readiness()
-            assert all(what.startswith(("table ", "the database has not been")) for what in left), left
+            assert not any(what.startswith("fault in the exporter") for what in left), left
             return not left
 
         await until(done, "caught up", lambda: str(self.source.readiness()))
@@ -145,14 +150,12 @@ async def until(
     condition: Callable[[], bool | Awaitable[bool]], what: str, state: Callable[[], str] = lambda: ""
 ) -> None:
     """Waits for what the exporter does by itself."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
+    for _ in range(LOOKS):
         found = condition()
         if found if isinstance(found, bool) else await found:
             return
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not {what} after {PATIENCE} s: {state()}")
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(INTERVAL)
+    raise AssertionError(f"not {what} after {LOOKS} looks: {state()}")
 
 
 def differing_lines(page: bytes, other: bytes) -> list[str]:

@@ -1,6 +1,7 @@
 """Outcomes that become known after their decision was read."""
 
 import asyncio
+import math
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from oracle.files import UPSTREAM, Patch, TableRows, append_rows, apply_patches, write_database
 from oracle.rows import random_patches
 
+from exporter.collectors.sqlite import collector
 from exporter.collectors.sqlite import session as reader
 from exporter.collectors.sqlite.tables import outcomes as outcomes_module
 
@@ -25,6 +27,12 @@ DECISIONS = 12
 FollowedFile = tuple[Path, Followed]
 Patched = list[tuple[list[Patch], bool]]
 """What other programs write in turn, and whether everything is looked at after it."""
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_looked_at_again_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the exporter has looked at again by itself depends on how long a test takes."""
+    monkeypatch.setattr(collector, "REVISIT_INTERVAL", math.inf)
 
 
 def decision(number: int, outcome: str | None = "{}", agent: str = "A") -> dict[str, Any]:

@@ -6,11 +6,12 @@ from typing import Any
 
 import cbor2
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.collectors.sqlite import fifo as fifo_module
 from exporter.collectors.sqlite import ranges as ranges_module
+from exporter.collectors.sqlite import rewrites as rewrites_module
 from exporter.collectors.sqlite.fifo import Fifo, divided
 from exporter.collectors.sqlite.known_ids import FIRST_SIZE, KnownIds
 from exporter.collectors.sqlite.ranges import HIGHEST, LOWEST, Covered
@@ -185,15 +186,24 @@ def rows_of(row_ids: Sequence[int], cell: Any = "x") -> list[list[Any]]:
 def looked_at(rewrites: Rewrites, rows: list[list[Any]]) -> int:
     """Looks at all blocks, as if these were all rows that there are; how many were found to be others."""
     before = rewrites.found
-    for block in rewrites.due(1.0):
-        rewrites.look(block, [row[:2] for row in rows if row[0] // BLOCK == block])
+    for first, last in rewrites.due(1.0):
+        rewrites.look(
+            first, [row[:2] for row in rows if first <= row[0] <= last][: rewrites_module.BLOCK + 1]
+        )
     return rewrites.found - before
 
 
 spread = st.lists(st.integers(-3, 3 * BLOCK), min_size=1, max_size=30, unique=True).map(sorted)
 
 
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rewrites_module, "BLOCK", 4)
+
+
+@pytest.mark.usefixtures("small_blocks")
 @given(spread, st.lists(st.integers(1, 29), unique=True).map(sorted))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_where_rows_are_cut_is_no_rewrite(row_ids: list[int], cuts: list[int]) -> None:
     rewrites, rows = Rewrites(), rows_of(row_ids)
     for first, last in zip([0, *cuts], [*cuts, len(rows)], strict=True):
@@ -204,7 +214,9 @@ def test_where_rows_are_cut_is_no_rewrite(row_ids: list[int], cuts: list[int]) -
     assert looked_at(rewrites, rows) == looked_at(again, rows) == 0
 
 
+@pytest.mark.usefixtures("small_blocks")
 @given(spread, st.data())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_another_row_in_the_place_of_one_is_found_once(row_ids: list[int], data: st.DataObject) -> None:
     rewrites, rows = Rewrites(), rows_of(row_ids)
     rewrites.add(rows, PLACES)
@@ -222,7 +234,7 @@ def test_deleted_rows_are_no_rewrite_but_others_in_their_place_are(
     place = data.draw(st.integers(0, len(rows) - 1))
     left = [row for row in rows if row is not rows[place]]
     assert looked_at(rewrites, left) == 0
-    if any(row[0] // BLOCK == rows[place][0] // BLOCK for row in left):
+    if left:
         assert looked_at(rewrites, [*left[:place], [rows[place][0], "y"], *left[place:]]) == 1
 
 
@@ -234,10 +246,40 @@ def test_rows_that_came_below_others_are_known_from_the_next_look_on() -> None:
     assert looked_at(rewrites, [*rows_of([1]), [3, "y"], *rows_of([5])]) == 1
 
 
+def test_there_are_as_few_blocks_as_rows_allow() -> None:
+    rewrites, rows = Rewrites(), rows_of(range(0, 10**12, 10**9))
+    for row in rows:
+        rewrites.add([row], PLACES)
+    assert rewrites.due(1.0) == [(0, rows[-1][0])]
+
+
+def test_a_block_that_many_rows_came_into_becomes_several() -> None:
+    rewrites, row_ids = Rewrites(), [*range(-2 * BLOCK, BLOCK)]
+    rewrites.add(rows_of([-BLOCK, BLOCK]), PLACES)
+    for row_id in reversed(row_ids):
+        rewrites.add(rows_of([row_id]), PLACES)
+    rows = rows_of([*row_ids, BLOCK])
+    looks = [looked_at(rewrites, rows) for _ in range(5)]
+    assert looks == [0] * 5
+    spans = rewrites.due(1.0)
+    assert [first for first, _ in spans] == [-2 * BLOCK, -BLOCK, 0, BLOCK]
+    rows[-2][1] = "y"
+    assert looked_at(rewrites, rows) == 1
+
+
 def test_each_block_has_its_turn() -> None:
     rewrites = Rewrites()
-    rewrites.add(rows_of(range(0, 10 * BLOCK, BLOCK)), PLACES)
+    rewrites.add(rows_of(range(10 * BLOCK)), PLACES)
     turns = [rewrites.due(0.25) for _ in range(8)]
     assert [len(turn) for turn in turns] == [2, 3, 2, 3] * 2
-    assert [block for turn in turns for block in turn] == [*range(10)] * 2
+    spans = [(first, first + BLOCK - 1) for first in range(0, 10 * BLOCK, BLOCK)]
+    assert [span for turn in turns for span in turn] == spans * 2
     assert Rewrites().due(1.0) == []
+
+
+def test_no_block_misses_its_turn_because_others_are_gone() -> None:
+    rewrites = Rewrites()
+    rewrites.add(rows_of(range(10 * BLOCK)), PLACES)
+    for first, _ in rewrites.due(0.5):
+        rewrites.look(first, [])
+    assert [first // BLOCK for first, _ in rewrites.due(1.0)] == [5, 6, 7, 8, 9]

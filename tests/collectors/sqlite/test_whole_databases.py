@@ -29,6 +29,7 @@ from exporter.collectors.sqlite.collector import DatabaseCollector
 from exporter.collectors.sqlite.seqlock import Stamp
 from exporter.config import Config, load
 
+from .harness import PATIENCE
 from .test_pages import moderate
 
 FAST_DISK = Path("/dev/shm")
@@ -156,12 +157,12 @@ class Followed:
         for _ in range(MOST_STEPS):
             if source._database.caught_up:
                 break
-            await source._guarded(source._step, time.monotonic() + 5)
+            await source._guarded(source._step, time.monotonic() + PATIENCE)
         assert source._database.caught_up, source.readiness()
         for _ in range(2):
             has_failed = False
             try:
-                metrics = await source.collect(5)
+                metrics = await source.collect(PATIENCE)
             except IncompleteError as error:
                 metrics, has_failed = [*error.metrics], True
             if not source._database.caught_up:

@@ -41,7 +41,7 @@ def remembering(directory: Path, history: History) -> Iterator[str]:
 
 
 def _wait_until_ready(url: str) -> None:
-    for _ in range(300):
+    for _ in range(900):
         try:
             with urlopen(url, timeout=5):
                 return

@@ -60,7 +60,7 @@ async def reached(url: str, token_file: Path, **aliases: str) -> AsyncIterator[B
 
 async def started(bot: BridgedBot) -> float:
     """The start time, once there is an agent."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while True:
             with suppress(CollectorError):
                 if (await bot._bridge.state(5)).document.get("agents"):
@@ -93,7 +93,7 @@ async def node(tmp_path: Path) -> AsyncIterator[str]:
 async def test_what_is_done_to_a_real_bot_and_rolled_back(node: str, tmp_path: Path) -> None:
     async with reached(node, tmp_path / "actions-token") as bot:
         start = await started(bot)
-        assert abs(time.time() - start) < 60
+        assert abs(time.time() - start) < 600
         done = await bot.perform("one-1", ADAPT, start)
         assert done == ActionResult("done", (Change("Market Hunter", "goals.risk.tolerance", 0.5, 0.1),))
         assert await bot.perform("one-1", ADAPT, start) == done

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from exporter.collectors.sqlite import values
 from exporter.collectors.sqlite.aggregates import Aggregate, Count
@@ -64,7 +64,7 @@ class SystemAlerts(GrowingTable):
     """How many alerts of each level the bot has written down."""
 
     name = "system_alerts"
-    values = (LEVEL,)
+    values: ClassVar[tuple[Value, ...]] = (LEVEL,)
     columns = ("level",)
     identity = ("timestamp", "alert_type", "level")
     dated = False

@@ -114,6 +114,7 @@ class Decisions(GrowingTable):
         ID, AT, AGENT_NAME, TYPE, CONFIDENCE, RISK, ALTERNATIVES, OUTCOME,
         AUTONOMY, PERFORMANCE, LEARNING_RATE, MESSAGES, ADJUSTMENTS,
     )  # fmt: skip
+    agent = AGENT_NAME
     at = AT
     columns = (
         "id",

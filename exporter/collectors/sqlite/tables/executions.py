@@ -47,6 +47,7 @@ class Executions(GrowingTable):
 
     name = "agent_executions"
     values = (AT, AGENT_NAME, TYPE, CONFIDENCE, SIGNALS, SUCCESS, DURATION, ERRORED)
+    agent = AGENT_NAME
     at = AT
     columns = (
         "timestamp",

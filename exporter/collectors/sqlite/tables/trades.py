@@ -99,6 +99,7 @@ class Trades(GrowingTable):
 
     name = "trades"
     values = (AT, TYPE, AMOUNT, TOTAL, FEE, AGENT_NAME)
+    agent = AGENT_NAME
     at = AT
     columns = ("timestamp", "trade_type", "amount_btc", "total_usd", "fee_usd", "executed_by")
     identity = ("timestamp", "trade_type", "amount_btc", "total_usd")
