@@ -126,7 +126,7 @@ class Connections:
                 await asyncio.sleep(ACCEPT_RETRY_SECONDS)
                 continue
             if len(self._open) < self._most or self._make_room():
-                self._establish(client, make_context())
+                self._try_to_establish(client, make_context)
             else:
                 self._refusals.warning("a connection was refused: all are in use", most=self._most)
                 client.close()
@@ -149,6 +149,14 @@ class Connections:
         for connection in list(self._open.values()):
             self._drop(connection)
         await asyncio.gather(*handshakes, return_exceptions=True)
+
+    def _try_to_establish(self, client: socket.socket, make_context: MakeContext) -> None:
+        try:
+            self._establish(client, make_context())
+        except Exception:
+            # It costs this connection, not all that come after it.
+            log.exception("a connection was not established: a bug")
+            client.close()
 
     def _establish(self, client: socket.socket, context: ssl.SSLContext | None) -> None:
         connection = Connection(self._make_protocol(), self._forget)

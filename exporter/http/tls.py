@@ -84,7 +84,10 @@ def _load_certificate(context: ssl.SSLContext, config: TlsServerConfig) -> None:
 def _set_ciphers(context: ssl.SSLContext, config: TlsServerConfig) -> None:
     names = [_openssl_name(each) for each in config.older_cipher_suites]
     if names:
-        context.set_ciphers(":".join(names))
+        try:
+            context.set_ciphers(":".join(names))
+        except ssl.SSLError:
+            raise ConfigError("cipher_suites: this OpenSSL has none of them") from None
     elif config.cipher_suites:
         # All of TLS 1.3, whose suites cannot be chosen.
         context.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -124,11 +127,12 @@ def _verify_clients(context: ssl.SSLContext, config: TlsServerConfig) -> None:
             context.load_verify_locations(cadata=config.client_ca)
         else:
             context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
-    except (OSError, ValueError) as error:
-        reason = "no PEM" if isinstance(error, (ssl.SSLError, ValueError)) else error.strerror
-        raise ConfigError(
-            f"{config.client_ca_file or 'client_ca'} cannot be used: {str(reason).lower()}"
-        ) from None
+    # Text beyond ASCII is a TypeError.
+    except (ssl.SSLError, ValueError, TypeError):
+        raise ConfigError(f"{config.client_ca_file or 'client_ca'} cannot be used: no pem") from None
+    except OSError as error:
+        reason = str(error.strerror).lower()
+        raise ConfigError(f"{config.client_ca_file} cannot be used: {reason}") from None
 
 
 @contextmanager

@@ -71,7 +71,10 @@ class CurrentWebConfig:
 
     def _read(self, file: Path) -> None:
         config = load_web_config(file)
-        context = make_context(config.tls_server_config) if config.tls_server_config else None
+        try:
+            context = make_context(config.tls_server_config) if config.tls_server_config else None
+        except ConfigError as error:
+            raise ConfigError(f"{file}: {error}") from None
         if config.rate_limit != self._config.rate_limit:
             limit = config.rate_limit
             self._limiter = RateLimiter(limit.burst, 1 / limit.interval) if limit.interval else None

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from tools import wait_until
 
 from exporter.http import connections, server
+from exporter.http.access import Access
 from exporter.http.sockets import bound_address, open_sockets
 from exporter.runtime import limits, log_limiter
 
@@ -117,6 +118,23 @@ async def test_where_all_are_in_use_the_newest_is_refused_and_it_is_logged_once(
         ]
         release.set()
         assert all(b"held" in each for each in await asyncio.gather(*first))
+
+
+async def test_a_bug_costs_one_connection_and_not_those_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    contexts = iter([ZeroDivisionError(), None])
+
+    def context(_: Access) -> None:
+        if error := next(contexts):
+            raise error
+
+    monkeypatch.setattr(Access, "context", context)
+    with capture_logs() as logged:
+        async with served() as port:
+            reader, writer = await connect(port)
+            assert await is_closed(reader)
+            writer.close()
+            assert b"hello" in await answer(port, last())
+    assert [event["event"] for event in logged] == ["a connection was not established: a bug"]
 
 
 async def drip(writer: asyncio.StreamWriter) -> None:

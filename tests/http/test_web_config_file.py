@@ -116,6 +116,10 @@ BAD = [
         new=True,
     ),
     Case(TLS + ", max_version: TLS11}", "max_version must be", toolkit=True),
+    Case(
+        TLS + ", client_auth_type: RequireAndVerifyClientCert, client_ca: \u00e9}",
+        "client_ca cannot be used: no pem",
+    ),
     Case(TLS + ", min_version: TLS13, max_version: TLS12}", "must not be above max_version", toolkit=True),
     Case(
         TLS + ", cipher_suites: [TLS_AES_128_GCM_SHA256], max_version: TLS12}",
