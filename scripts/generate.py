@@ -24,6 +24,13 @@ def rules() -> Files:
     return generated(ROOT / "rules", ROOT / "docs" / "alerts.md")
 
 
+def kubernetes() -> Files:
+    """The rules and routes as the Prometheus operator's resources."""
+    from rules.tools.kubernetes import kubernetes as resources
+
+    return {ROOT / "deploy" / "kubernetes" / name: text for name, text in resources(ROOT / "rules").items()}
+
+
 def metrics() -> Files:
     """The metric reference."""
     from exporter.metrics.reference import reference
@@ -64,7 +71,7 @@ def dashboards() -> Files:
 
 
 ARTEFACTS: Mapping[str, Callable[[], Files]] = {
-    make.__name__: make for make in (rules, metrics, configuration, manual, page, dashboards)
+    make.__name__: make for make in (rules, kubernetes, metrics, configuration, manual, page, dashboards)
 }
 
 

@@ -10,6 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("deploy", "docs", "exporter", "grafana", "rules", "scripts")
 GENERATED = (
+    "deploy/kubernetes/alertmanagerconfig.yml",
+    "deploy/kubernetes/prometheusrules.yml",
     "deploy/tweetbot-exporter.1",
     "docs/alerts.md",
     "docs/metrics.md",

@@ -56,6 +56,11 @@ def units(_: Links) -> Files:
     return _found(str(UNITS), ("",))
 
 
+def kubernetes(links: Links) -> Files:
+    """The Prometheus operator's resources."""
+    return {path: linked(content, links) for path, content in _found("deploy/kubernetes", ("",)).items()}
+
+
 def compose(links: Links) -> Files:
     """The whole stack, with the rules and dashboards that it mounts."""
     stack = _found("", _COMPOSE)
@@ -70,7 +75,7 @@ def configuration(_: Links) -> Files:
 
 
 KINDS: Mapping[str, Callable[[Links], Files]] = {
-    each.__name__: each for each in (rules, dashboards, units, compose, configuration)
+    each.__name__: each for each in (rules, dashboards, units, compose, kubernetes, configuration)
 }
 
 

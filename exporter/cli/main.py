@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from exporter.cli import (
+    alerts,
     backfill,
     bridge,
     check,
@@ -39,6 +40,7 @@ COMMANDS: dict[str, Command] = {
     "backfill": backfill.COMMAND,
     "check": check.COMMAND,
     "setup": setup.COMMAND,
+    "alerts": alerts.COMMAND,
     "export": export.COMMAND,
 }
 COMMANDS["completion"] = completion.command(COMMANDS)

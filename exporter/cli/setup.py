@@ -6,10 +6,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from exporter.cli import export, flags, setup_run
+from exporter.cli import export, flags, setup_receivers, setup_run
 from exporter.cli.command import Command
 from exporter.cli.errors import CommandError
-from exporter.cli.setup_alertmanager import Receiver, telegram, webhook
 from exporter.cli.setup_machine import Machine
 from exporter.cli.setup_plan import Wanted
 from exporter.config import ConfigError
@@ -22,7 +21,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--dry-run", action="store_true", help="only print what would be done")
     group.add_argument("--uninstall", action="store_true", help="take everything off again")
     _add_bot_flags(parser)
-    _add_receiver_flags(parser)
+    setup_receivers.add_flags(parser)
     export.add_links(parser)
 
 
@@ -33,22 +32,6 @@ def _add_bot_flags(parser: argparse.ArgumentParser) -> None:
     flags.add(group, "bridge.url", "URL", about, type=flags.url)
     about = "an existing user to run as (default: one that systemd makes up, in the group of the bot's file)"
     group.add_argument("--user", metavar="NAME", help=about)
-
-
-def _add_receiver_flags(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("where pages and tickets go: one of")
-    about = "Telegram: holds the token of your Telegram bot"
-    group.add_argument("--telegram-token-file", type=flags.path, metavar="FILE", help=about)
-    group.add_argument("--telegram-chat", type=int, metavar="ID", help="Telegram: the number of the chat")
-    about = "a webhook that takes Alertmanager's JSON"
-    group.add_argument("--webhook-url", type=flags.url, metavar="URL", help=about)
-    about = "nowhere yet: leave Alertmanager's configuration as it is"
-    group.add_argument("--keep-alertmanager", action="store_true", help=about)
-    about = "is called as long as alerts can arrive at all, such as a check of healthchecks.io"
-    group.add_argument("--watchdog-url", type=flags.url, metavar="URL", help=about)
-    group.add_argument(
-        "--telegram-api-url", type=flags.url, default="https://api.telegram.org", help=argparse.SUPPRESS
-    )
 
 
 def run(parsed: argparse.Namespace) -> int:
@@ -79,7 +62,7 @@ def _wanted(parsed: argparse.Namespace) -> Wanted:
         parsed.user,
         _program(),
         export.links(parsed),
-        None if parsed.keep_alertmanager else _receiver(parsed),
+        None if parsed.keep_alertmanager else setup_receivers.chosen(parsed, _asked),
         parsed.watchdog_url,
     )
 
@@ -102,23 +85,6 @@ def _sqlite_file(path: Path) -> Path:
 def _head(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(len(_SQLITE))
-
-
-def _receiver(parsed: argparse.Namespace) -> Receiver:
-    if parsed.webhook_url:
-        return webhook(parsed.webhook_url)
-    if parsed.telegram_token_file:
-        token = parsed.telegram_token_file.read_text().strip()
-    else:
-        token = _asked(
-            "The token of your Telegram bot (@BotFather gives you one)",
-            "--telegram-token-file, --webhook-url or --keep-alertmanager",
-        )
-    chat = parsed.telegram_chat or _asked("The number of the chat", "--telegram-chat")
-    try:
-        return telegram(token, int(chat), parsed.telegram_api_url)
-    except ValueError:
-        raise ConfigError("--telegram-chat: must be a whole number, such as -1001234567890") from None
 
 
 def _asked(what: str, flag: str) -> str:

@@ -185,7 +185,11 @@ def _await_exporter() -> None:
 def _say_what_is_next(wanted: Wanted) -> None:
     print("The exporter runs: http://127.0.0.1:9464/")
     if wanted.receiver is not None:
-        print(f"Pages and tickets go to {wanted.receiver.about}.")
+        print(
+            f"Pages and tickets go to {wanted.receiver.about}. Whether they arrive: `tweetbot-exporter alerts test`"
+        )
+        if not wanted.watchdog_url:
+            print("Nobody notices when alerts cannot arrive any more: --watchdog-url names who would.")
     if not wanted.bridge_url:
         print("For the bot's live agents, add the bridge: `tweetbot-exporter bridge DIRECTORY` says how.")
 

@@ -42,7 +42,7 @@ def _score(width: int) -> Panel:
     thresholds = (of("bot:overall_score:threshold_high"), of("bot:overall_score:threshold_critical"))
     return stat(
         "Overall score",
-        "Mean of the agents' profile scores, 1 is perfect, and its verdict by the recorded thresholds: 0.75 "
+        "Mean of what is known of the agents, 1 is perfect, and its verdict by the recorded thresholds: 0.75 "
         "and 0.6 as delivered.",
         query(of_bot("bot:overall_score:avg"), "now", instant=True),
         before=before(of("bot:overall_score:avg"), "bot"),

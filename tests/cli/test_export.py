@@ -52,6 +52,12 @@ def test_the_units_are_all_there(tmp_path: Path) -> None:
     assert files(tmp_path) == files(ROOT / "deploy" / "systemd")
 
 
+def test_the_kubernetes_resources_lead_to_the_addresses_of_the_user(tmp_path: Path) -> None:
+    assert cli.main(["export", "kubernetes", str(tmp_path), "--grafana-url=https://grafana"]) == 0
+    assert files(tmp_path) == files(ROOT / "deploy" / "kubernetes")
+    assert "dashboard_url: https://grafana/d/" in (tmp_path / "prometheusrules.yml").read_text()
+
+
 def test_the_configuration_has_every_key_with_its_default(tmp_path: Path) -> None:
     """Nothing is set until a # is taken away."""
     assert cli.main(["export", "configuration", str(tmp_path)]) == 0

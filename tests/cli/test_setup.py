@@ -1,5 +1,6 @@
 """`setup`: what it changes of a machine, that it does so once, and that nothing is left of it."""
 
+import argparse
 import re
 import subprocess
 from contextlib import suppress
@@ -11,10 +12,10 @@ import yaml
 from tools import ROOT, needed
 
 from exporter.cli import main as cli
-from exporter.cli import setup_alertmanager, setup_prometheus, setup_run
+from exporter.cli import setup_alertmanager, setup_prometheus, setup_receivers, setup_run
 from exporter.cli.errors import CommandError
 from exporter.cli.export_files import Links
-from exporter.cli.setup_alertmanager import Receiver, telegram, webhook
+from exporter.cli.setup_alertmanager import Receiver, discord, email, pagerduty, slack, telegram, webhook
 from exporter.cli.setup_machine import MANIFEST, File, Machine
 from exporter.cli.setup_plan import ALERTMANAGER, ALERTMANAGER_DROP_IN, CONFIG, PROMETHEUS, Wanted
 from exporter.config import ConfigError, load
@@ -87,7 +88,17 @@ SHIPPED = (ROOT / "rules" / "alertmanager.yml").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
-    "receiver", [telegram("1:a", -100, "https://api.telegram.org"), webhook("http://a/b")]
+    "receiver",
+    [
+        telegram("1:a", -100),
+        discord("https://discord.com/api/webhooks/1/a"),
+        slack("https://hooks.slack.com/services/a"),
+        pagerduty("a" * 32),
+        email("me@example.org", "bot@example.org", "smtp.example.org:587", ("bot", "secret")),
+        email("me@example.org", "bot@example.org", "localhost:25"),
+        webhook("http://a/b"),
+    ],
+    ids=lambda receiver: receiver.about,
 )
 @pytest.mark.parametrize("watchdog_url", [None, "https://hc/1"])
 def test_alertmanager_takes_it_and_pages_go_there(
@@ -99,7 +110,11 @@ def test_alertmanager_takes_it_and_pages_go_there(
     path.write_text(text.replace("/etc/prometheus/tweetbot", str(ROOT / "rules")))
     subprocess.run([needed("amtool"), "check-config", path], check=True, capture_output=True)
     receivers = {each.pop("name"): each for each in yaml.safe_load(text)["receivers"]}
-    assert receivers["page"] == receivers["ticket"] == receiver.configuration
+    assert receivers["page"] == receivers["ticket"]
+    ((settings,),) = receivers["page"].values()
+    assert receiver.settings.items() <= settings.items()
+    assert settings["send_resolved"] is True
+    assert "_file" not in str(settings), "there is no such file"
     assert bool(receivers["watchdog"]) is (watchdog_url is not None)
     assert setup_alertmanager.is_ours(text)
 
@@ -297,8 +312,19 @@ def test_grafana_is_provisioned_where_there_is_one(machine: FakeMachine, wanted:
     ("arguments", "expected"),
     [
         ([], "--database.path is needed"),
-        (["--database.path=x"], "--telegram-token-file, --webhook-url or --keep-alertmanager is needed"),
-        (["--database.path=x", "--telegram-token-file=/dev/null"], "--telegram-chat is needed"),
+        (
+            ["--database.path=x"],
+            "a receiver, such as --telegram-token-file or --email-to, or --keep-alertmanager, is needed",
+        ),
+        (
+            ["--database.path=x", "--telegram-token-file=/dev/null"],
+            "/dev/null (--telegram-token-file) is not a regular file",
+        ),
+        (
+            ["--database.path=x", "--slack-webhook-file=missing"],
+            "missing (--slack-webhook-file) does not exist",
+        ),
+        (["--database.path=x", "--email-to=me@example.org"], "--email-smarthost is needed"),
         (["--database.path=x", "--telegram-chat=me"], "--telegram-chat: invalid int value"),
         (["--database.path=/", "--keep-alertmanager"], "/ is a directory; name the bot's SQLite file in it"),
         (["--database.path=/etc/passwd", "--keep-alertmanager"], "/etc/passwd is not an SQLite file"),
@@ -315,6 +341,49 @@ def test_what_is_missing_is_named(
         code = exit_.code
     assert code == 2
     assert expected in capsys.readouterr().err
+
+
+def parsed(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    setup_receivers.add_flags(parser)
+    return parser.parse_args(arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--telegram-token-file=FILE", "--telegram-chat=-100"], ("telegram", "bot_token")),
+        (["--discord-webhook-file=FILE"], ("discord", "webhook_url")),
+        (["--slack-webhook-file=FILE"], ("slack", "api_url")),
+        (["--pagerduty-key-file=FILE"], ("pagerduty", "routing_key")),
+        (
+            ["--email-to=me@example.org", "--email-smarthost=localhost:25", "--email-password-file=FILE"],
+            ("email", "auth_password"),
+        ),
+    ],
+)
+def test_the_secret_of_each_receiver_comes_from_a_file(
+    arguments: list[str], expected: tuple[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "secret"
+    file.write_text("https://example.org/secret\n")
+    given = parsed(*(each.replace("FILE", str(file)) for each in arguments))
+    receiver = setup_receivers.chosen(given, refuse)
+    name, key = expected
+    assert (receiver.name, receiver.settings[key]) == (name, "https://example.org/secret")
+    assert "secret" not in receiver.about
+
+
+def refuse(_: str, flag: str) -> str:
+    raise ConfigError(f"{flag} is needed")
+
+
+def test_a_webhook_file_without_an_address_is_refused_without_its_content(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("hush")
+    with pytest.raises(ConfigError, match="must hold the webhook's address") as error:
+        setup_receivers.chosen(parsed(f"--discord-webhook-file={file}"), refuse)
+    assert "hush" not in str(error.value)
 
 
 def test_only_root_may(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

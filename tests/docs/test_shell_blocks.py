@@ -30,11 +30,12 @@ EXEMPT: Mapping[str, str] = {
     r"node |curl |export TWEETBOT_BRIDGE|\"version\"|\"action\"": "run by tests/bridge, in a real Node.js",
     r"tweetbot-exporter setup --database\.path \S+$": "asks for what it has to know; tests/cli/test_setup.py",
     r"tweetbot-exporter optimizations ": "needs the ledger of an optimizer; tests/cli/test_optimizer_cli.py",
+    r"kubectl ": "needs a cluster",
     r"scripts/render-dashboards": "needs a Grafana and a browser",
     r"pip-audit |cyclonedx-py |uvx? |echo ": "of the release procedure; by hand",
     r"systemctl |install .*(prometheus|/etc/systemd)": "changes the machine",
     r"\.venv/bin/|(LOCK_TEST_SCALE=4 )?pytest -s|.*python -m (tests\.bench|simulation)|cd tests/rules": "by developers",
-    r"amtool silence ": "needs an Alertmanager that runs",
+    r"amtool silence |tweetbot-exporter alerts ": "needs an Alertmanager that runs; tests/cli/test_alerts.py",
     r"tweetbot-exporter backfill .*--url ": "needs a VictoriaMetrics; tests/backfill/test_backfill_stores.py",
     r"promtool tsdb create-blocks-from rules ": "needs a Prometheus that runs",
 }

@@ -128,7 +128,7 @@ def test_routes_need_no_secret() -> None:
     """Receivers with secret files are there to be filled in; none is in use, so none need exist."""
     used = {route["receiver"] for route in routes(CONFIGURATION["route"])}
     secret = {receiver["name"] for receiver in CONFIGURATION["receivers"] if "_file" in str(receiver)}
-    assert secret == {"page-pagerduty", "page-slack", "ticket-slack", "optimizer"}
+    assert secret == {"slack", "pagerduty", "email", "optimizer"}
     assert not used & secret
 
 
@@ -340,20 +340,20 @@ def rendered(template: str, *statuses: str) -> str:
     alerts_data = [
         {
             "status": status,
-            "labels": {"alertname": f"Alert{number}", "severity": "critical"},
+            "labels": {"alertname": "TweetbotTest", "severity": "critical", "agent": "market-hunter"},
             "annotations": NOTES,
             "startsAt": "2026-11-12T13:00:00Z",
             "endsAt": "2026-11-12T14:00:00Z",
         }
-        for number, status in enumerate(statuses)
+        for status in statuses
     ]
     data = {
         "receiver": "page",
         "status": "firing" if "firing" in statuses else "resolved",
         "alerts": alerts_data,
         "groupLabels": {"bot": "tweetbot", "agent": "market-hunter"},
-        "commonLabels": {"severity": "critical"},
-        "commonAnnotations": {},
+        "commonLabels": {"severity": "critical", "alertname": "TweetbotTest", "agent": "market-hunter"},
+        "commonAnnotations": {"impact": NOTES["impact"]},
         "externalURL": "http://localhost:9093",
     }
     path = RULES / "templates" / "tweetbot.tmpl"
@@ -371,25 +371,26 @@ def rendered(template: str, *statuses: str) -> str:
 
 
 def test_title() -> None:
-    assert rendered("tweetbot.title", "firing").strip() == "FIRING · tweetbot · market-hunter · Alert0"
+    assert rendered("tweetbot.title", "firing").strip() == "FIRING · tweetbot · market-hunter · TweetbotTest"
     two = rendered("tweetbot.title", "firing", "firing").strip()
-    assert two == "FIRING · tweetbot · market-hunter · 2 alerts: Alert0, Alert1"
+    assert two == "FIRING · tweetbot · market-hunter · 2 × TweetbotTest"
 
 
 def test_text() -> None:
+    """Of several; of what fires alone, tests/golden/messages."""
     assert (
         rendered("tweetbot.text", "firing", "resolved").strip()
         == """\
 [critical] Too slow.
 It takes 2.8s.
 Impact: 40%
-Suggested: Be faster.
 Since 2026-11-12 13:00 UTC
-What to do: https://example.org/run
-Dashboard: https://example.org/dash?viewPanel=7&from=1794484800000&to=1794499200000
 
+What to do: https://example.org/run
+Silence: http://localhost:9093/#/silences/new?filter=%7Bagent%3D%22market-hunter%22%2Cbot%3D%22tweetbot%22%7D
+Dashboard: https://example.org/dash?viewPanel=7&from=1794484800000&to=1794499200000
 Over:
-- Alert1: Too slow."""
+- market-hunter: Too slow."""
     )
 
 

@@ -31,7 +31,7 @@ COORDINATION_EFFICIENCY = Bottleneck(
         impact="({threshold} - {value}) * 0.5",
         # An hour with enough negotiations or messages needs no other sign of life.
         condition="""and agent:coordination_events:increase1h >= agent:coordination_events:minimum
-unless ignoring (agent) bot:system_paused:max5m == 1""",
+unless agent:stopped_by_pause:group""",
         evidence="agent:coordination_upper_bound:ratio_increase1h\n      < {threshold} + {margin}",
         lasts="agent:coordination:ratio_increase1h\n      < {threshold} + {margin}",
         alert="TweetbotAgentCoordinationLow",

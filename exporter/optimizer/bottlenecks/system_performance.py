@@ -20,12 +20,12 @@ SYSTEM_PERFORMANCE = Bottleneck(
             severity="high",
             alert=AlertText(
                 summary="The agents together perform under target.",
-                description="The overall score of {bot}, the mean of its agents' profile scores, is {value}; "
+                description="The overall score of {bot}, the mean of what is known of its agents, is {value}; "
                 "the threshold is {threshold}.",
             ),
             lasting=AlertText(
                 summary="The agents together have performed under target for an hour.",
-                description="The overall score of {bot}, the mean of its agents' profile scores, is {value} "
+                description="The overall score of {bot}, the mean of what is known of its agents, is {value} "
                 "and has been under the threshold of {threshold} for an hour.",
             ),
         ),
@@ -35,7 +35,7 @@ SYSTEM_PERFORMANCE = Bottleneck(
             severity="critical",
             alert=AlertText(
                 summary="The agents together perform badly.",
-                description="The overall score of {bot}, the mean of its agents' profile scores, is {value}; "
+                description="The overall score of {bot}, the mean of what is known of its agents, is {value}; "
                 "under {threshold} is critical.",
             ),
             lasting=None,
