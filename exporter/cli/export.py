@@ -55,6 +55,4 @@ def _differing(directory: Path, files: Files) -> list[Path]:
     ]
 
 
-COMMAND = Command(
-    "Write rules, dashboards, units, the Compose stack or a configuration into a directory.", add_flags, run
-)
+COMMAND = Command("Write rules, dashboards, units and other shipped files into a directory.", add_flags, run)

@@ -84,7 +84,7 @@ def _sizes(values: int, *, change: bool, before: bool) -> build_common.VizTextDi
     """
     sizes = build_common.VizTextDisplayOptions()
     if values == 1:
-        return sizes.value_size(24) if change else sizes
+        return sizes.value_size(20) if change else sizes
     return sizes.value_size(14 if before else 18).title_size(12)
 
 
