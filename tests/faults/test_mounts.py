@@ -185,6 +185,7 @@ def test_a_disk_that_fails(bot: Path, faulty: Faulty) -> None:
         assert program.end().count("collector failed") == 2
 
 
+@pytest.mark.slow("waits twice until a hanging disk is given up")
 def test_a_disk_that_hangs(bot: Path, faulty: Faulty) -> None:
     """Once it answers again, and once a signal comes before that."""
     with exporter(faulty.database, prefix=faulty.within) as program:
