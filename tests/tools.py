@@ -55,7 +55,7 @@ def _is_free(port: int) -> bool:
 _own_ports = _ports_of_this_worker()
 
 
-async def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+async def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Waits for something that happens in the background."""
     async with asyncio.timeout(seconds):
         while not condition():

@@ -106,6 +106,6 @@ def test_the_printed_command_works(
 
 def test_the_json_of_a_package_is_bounded(tmp_path: Path) -> None:
     (tmp_path / "package.json").write_text(json.dumps({"x": "y" * (2 << 20), "main": "bot.js"}))
-    begun = time.monotonic()
+    begun = time.process_time()
     assert command_line(REGISTER, tmp_path)[-1] == PLACEHOLDER
-    assert time.monotonic() - begun < 1
+    assert time.process_time() - begun < 1

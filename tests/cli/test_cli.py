@@ -157,7 +157,7 @@ def test_a_signal_ends_it_during_a_scrape(start: Start, hang: str) -> None:
     assert process.stderr.readline() == "scraping\n"
     process.send_signal(signal.SIGINT)
     # Without the cut the scrape would take ten seconds, and the thread for ever.
-    _, err = process.communicate(timeout=5)
+    _, err = process.communicate(timeout=9)
     assert process.returncode == 0
     assert ("did not end by itself" in err) is (hang == "a thread")
     assert "Traceback" not in err

@@ -3,7 +3,8 @@
 import sqlite3
 import threading
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -77,31 +78,40 @@ def test_live_transactions_are_committed_one_by_one(demo_file: Path, a_transacti
     assert not demo_file.with_name("trading.db-journal").exists()
 
 
-def hold_a_read(path: Path, seconds: float) -> None:
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("BEGIN")
-        connection.execute("SELECT count(*) FROM trades").fetchall()
-        time.sleep(seconds)
-        connection.execute("COMMIT")
+@contextmanager
+def a_read(path: Path, seconds: float = 60) -> Iterator[None]:
+    """A read that has begun, and ends after so long or with the block."""
+    begun, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("BEGIN")
+            connection.execute("SELECT count(*) FROM trades").fetchall()
+            begun.set()
+            over.wait(seconds)
+            connection.execute("COMMIT")
+
+    reading = threading.Thread(target=hold)
+    reading.start()
+    begun.wait()
+    try:
+        yield
+    finally:
+        over.set()
+        reading.join()
 
 
 def test_a_short_read_is_waited_for(demo_file: Path, a_transaction: Transaction) -> None:
-    reading = threading.Thread(target=hold_a_read, args=(demo_file, 0.3))
-    reading.start()
-    time.sleep(0.1)
-    file = LiveFile(demo_file)
-    file.commit(a_transaction)
-    reading.join()
-    file.close()
+    with a_read(demo_file, 0.2):
+        file = LiveFile(demo_file)
+        file.commit(a_transaction)
+        file.close()
 
 
 def test_a_long_read_is_fatal_after_a_second(demo_file: Path, a_transaction: Transaction) -> None:
-    reading = threading.Thread(target=hold_a_read, args=(demo_file, 1.8))
-    reading.start()
-    time.sleep(0.1)
-    file, begin = LiveFile(demo_file), time.monotonic()
-    with pytest.raises(LockedError, match=r"database is locked.*the real bot dies of this"):
-        file.commit(a_transaction)
-    assert time.monotonic() - begin >= BUSY_SECONDS * 0.9
-    reading.join()
-    file.close()
+    with a_read(demo_file):
+        file, begin = LiveFile(demo_file), time.monotonic()
+        with pytest.raises(LockedError, match=r"database is locked.*the real bot dies of this"):
+            file.commit(a_transaction)
+        assert time.monotonic() - begin >= BUSY_SECONDS * 0.9
+        file.close()

@@ -155,7 +155,7 @@ def test_a_broken_leaf_changes_nothing_elsewhere(rng: random.Random, junk: Any) 
 
 
 def test_reading_the_whole_document_is_quick() -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     for _ in range(100):
         collected(whole())
-    assert (time.perf_counter() - begun) / 100 < 0.05
+    assert (time.process_time() - begun) / 100 < 0.05
