@@ -67,13 +67,13 @@ def value(width: int) -> Panel:
 
 def profit_and_loss(width: int) -> Panel:
     return stat(
-        "Profit and loss",
+        "Profit and loss (USD)",
         "What the portfolio is worth more than at the first snapshot of today and of this week (both from "
         "00:00 UTC, the week from Monday), and than its starting value. Green is a gain, red a loss.",
         query(gained_since("tweetbot_portfolio_day_start_value_usd"), "today", instant=True),
         query(gained_since("tweetbot_portfolio_week_start_value_usd"), "this week", instant=True),
         query(gained_since("tweetbot_portfolio_starting_value_usd"), "since start", instant=True),
-        unit=look.USD,
+        unit=look.NUMBER,
         decimals=0,
         steps=look.signed(0.5),
         show=NAMED,
@@ -85,13 +85,13 @@ def profit_and_loss(width: int) -> Panel:
 
 def of_trades(width: int) -> Panel:
     return stat(
-        "Made by trades",
+        "Made by trades (USD)",
         "Realised: gains minus losses of all sells, matched first-in-first-out with earlier buys, fees "
         "included. Unrealised: what the open position is worth more than it cost. Green is a gain, red a "
         "loss.",
         query(REALISED, "realised", instant=True),
         query(UNREALISED, "unrealised", instant=True),
-        unit=look.USD,
+        unit=look.NUMBER,
         decimals=0,
         steps=look.signed(0.5),
         show=NAMED,

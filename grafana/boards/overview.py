@@ -5,7 +5,7 @@ from grafana.boards.activity import activity
 from grafana.boards.agents_table import agents
 from grafana.boards.alerts import alerts_over_time, firing_alerts
 from grafana.kit import links, look
-from grafana.kit.base import Panel
+from grafana.kit.base import Panel, change
 from grafana.kit.board import Board
 from grafana.kit.graphs import lines, timeline
 from grafana.kit.queries import BOT_KEY, before, of, of_bot, query, threshold, verdict
@@ -61,7 +61,8 @@ def _what_is_wrong(board: Board) -> None:
         table(
             "Bottlenecks",
             "Each broken threshold with its impact: how far beyond it is (response time: in shares of the "
-            "threshold; success and score: in points; coordination: half of them). Normal: empty.",
+            "threshold; success and score: in points; coordination: half of them). ? may be chance: too few "
+            "runs to tell, so no alert. Normal: empty.",
             [
                 Key("agent", "Agent", links=[links.to_agent("__value.raw")]),
                 Key(
@@ -77,7 +78,13 @@ def _what_is_wrong(board: Board) -> None:
                 Value(
                     "Impact", f"max by ({keys}) ({trouble.bottlenecks()})", look.RATIO, 0, width=75, bar=True
                 ),
-                Value("Since", trouble.bottleneck_began(keys), look.MOMENT_AGO, width=115),
+                Value(
+                    "Since",
+                    trouble.bottleneck_began(keys),
+                    look.MOMENT_AGO,
+                    width=125,
+                    extra=[change("mappings", look.NOT_EVIDENT)],
+                ),
             ],
             order=trouble.bottleneck_rank(keys),
             small=True,

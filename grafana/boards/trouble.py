@@ -55,13 +55,17 @@ def agent_rank(by: str = "agent") -> str:
 
 
 def began() -> str:
-    """When what is wrong now began, in milliseconds; of all of it, the first."""
+    """When what is wrong now began, in milliseconds; of all of it, the first. -1 while all of it may be chance."""
     keys = "agent, bottleneck, bottleneck_severity"
-    return f"min(min by (agent) ({bottleneck_began(keys)}) or {firing_since(of)})"
+    return f"min(min by (agent) ({_evident_since(keys)}) or {firing_since(of)}) or -1 * group({state()} > 0)"
 
 
 def bottleneck_began(keys: str) -> str:
-    """When each bottleneck that is there now became one, in milliseconds."""
+    """When each bottleneck that is there now became one, in milliseconds; -1 while it may be chance."""
+    return f"{_evident_since(keys)} or -1 * group by ({keys}) ({bottlenecks()})"
+
+
+def _evident_since(keys: str) -> str:
     pending = of("ALERTS_FOR_STATE", 'bottleneck=~".+"')
     named = f'label_replace({pending}, "agent", "{WHOLE_BOT}", "agent", "")'
     return f"min by ({keys}) ({named}) * 1000 and on ({keys}) ({bottlenecks()})"
@@ -111,9 +115,11 @@ def worst_agent_panel(width: int) -> Panel:
 def began_panel(width: int) -> Panel:
     return stat(
         "Wrong since",
-        "When the first of what is wrong now began: a bottleneck, or an alert that fires.",
+        "When the first of what is wrong now began: a bottleneck, or an alert that fires. ? may be chance: too "
+        "few runs to tell, so nobody is notified.",
         query(began(), "since", instant=True),
         unit=look.MOMENT_AGO,
+        states=look.NOT_EVIDENT,
         steps=((None, look.GREEN), (1, look.ORANGE)),
         empty="✓ nothing is wrong",
         width=width,

@@ -88,6 +88,8 @@ ACTIVITY = mapping(
         "-1": ("· not said", GREY),
     }
 )
+NOT_EVIDENT = mapping({"-1": ("? may be chance", YELLOW)})
+"""In the place of a moment: of a bottleneck whose evidence is still too thin for an alert."""
 RUNNING = mapping({"1": ("● running", GREEN), "0": ("○ stopped", RED)})
 PAUSED = mapping({"0": ("▶ live", GREEN), "1": ("⏸ paused", BLUE)})
 HEALTH = mapping({"1": ("✓ ok", GREEN), "0": ("✖ failing", RED)})
