@@ -116,7 +116,7 @@ def _worst(value: str, comparison: str, threshold: str) -> str:
 def _who(board: Board) -> None:
     board.row("Who talks to whom")
     board.add(
-        18,
+        22,
         node_graph(
             "Messages between agents",
             "A node is an agent, with the messages that it sent in this time range and how many of them "

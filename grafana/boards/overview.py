@@ -97,7 +97,7 @@ def _what_is_wrong(board: Board) -> None:
 
 def _course(board: Board) -> None:
     board.row("Since when")
-    board.add(9, alerts_over_time())
+    board.add(11, alerts_over_time())
     board.add(
         8,
         lines(
