@@ -62,7 +62,7 @@ def alerts_over_time(
         f"{rank} * group by ({by}) ({firing(select, *matchers, severity=severity)})"
         for severity, rank in (("critical", 2), ("warning", 1))
     )
-    # The agent's name follows: with "Agent" before it, too, the longest would not fit beside the bars.
+    # "Stopped narrative-architect": the agent's name follows.
     named = f'label_replace({grade}, "alertname", "$1", "alertname", "Tweetbot(?:Agent)?([A-Z].+)")'
     return timeline(
         "Alerts over time",
