@@ -14,6 +14,8 @@ from exporter.demo.simulation import ORCHESTRATOR, Simulation
 Document = dict[str, object]
 POLL_SECONDS = 15.0
 """Interval at which the bridge polls the agents for progress and reports."""
+NOISE_PAIRS = 20
+"""Of answers, the newest, that the bridge compares."""
 AMPLITUDE = 0.02
 
 
@@ -39,9 +41,12 @@ def _moment(simulation: Simulation, at: int) -> float:
     return simulation.clock.moment(at).timestamp()
 
 
+def _polls(simulation: Simulation, now: float) -> int:
+    return max(0, int((now - _moment(simulation, 0)) // POLL_SECONDS))
+
+
 def _last_poll(simulation: Simulation, now: float) -> float:
-    start = _moment(simulation, 0)
-    return start + max(0.0, (now - start) // POLL_SECONDS * POLL_SECONDS)
+    return _moment(simulation, 0) + _polls(simulation, now) * POLL_SECONDS
 
 
 def _oscillate(value: float, cycles: int, phase: float = 0.0) -> float:
@@ -66,7 +71,11 @@ def _agent(simulation: Simulation, agent: SimulatedAgent, now: float) -> Documen
     if agent.last_at is not None:
         document["lastExecutionTime"] = _moment(simulation, agent.last_at)
     if agent.running:
-        document["goalProgress"] = _goals(agent) | {"time": _last_poll(simulation, now)}
+        progress = _goals(agent) | {"time": _last_poll(simulation, now)}
+        if polls := _polls(simulation, now):
+            # The answers of these agents change only with what they do.
+            progress["noise"] = {"pairs": min(NOISE_PAIRS, polls), "medianChange": 0.0}
+        document["goalProgress"] = progress
     return document
 
 
