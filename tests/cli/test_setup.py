@@ -263,6 +263,41 @@ def test_an_interrupted_run_goes_on(
     assert commands() == []
 
 
+FAR_FUTURE = "Fri 2999-12-27 00:00:00 UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class RunningMachine(FakeMachine):
+    """All services run. `started` is what systemd says of the exporter's starts, the last one of which counts."""
+
+    started: list[str] = field(default_factory=list)
+
+    def run(self, *command: str) -> str:
+        FakeMachine.run(self, *command)
+        if command[:2] == ("systemctl", "restart"):
+            self.started.append(FAR_FUTURE)
+        return f"{self.started[-1]}\n" if command[:4] == ("env", "TZ=UTC", "systemctl", "show") else ""
+
+
+@pytest.mark.parametrize(
+    ("started", "restarts"), [("Thu 1970-01-01 00:00:01 UTC", 1), (FAR_FUTURE, 0), ("", 0)]
+)
+def test_an_exporter_older_than_the_installed_program_is_restarted_once(
+    machine: FakeMachine, wanted: Wanted, monkeypatch: pytest.MonkeyPatch, started: str, restarts: int
+) -> None:
+    machine.at("/run/systemd/system").mkdir(parents=True)
+    monkeypatch.setattr(setup_run, "_await_exporter", lambda: None)
+    setup_run.install(machine, wanted, dry_run=False)
+
+    restart = "systemctl restart tweetbot-exporter.service"
+    running = RunningMachine(machine.root, started=[started])
+    setup_run.install(running, wanted, dry_run=True)
+    assert restart not in running.commands
+    for _ in range(2):
+        setup_run.install(running, wanted, dry_run=False)
+    assert running.commands.count(restart) == restarts
+
+
 @dataclass(frozen=True, slots=True)
 class DebianMachine(FakeMachine):
     """Answers as dpkg-query and md5sum do."""
