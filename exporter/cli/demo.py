@@ -143,7 +143,7 @@ class _Demo:
                 f"  {around.alertmanager_url}  Alertmanager: what it has sent",
                 f"  {around.grafana_url}  Grafana: the dashboards"
                 if around.grafana_url
-                else "  (Where Grafana is installed, the demo starts it, too, with the dashboards.)",
+                else "  (No Grafana is installed to show dashboards: https://grafana.com/grafana/download has one.)",
                 f"Bot and rules are {self.factor:g} times faster than real. What would reach a person's phone is",
                 "printed here: the first ticket within a minute or two, the first page within four.",
             ]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from exporter.cli import export, flags, setup_receivers, setup_run
 from exporter.cli.command import Command
-from exporter.cli.errors import CommandError
+from exporter.cli.errors import CommandError, refusal
+from exporter.cli.questions import ask
 from exporter.cli.setup_machine import Machine
 from exporter.cli.setup_plan import Wanted
 from exporter.config import ConfigError
@@ -55,20 +56,28 @@ def run(parsed: argparse.Namespace) -> int:
 
 def _wanted(parsed: argparse.Namespace) -> Wanted:
     given = vars(parsed)
-    database = given["database.path"] or _path(_asked("The bot's SQLite file", "--database.path"))
+    if given["database.path"]:
+        database = _sqlite_file(given["database.path"])
+    else:
+        database = ask("The bot's SQLite file", "--database.path", _sqlite_file_at)
     return Wanted(
-        _sqlite_file(database),
+        database,
         given["bridge.url"],
         parsed.user,
         _program(),
         export.links(parsed),
-        None if parsed.keep_alertmanager else setup_receivers.chosen(parsed, _asked),
+        None if parsed.keep_alertmanager else setup_receivers.chosen(parsed, ask),
         parsed.watchdog_url,
     )
 
 
-def _path(answer: str) -> Path:
-    return Path(answer).expanduser().absolute()
+def _sqlite_file_at(answer: str) -> Path:
+    try:
+        return _sqlite_file(Path(answer).expanduser().absolute())
+    except RuntimeError:
+        raise ConfigError(f"there is no home directory for {answer.partition('/')[0]}") from None
+    except OSError as error:
+        raise ConfigError(refusal(error)) from None
 
 
 def _sqlite_file(path: Path) -> Path:
@@ -85,21 +94,6 @@ def _sqlite_file(path: Path) -> Path:
 def _head(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(len(_SQLITE))
-
-
-def _asked(what: str, flag: str) -> str:
-    if not sys.stdin.isatty():
-        raise ConfigError(f"{flag} is needed")
-    try:
-        answer = input(f"{what}: ").strip()
-    except EOFError:
-        answer = ""
-    except KeyboardInterrupt:
-        print("\nInterrupted: nothing was changed.", file=sys.stderr)
-        raise
-    if not answer:
-        raise ConfigError(f"{flag} is needed")
-    return answer
 
 
 def _program() -> str:

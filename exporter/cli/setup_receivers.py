@@ -1,17 +1,18 @@
 """`setup`'s flags about who gets pages and tickets."""
 
 import argparse
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 from exporter.cli import flags, setup_alertmanager
+from exporter.cli.questions import Ask
 from exporter.cli.setup_alertmanager import Receiver
 from exporter.config import ConfigError
 from exporter.http.tokens import read_token
 from exporter.runtime.files import UnreadableFileError
 
-Ask = Callable[[str, str], str]
-"""The answer to a question, or a ConfigError that names the flag that is missing."""
+_NO_RECEIVER = "a receiver, such as --telegram-token-file or --email-to, or --keep-alertmanager,"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -62,21 +63,32 @@ def chosen(parsed: argparse.Namespace, ask: Ask) -> Receiver:
 
 def _telegram(parsed: argparse.Namespace, ask: Ask) -> Receiver:
     if parsed.telegram_token_file:
-        token = _secret(parsed.telegram_token_file, "--telegram-token-file")
+        token = _telegram_token(_secret(parsed.telegram_token_file, "--telegram-token-file"))
     else:
-        token = ask(
-            "The token of your Telegram bot (@BotFather gives you one)",
-            "a receiver, such as --telegram-token-file or --email-to, or --keep-alertmanager,",
-        )
-    chat = parsed.telegram_chat or ask("The number of the chat", "--telegram-chat")
+        question = "The token of your Telegram bot (@BotFather gives you one; it is not shown)"
+        token = ask(question, _NO_RECEIVER, _telegram_token, secret=True)
+    chat = parsed.telegram_chat or ask("The number of the chat", "--telegram-chat", _chat)
+    return setup_alertmanager.telegram(token, chat)
+
+
+def _telegram_token(text: str) -> str:
+    if not re.fullmatch(r"[0-9]+:[\w-]+", text, re.ASCII):
+        raise ConfigError("the token of a Telegram bot is a number, a colon and letters")
+    return text
+
+
+def _chat(text: str) -> int:
     try:
-        return setup_alertmanager.telegram(token, int(chat))
+        return int(text)
     except ValueError:
         raise ConfigError("--telegram-chat: must be a whole number, such as -1001234567890") from None
 
 
 def _email(parsed: argparse.Namespace, ask: Ask) -> Receiver:
-    smarthost = parsed.email_smarthost or ask("The server that sends e-mail (host:port)", "--email-smarthost")
+    if parsed.email_smarthost:
+        smarthost = _smarthost(parsed.email_smarthost)
+    else:
+        smarthost = ask("The server that sends e-mail (host:port)", "--email-smarthost", _smarthost)
     sender = parsed.email_from or parsed.email_to
     if not parsed.email_password_file:
         return setup_alertmanager.email(parsed.email_to, sender, smarthost)
@@ -84,6 +96,13 @@ def _email(parsed: argparse.Namespace, ask: Ask) -> Receiver:
     return setup_alertmanager.email(
         parsed.email_to, sender, smarthost, (parsed.email_user or sender, password)
     )
+
+
+def _smarthost(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not (host and port.isascii() and port.isdigit()):
+        raise ConfigError("--email-smarthost: must be HOST:PORT, such as smtp.example.org:587")
+    return text
 
 
 def _url(file: Path, flag: str) -> str:

@@ -5,6 +5,7 @@ import pwd
 import re
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -163,8 +164,21 @@ def _exporter(machine: Machine, changed: set[str], dry_run: bool) -> None:
     ours = any(
         path.startswith((f"/etc/systemd/system/{UNIT}", "/etc/tweetbot-exporter/")) for path in changed
     )
-    if ours or not machine.succeeds("systemctl", "is-active", "--quiet", UNIT):
+    runs = machine.succeeds("systemctl", "is-active", "--quiet", UNIT)
+    if ours or not runs or _was_upgraded_since_start(machine):
         _restart(machine, UNIT, dry_run)
+
+
+def _was_upgraded_since_start(machine: Machine) -> bool:
+    """Whether this program was installed again while the exporter ran, which goes on with the older one."""
+    show = ("systemctl", "show", "--property=ExecMainStartTimestamp", "--value", UNIT)
+    try:
+        shown = machine.run("env", "TZ=UTC", *show).strip()
+        started = datetime.strptime(shown, "%a %Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
+    except ValueError:  # it has just ended
+        return False
+    # Not the time of the last modification: an installer may keep the one that the file has in its archive.
+    return Path(__file__).stat().st_ctime > started.timestamp()
 
 
 def _systemctl(machine: Machine, dry_run: bool, *command: str) -> None:

@@ -3,9 +3,11 @@
 import argparse
 import re
 import subprocess
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import yaml
@@ -19,6 +21,8 @@ from exporter.cli.setup_alertmanager import Receiver, discord, email, pagerduty,
 from exporter.cli.setup_machine import MANIFEST, File, Machine
 from exporter.cli.setup_plan import ALERTMANAGER, ALERTMANAGER_DROP_IN, CONFIG, PROMETHEUS, Wanted
 from exporter.config import ConfigError, load
+
+T = TypeVar("T")
 
 SAMPLE = """\
 # As a distribution ships it.
@@ -259,6 +263,41 @@ def test_an_interrupted_run_goes_on(
     assert commands() == []
 
 
+FAR_FUTURE = "Fri 2999-12-27 00:00:00 UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class RunningMachine(FakeMachine):
+    """All services run. `started` is what systemd says of the exporter's starts, the last one of which counts."""
+
+    started: list[str] = field(default_factory=list)
+
+    def run(self, *command: str) -> str:
+        FakeMachine.run(self, *command)
+        if command[:2] == ("systemctl", "restart"):
+            self.started.append(FAR_FUTURE)
+        return f"{self.started[-1]}\n" if command[:4] == ("env", "TZ=UTC", "systemctl", "show") else ""
+
+
+@pytest.mark.parametrize(
+    ("started", "restarts"), [("Thu 1970-01-01 00:00:01 UTC", 1), (FAR_FUTURE, 0), ("", 0)]
+)
+def test_an_exporter_older_than_the_installed_program_is_restarted_once(
+    machine: FakeMachine, wanted: Wanted, monkeypatch: pytest.MonkeyPatch, started: str, restarts: int
+) -> None:
+    machine.at("/run/systemd/system").mkdir(parents=True)
+    monkeypatch.setattr(setup_run, "_await_exporter", lambda: None)
+    setup_run.install(machine, wanted, dry_run=False)
+
+    restart = "systemctl restart tweetbot-exporter.service"
+    running = RunningMachine(machine.root, started=[started])
+    setup_run.install(running, wanted, dry_run=True)
+    assert restart not in running.commands
+    for _ in range(2):
+        setup_run.install(running, wanted, dry_run=False)
+    assert running.commands.count(restart) == restarts
+
+
 @dataclass(frozen=True, slots=True)
 class DebianMachine(FakeMachine):
     """Answers as dpkg-query and md5sum do."""
@@ -325,6 +364,10 @@ def test_grafana_is_provisioned_where_there_is_one(machine: FakeMachine, wanted:
             "missing (--slack-webhook-file) does not exist",
         ),
         (["--database.path=x", "--email-to=me@example.org"], "--email-smarthost is needed"),
+        (
+            ["--database.path=x", "--email-to=me@example.org", "--email-smarthost=localhost"],
+            "--email-smarthost: must be HOST:PORT",
+        ),
         (["--database.path=x", "--telegram-chat=me"], "--telegram-chat: invalid int value"),
         (["--database.path=/", "--keep-alertmanager"], "/ is a directory; name the bot's SQLite file in it"),
         (["--database.path=/etc/passwd", "--keep-alertmanager"], "/etc/passwd is not an SQLite file"),
@@ -350,39 +393,49 @@ def parsed(*arguments: str) -> argparse.Namespace:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "expected"),
+    ("arguments", "secret", "expected"),
     [
-        (["--telegram-token-file=FILE", "--telegram-chat=-100"], ("telegram", "bot_token")),
-        (["--discord-webhook-file=FILE"], ("discord", "webhook_url")),
-        (["--slack-webhook-file=FILE"], ("slack", "api_url")),
-        (["--pagerduty-key-file=FILE"], ("pagerduty", "routing_key")),
+        (["--telegram-token-file=FILE", "--telegram-chat=-100"], "1:secret", ("telegram", "bot_token")),
+        (["--discord-webhook-file=FILE"], "https://example.org/secret", ("discord", "webhook_url")),
+        (["--slack-webhook-file=FILE"], "https://example.org/secret", ("slack", "api_url")),
+        (["--pagerduty-key-file=FILE"], "secret", ("pagerduty", "routing_key")),
         (
             ["--email-to=me@example.org", "--email-smarthost=localhost:25", "--email-password-file=FILE"],
+            "secret",
             ("email", "auth_password"),
         ),
     ],
 )
 def test_the_secret_of_each_receiver_comes_from_a_file(
-    arguments: list[str], expected: tuple[str, str], tmp_path: Path
+    arguments: list[str], secret: str, expected: tuple[str, str], tmp_path: Path
 ) -> None:
-    file = tmp_path / "secret"
-    file.write_text("https://example.org/secret\n")
+    file = tmp_path / "file"
+    file.write_text(f"{secret}\n")
     given = parsed(*(each.replace("FILE", str(file)) for each in arguments))
     receiver = setup_receivers.chosen(given, refuse)
     name, key = expected
-    assert (receiver.name, receiver.settings[key]) == (name, "https://example.org/secret")
+    assert (receiver.name, receiver.settings[key]) == (name, secret)
     assert "secret" not in receiver.about
 
 
-def refuse(_: str, flag: str) -> str:
-    raise ConfigError(f"{flag} is needed")
+def refuse(what: str, flag: str, parse: Callable[[str], T], *, secret: bool = False) -> T:
+    raise AssertionError(f"asks for {flag}")
 
 
-def test_a_webhook_file_without_an_address_is_refused_without_its_content(tmp_path: Path) -> None:
-    file = tmp_path / "secret"
+@pytest.mark.parametrize(
+    ("flag", "expected"),
+    [
+        ("--discord-webhook-file", "must hold the webhook's address"),
+        ("--telegram-token-file", "the token of a Telegram bot is a number, a colon and letters"),
+    ],
+)
+def test_a_file_without_what_it_is_to_hold_is_refused_without_its_content(
+    flag: str, expected: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
     file.write_text("hush")
-    with pytest.raises(ConfigError, match="must hold the webhook's address") as error:
-        setup_receivers.chosen(parsed(f"--discord-webhook-file={file}"), refuse)
+    with pytest.raises(ConfigError, match=expected) as error:
+        setup_receivers.chosen(parsed(f"{flag}={file}"), refuse)
     assert "hush" not in str(error.value)
 
 

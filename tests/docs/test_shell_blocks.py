@@ -28,7 +28,7 @@ EXEMPT: Mapping[str, str] = {
     r"docker |TWEETBOT_DATABASE_DIR=|git archive ": "needs a Docker engine",
     r"prometheus --config|alertmanager --config": "the ports may be taken; run by tests/e2e with ports of their own",
     r"node |curl |export TWEETBOT_BRIDGE|\"version\"|\"action\"": "run by tests/bridge, in a real Node.js",
-    r"tweetbot-exporter setup --database\.path \S+$": "asks for what it has to know; tests/cli/test_setup.py",
+    r"tweetbot-exporter setup --database\.path \S+$": "asks for what it has to know; tests/cli/test_questions.py",
     r"tweetbot-exporter optimizations ": "needs the ledger of an optimizer; tests/cli/test_optimizer_cli.py",
     r"kubectl ": "needs a cluster",
     r"scripts/render-dashboards": "needs a Grafana and a browser",

@@ -222,7 +222,7 @@ class DatabaseCollector:
         if self._trouble is not None or not self._database.surveyed:
             return [self._trouble or "the database has not been looked at yet"]
         left = [
-            f"table {name}: {progress.unread} rows left, up to row {progress.newest}"
+            f"table {name}: {progress.unread} rows left, {_extent(progress.newest)}"
             for name, progress in self._database.growing.items()
             if not progress.caught_up
         ]
@@ -247,7 +247,7 @@ class DatabaseCollector:
         size, _ = self._reader.sizes() or (0, 0)
         tables = [
             *(
-                Diagnosis(f"table {name}", "ok", f"up to row {progress.newest}", tuple(agents[name]))
+                Diagnosis(f"table {name}", "ok", _extent(progress.newest), tuple(agents[name]))
                 for name, progress in self._database.growing.items()
             ),
             *(Diagnosis(f"table {name}", "ok", "found") for name in self._database.live),
@@ -258,3 +258,7 @@ class DatabaseCollector:
             *tables,
             *(Diagnosis(what, "missing", "its families are absent") for what in self._database.missing),
         ]
+
+
+def _extent(newest: int | None) -> str:
+    return "no rows yet" if newest is None else f"up to row {newest}"

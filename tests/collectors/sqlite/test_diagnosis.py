@@ -36,3 +36,15 @@ async def test_a_table_without_its_column_of_agents_names_nobody(tmp_path: Path)
     columns = {name: kind for name, kind in UPSTREAM["trades"].items() if name != "executed_by"}
     write_bot(path, {"trades": columns})
     assert (await agents_by_table(path))["table trades"] == ()
+
+
+async def test_a_table_says_how_far_it_goes(tmp_path: Path) -> None:
+    path = tmp_path / "bot.db"
+    write_bot(path, agent_executions=executions(3), agent_decisions=[])
+    source = DatabaseCollector(path, configured())
+    try:
+        found = {finding.subject: finding.detail for finding in await source.diagnose()}
+    finally:
+        await source.close()
+    assert found["table agent_executions"] == "up to row 3"
+    assert found["table agent_decisions"] == "no rows yet"
