@@ -1,5 +1,6 @@
 import { Bridge } from './bridge.mjs';
 import { logOnce } from './log.mjs';
+import { requireSupportedNode } from './node-version.mjs';
 import { readOptions } from './options.mjs';
 import { isObject } from './safe-access.mjs';
 
@@ -63,6 +64,7 @@ function attachToBridge(orchestrator, options) {
 const runningBridge = (options) => globalThis[RUNNING] ?? startBridge(options);
 
 function startBridge(options) {
+  requireSupportedNode();
   const bridge = new Bridge(readOptions(options));
   bridge.start();
   setRunning(bridge);

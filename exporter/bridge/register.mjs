@@ -5,6 +5,7 @@ import { isMainThread } from 'node:worker_threads';
 import { addAgent, attachOnce } from './attach.mjs';
 import { discover } from './discovery.mjs';
 import { logOnce } from './log.mjs';
+import { requireSupportedNode } from './node-version.mjs';
 import { safeGet } from './safe-access.mjs';
 import { instrumentClass, mentionsMarker, transformLoaded } from './transform.mjs';
 import { watchProcess } from './watch.mjs';
@@ -42,6 +43,7 @@ function hookCommonJs() {
 const DISCOVER = Symbol.for('tweetbot-exporter.bridge.discover');
 
 try {
+  requireSupportedNode();
   if (isMainThread && !globalThis[DISCOVER]) {
     Object.defineProperty(globalThis, DISCOVER, { value: discoverSafely });
     hookEsModules();

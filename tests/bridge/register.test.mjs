@@ -122,6 +122,22 @@ describe('register', { concurrency: 4 }, () => {
     }
   });
 
+  test('an older Node.js costs the bridge, not the bot, and is named', async (context) => {
+    const older = "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '18.20.8' } })";
+    const ending = BOT.replace('bot.start();', 'bot.start(); setTimeout(() => process.exit(5), 200);');
+    const attach = `import { attach } from '${pathToFileURL(BRIDGE)}attach.mjs';\n`;
+    for (const [args, files] of [
+      [['--import', REGISTER], { 'bot.mjs': ending }],
+      [[], { 'bot.mjs': attach + ending.replace('bot.start();', 'attach(bot); bot.start();') }],
+    ]) {
+      const bot = await startBot(context, files, { args: ['--import', `data:text/javascript,${older}`, ...args] });
+      const { code, stderr } = await bot.outcome;
+      assert.equal(code, 5);
+      assert.match(stderr, /^tweetbot-bridge: not \w+: Node\.js 20\.6 or later is needed, and this is 18\.20\.8\n$/);
+      await assert.rejects(request(bot.port));
+    }
+  });
+
   test('attached by hand as well, everything is counted once', async (context) => {
     const byHand = BOT.replace('bot.start();', 'attach(bot); attach(bot).address(); bot.start();');
     const attach = `import { attach } from '${pathToFileURL(BRIDGE)}attach.mjs';\n`;

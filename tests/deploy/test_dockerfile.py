@@ -125,7 +125,7 @@ def shipped() -> set[Path]:
     rules = ROOT / "rules"
     names = ("alertmanager.yml", "prometheus.yml", "settings.yml", "thresholds.yml")
     folders = [rules / each for each in ("alerts", "recording", "runbooks", "targets", "templates")]
-    folders += [ROOT / "deploy" / each for each in ("compose", "systemd")]
+    folders += [ROOT / "deploy" / each for each in ("compose", "kubernetes", "systemd")]
     folders += [ROOT / "grafana" / each for each in ("dashboards", "provisioning")]
     files = {path for folder in folders for path in folder.rglob("*") if path.is_file()}
     return files | {rules / name for name in names} | {ROOT / "docker-compose.yml"}

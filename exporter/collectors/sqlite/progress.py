@@ -76,6 +76,7 @@ class LiveProgress:
 
     def use(self, shape: Shape) -> None:
         """Reads the table in this form from now on."""
+        shape = shape.with_former(self.table.former)
         self._rows = RowReader(self._reader, shape, self.table.tested)
         self.table.present = frozenset(shape.columns).intersection(self.table.columns)
         self.shown.changed = True

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from exporter.collectors.base import CollectorError
@@ -54,6 +54,15 @@ class Shape:
     def quoted(self) -> str:
         """Its name in SQL."""
         return quoted(self.name)
+
+    def with_former(self, names: Mapping[str, str]) -> "Shape":
+        """With columns that it has under a former name, by the name that is used now."""
+        former = {
+            name: self.columns[before]
+            for name, before in names.items()
+            if name not in self.columns and before in self.columns
+        }
+        return replace(self, columns={**self.columns, **former})
 
 
 @dataclass(frozen=True, slots=True)

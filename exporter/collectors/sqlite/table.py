@@ -13,6 +13,7 @@ from prometheus_client.core import Metric
 
 from exporter.collectors.sqlite.aggregates import Aggregate
 from exporter.collectors.sqlite.batch import Batch, Cleaner, Group, Value
+from exporter.collectors.sqlite.schema import Shape
 from exporter.config import Config
 from exporter.metrics.catalogue import DATABASE_FUTURE, DATABASE_MALFORMED, DATABASE_ROWS, Family
 from exporter.metrics.labels import LabelBounds
@@ -41,6 +42,8 @@ class Context:
 
 class Rows(Protocol):
     """Reads rows of one table, as (row number, cells …); in the order of their numbers, but for `newest`."""
+
+    shape: Shape
 
     async def newest(self, columns: Sequence[str], limit: int) -> list[Cells]:
         """The rows with the highest numbers, highest first."""
@@ -248,6 +251,8 @@ class LiveTable(Table):
 
     limit: ClassVar[int]
     """How many rows are counted or read, the newest."""
+    former: ClassVar[Mapping[str, str]] = {}
+    """What columns were called in an older layout of the bot, by their names of now."""
 
     @abstractmethod
     async def read(self, rows: Rows, now: float) -> bool:

@@ -255,3 +255,46 @@ async def test_a_context_too_large_to_be_read_costs_its_own_price_only(path: Pat
     async with following(path) as followed:
         await followed.caught_up()
         assert await followed.value("portfolio_value_usd") == 7000
+
+
+# The oldest layout
+
+OLDEST_PORTFOLIO = """
+CREATE TABLE portfolio (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, timestamp DATETIME DEFAULT CURRENT_TIMESTAMP,
+    BTC_Holdings DECIMAL(10,8) NOT NULL, usd_balance DECIMAL(12,2) NOT NULL, total_value_usd DECIMAL(12,2) NOT NULL,
+    total_profit_usd DECIMAL(12,2) DEFAULT 0, last_updated DATETIME DEFAULT CURRENT_TIMESTAMP)
+"""
+
+
+async def test_the_oldest_layouts_newest_row_is_what_the_bot_has(path: Path) -> None:
+    insert = "INSERT INTO portfolio (btc_holdings, usd_balance, total_value_usd, last_updated) VALUES "
+    price = "INSERT INTO market_data (timestamp, price_usd) VALUES ('2025-10-10 12:00:00', 100000)"
+    write_bot(path, {name: columns for name, columns in SEED.items() if name != "portfolio"})
+    execute(path, OLDEST_PORTFOLIO)
+    execute(
+        path, insert + "(0, 10000, 10000, '2025-10-10 10:00:00'), (0.05, 5000, 10000, '2025-10-10 11:00:00')"
+    )
+    execute(path, price)
+    async with following(path) as followed:
+        await followed.caught_up()
+        assert await followed.value("portfolio_balance_btc") == 0.05
+        assert await followed.value("portfolio_balance_usd") == 5000
+        assert await followed.value("portfolio_value_usd") == 10_000
+        assert await followed.value("portfolio_updated_timestamp_seconds") == 1760094000
+        assert followed.self_metrics("database_rows_total", table="portfolio") == 2
+        execute(path, insert + "(0.01, 9000, 10000, '2025-10-10 12:00:00')")
+        assert await followed.value("portfolio_balance_usd") == 9000
+        assert await followed.value("portfolio_value_usd") == 10_000
+
+
+async def test_a_row_beside_the_live_one_is_not_what_the_bot_has(path: Path) -> None:
+    write_bot(path)
+    execute(
+        path,
+        "INSERT INTO portfolio (id, btc_balance, usd_balance, last_updated) VALUES "
+        "(1, 0, 7, '2025-10-10 10:00:00'), (2, 0, 8, '2025-10-10 11:00:00')",
+    )
+    async with following(path) as followed:
+        await followed.caught_up()
+        assert await followed.value("portfolio_balance_usd") == 7

@@ -23,10 +23,14 @@ _BTC, _USD = frozenset({"btc_balance"}), frozenset({"usd_balance"})
 
 
 class Portfolio(LiveTable):
-    """The live row, which the bot updates in place: that with id 1, else the one with the highest id."""
+    """The live row, which the bot updates in place: that with id 1, else the one with the highest id.
+
+    In the oldest layout each change is a row of its own, and the highest id is what the bot has now.
+    """
 
     name = "portfolio"
     columns = ("id", "btc_balance", "usd_balance", "last_updated")
+    former: ClassVar = {"btc_balance": "btc_holdings"}
     limit = 4096
     depends: ClassVar = ("price",)
 
@@ -49,7 +53,9 @@ class Portfolio(LiveTable):
     async def read(self, rows: Rows, now: float) -> bool:
         found, count = await asyncio.gather(rows.ends(self._cleaner.columns), rows.count(self.limit))
         self.rows = max(self.rows, count)
-        return self.look([max(found, key=_precedence)] if found else [], now)
+        is_oldest_layout = rows.shape.columns.get("btc_balance", "").lower() == self.former["btc_balance"]
+        newest = max(found, key=_number if is_oldest_layout else _precedence, default=None)
+        return self.look([] if newest is None else [newest], now)
 
     def look(self, rows: list[Cells], now: float) -> bool:
         """Takes the live row, if there is one; whether it is other than before."""
@@ -105,6 +111,10 @@ def _held(btc: float, price: float | None) -> float:
 
 
 def _precedence(row: Cells) -> tuple[bool, Any]:
-    row_id, found, *_ = row
-    number = found if type(found) in (int, float) else row_id or 0
+    number = _number(row)
     return number == 1, number
+
+
+def _number(row: Cells) -> Any:
+    row_id, found, *_ = row
+    return found if type(found) in (int, float) else row_id or 0
