@@ -4,22 +4,19 @@ promtool evaluates all of them over what the golden bot's exporter shows, and fa
 that finds two series for one.
 """
 
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from prometheus_client.parser import text_string_to_metric_families
-from rulefiles import RULE_FILES, groups_of
-from tools import GOLDEN, needed
+from promtool import Series, check
+from tools import GOLDEN
 
 TARGET = {"job": "tweetbot", "instance": "one:9464", "bot": "one"}
 CHANGE, END = 40, 100
 """Minutes: when the labels change, and how long it goes on."""
 COUNTERS = ("_total", "_bucket", "_count", "_sum")
-Series = dict[str, str]
 
 
 LIVE = """\
@@ -82,14 +79,4 @@ SCENARIOS: Mapping[str, tuple[list[Series], list[dict[str, Any]]]] = {
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_rules_survive(scenario: str, tmp_path: Path) -> None:
     series, cases = SCENARIOS[scenario]
-    document = {
-        "rule_files": [str(path) for path in RULE_FILES],
-        "evaluation_interval": "5m",
-        "group_eval_order": [group["name"] for path in RULE_FILES for group in groups_of(path)],
-        "tests": [{"interval": "1m", "input_series": series, "promql_expr_test": cases}],
-    }
-    path = tmp_path / "relabelling_test.yml"
-    path.write_text(yaml.safe_dump(document, width=10**9))
-    command = [needed("promtool"), "test", "rules", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, (done.stdout + done.stderr)[:3000]
+    check(tmp_path, series, cases)

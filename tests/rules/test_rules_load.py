@@ -1,24 +1,35 @@
 """The tools that Prometheus and Alertmanager bring: do the files load, do the rules do what they should?"""
 
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
-from rulefiles import RULE_FILES, RULES, UNIT_TESTS, groups_of, load
+from rulefiles import ROOT, RULE_FILES, RULES, UNIT_TESTS, groups_of, load
 from tools import needed
 
 from exporter.config import Optimizer
 
+PINT = shutil.which("pint")
+
 
 def run(*command: str | Path) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
 def test_rules_pass_every_lint() -> None:
     run(needed("promtool"), "check", "rules", "--lint=all", "--lint-fatal", *RULE_FILES)
+
+
+@pytest.mark.skipif(
+    PINT is None, reason="pint, which is built from its repository, is not beside this checkout"
+)
+def test_pint_finds_nothing() -> None:
+    """Without a Prometheus to ask; .pint.hcl says what it need not look for."""
+    run(PINT or "", "--no-color", "--offline", "lint", "--min-severity=info", "--fail-on=info", "rules")
 
 
 def test_prometheus_configuration() -> None:

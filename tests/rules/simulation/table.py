@@ -1,6 +1,6 @@
 """How often chance notifies, and how soon a change does: the table of docs/alerting.md.
 
-cd tests/rules; PYTHONPATH=../.. python -m simulation.table            (ten minutes on one core)
+cd tests/rules; PYTHONPATH=../.. python -m simulation.table            (five minutes on one core)
 
 Executions every 2 min and 5.7 min are the same rows, and so 6 and 17 times as many weeks.
 """
