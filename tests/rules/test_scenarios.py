@@ -80,6 +80,28 @@ def executing(agent: str, every: int, end: int = 10**9) -> list[tuple[str, ByMin
     ]
 
 
+def but(begin: int, end: int, meanwhile: float, else_: float) -> ByMinute:
+    """One value between two moments, another before and after."""
+    return lambda minute: meanwhile if begin <= minute < end else else_
+
+
+def executing_but(agent: str, begin: int, end: int) -> list[tuple[str, ByMinute]]:
+    """A full window of executions every minute, none between two moments."""
+
+    def newest(minute: int) -> float:
+        return (begin - 1 if begin <= minute < end else minute) * 60
+
+    of_agent = f'{{agent="{agent}"}}'
+    return [
+        (f"tweetbot_recent_executions{of_agent}", always(50)),
+        (f"tweetbot_execution_last_timestamp_seconds{of_agent}", newest),
+        (
+            f"tweetbot_recent_window_start_timestamp_seconds{of_agent}",
+            lambda minute: newest(minute) - 49 * 60,
+        ),
+    ]
+
+
 def portfolio(value: ByMinute, peak: ByMinute) -> list[tuple[str, ByMinute]]:
     return [("tweetbot_portfolio_value_usd", value), ("tweetbot_portfolio_peak_value_usd", peak)]
 
@@ -92,6 +114,7 @@ FAILING, FAILING_PAGE = (
 BOT_STALLED, STALLED = "TweetbotBotStalled critical", "TweetbotAgentStalled warning alone"
 HOURLY, HOURLY_PAGE = "TweetbotAgentStalled warning hourly", "TweetbotAgentStalled critical hourly"
 REPLACED = "TweetbotDatabaseReplaced warning"
+DOWN, COLLECTOR = "TweetbotBotDown critical", "TweetbotCollectorFailing warning"
 
 STORIES = {
     "the portfolio loses 12 % within half an hour": Story(
@@ -121,6 +144,28 @@ STORIES = {
             ('tweetbot_recent_success_upper_bound_ratio{agent="alone"}', until(60, 1, 0.5)),
         ],
         {60: set(), 70: {FAILING, FAILING_PAGE}, 119: {FAILING, FAILING_PAGE}, 150: {BOT_STALLED, STALLED}},
+    ),
+    # All that is inhibited while the bot is down is over no later than that, so that a recovery pages nobody.
+    "the bot is dead for two hours, then back": Story(
+        260,
+        [
+            *executing_but("one", 60, 180),
+            *executing_but("two", 60, 180),
+            ('tweetbot_scrape_collector_success{collector="system"}', but(60, 180, 0, 1)),
+        ],
+        {
+            59: set(),
+            90: {
+                DOWN,
+                BOT_STALLED,
+                COLLECTOR,
+                *(f"TweetbotAgentStalled warning {agent}" for agent in ("one", "two")),
+            },
+            185: {DOWN, BOT_STALLED, COLLECTOR},
+            194: {DOWN, BOT_STALLED, COLLECTOR},
+            195: set(),
+            260: set(),
+        },
     ),
     "the database is replaced": Story(
         200,
