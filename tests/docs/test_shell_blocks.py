@@ -36,6 +36,7 @@ EXEMPT: Mapping[str, str] = {
     r"systemctl |install .*(prometheus|/etc/systemd)": "changes the machine",
     r"\.venv/bin/|(LOCK_TEST_SCALE=4 )?pytest -s|.*python -m (tests\.bench|simulation)|cd tests/rules": "by developers",
     r"amtool silence |tweetbot-exporter alerts ": "needs an Alertmanager that runs; tests/cli/test_alerts.py",
+    r"pint ": "needs pint; tests/rules/test_rules_load.py",
     r"tweetbot-exporter backfill .*--url ": "needs a VictoriaMetrics; tests/backfill/test_backfill_stores.py",
     r"promtool tsdb create-blocks-from rules ": "needs a Prometheus that runs",
 }
