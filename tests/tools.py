@@ -5,10 +5,12 @@ import os
 import random
 import shutil
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 ROOT = Path(__file__).resolve().parents[1]
 """Of the repository."""
@@ -53,6 +55,19 @@ def _is_free(port: int) -> bool:
 
 
 _own_ports = _ports_of_this_worker()
+
+
+@asynccontextmanager
+async def serving(app: web.Application) -> AsyncIterator[str]:
+    """HOST:PORT of a server that the test itself is."""
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        host, port, *_ = runner.addresses[0]
+        yield f"{host}:{port}"
+    finally:
+        await runner.cleanup()
 
 
 async def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from alertmanager import alertmanager
-from tools import free_port
+from tools import free_port, serving
 
 from exporter.cli import main as cli
 
@@ -23,14 +23,8 @@ async def service() -> AsyncIterator[str]:
 
     app = web.Application()
     app.router.add_post("/{name}", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        host, port, *_ = runner.addresses[0]
-        yield f"http://{host}:{port}"
-    finally:
-        await runner.cleanup()
+    async with serving(app) as address:
+        yield f"http://{address}"
 
 
 def configuration(page: dict[str, Any], ticket: dict[str, Any]) -> dict[str, Any]:

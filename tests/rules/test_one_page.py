@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from alertmanager import DEADLINE_SECONDS, alertmanager, post_alerts
 from rulefiles import RULES, Rule, alerts, load
+from tools import serving
 
 AGENTS = 100
 BOT = {"job": "tweetbot", "instance": "one:9464", "bot": "one"}
@@ -65,14 +66,8 @@ class Receiver:
     async def listening(self) -> AsyncIterator[str]:
         app = web.Application(client_max_size=64 << 20)
         app.router.add_post("/{name}", self.receive)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        try:
-            host, port, *_ = runner.addresses[0]
-            yield f"http://{host}:{port}"
-        finally:
-            await runner.cleanup()
+        async with serving(app) as address:
+            yield f"http://{address}"
 
 
 def configuration(address: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from aiohttp import web
 from rulefiles import RULES
-from tools import free_port, needed
+from tools import free_port, needed, serving
 
 DEADLINE_SECONDS = 120
 PENDING_SECONDS = 5
@@ -51,14 +51,8 @@ class Exporter:
     async def listening(self) -> AsyncIterator[str]:
         app = web.Application()
         app.router.add_get("/metrics", self.answer)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        try:
-            host, port, *_ = runner.addresses[0]
-            yield f"{host}:{port}"
-        finally:
-            await runner.cleanup()
+        async with serving(app) as address:
+            yield address
 
 
 class Prometheus:
